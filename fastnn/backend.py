@@ -1,0 +1,123 @@
+"""Chooses the build for this CPU, counts threads, and tells about both."""
+
+import importlib
+import os
+import platform
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastnn._core import machine
+
+LEVELS = ("v2", "v3", "v4")
+DTYPES = ("float32", "float64")
+MOST_THREADS = 256
+
+
+def levels() -> tuple[str, ...]:
+    """The builds that this CPU can run, the fastest last.
+
+    By feature bits that the operating system supports too, never by vendor.
+    """
+    level = machine.level()
+    if level == 0:
+        return ("generic",)
+    if level < 2:
+        raise ImportError("fastnn needs a CPU with SSE4.2 and POPCNT (x86-64-v2, since about 2009)")
+    return tuple(name for name in LEVELS if int(name[1]) <= level)
+
+
+def _chosen_level() -> str:
+    possible = levels()
+    forced = os.environ.get("FASTNN_CPU", "")
+    if not forced:
+        return possible[-1]
+    if forced not in possible:
+        raise ImportError(f"FASTNN_CPU={forced}, but this CPU runs {', '.join(possible)}; unset it or choose one of these")
+    return forced
+
+
+level = _chosen_level()
+
+
+def core(dtype: str | np.dtype) -> ModuleType:
+    """The compiled module for a number type. An import that fails is an error, never a silent step down."""
+    return importlib.import_module(f"fastnn._core.{level}_{np.dtype(dtype).name}")
+
+
+def engine(kind: str, program: Any, arena: Any) -> Any:
+    """The engine of a model: "compiled" or "reference"."""
+    if kind == "reference":
+        from fastnn import reference
+
+        return reference.Engine(program, arena)
+    return core(program.dtype).Engine(program, arena)
+
+
+def _available_threads() -> int:
+    """Cores that this process may use: affinity, the cgroup's quota, and the limits set for a worker (OMP_NUM_THREADS)."""
+    try:
+        count = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        count = os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        if quota != "max":
+            count = min(count, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    limit = os.environ.get("OMP_NUM_THREADS", "")  # joblib, dask and others set it in their workers
+    return min(count, int(limit)) if limit.isdecimal() and int(limit) else count
+
+
+def _initial_threads() -> int:
+    given = os.environ.get("FASTNN_NUM_THREADS")
+    if given is None:
+        return min(_available_threads(), MOST_THREADS)
+    if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
+        raise ImportError(f"FASTNN_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {given!r}")
+    return int(given)
+
+
+_threads = _initial_threads()
+
+
+def set_num_threads(count: int) -> None:
+    """Sets the most threads that one fit or predict may use, in the whole process. Results do not depend on it.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(1); get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    global _threads
+    if isinstance(count, bool) or not hasattr(count, "__index__"):
+        raise TypeError(f"the number of threads must be a whole number, got {count!r}")
+    if not 1 <= count.__index__() <= MOST_THREADS:
+        raise ValueError(f"the number of threads must lie in 1 .. {MOST_THREADS}, got {count}")
+    _threads = count.__index__()
+
+
+def get_num_threads() -> int:
+    """The most threads that one fit or predict may use: the cores of this process unless set otherwise."""
+    return _threads
+
+
+def threads_for(flops: float) -> int:
+    """Threads that pay for a step of so many operations: a barrier costs about a microsecond, a FLOP 0.01 to 0.05 ns."""
+    return max(1, min(_threads, int(flops / FLOPS_PER_THREAD)))
+
+
+FLOPS_PER_THREAD = 1_000_000
+
+
+def show_config() -> None:
+    """Prints the version, the CPU level in use and the possible ones, the threads, and NumPy's version."""
+    from fastnn import __version__
+
+    print(f"fastnn {__version__}")
+    print(f"cpu: {level} (this machine runs {', '.join(levels())}; FASTNN_CPU forces one)")
+    print(f"threads: {get_num_threads()} (FASTNN_NUM_THREADS or set_num_threads change it)")
+    print(f"numpy {np.__version__}, Python {platform.python_version()}, {platform.machine()} {platform.system()}")

@@ -1,0 +1,55 @@
+"""All concepts by name: what a string in the API means."""
+
+from typing import Any, TypeVar
+
+from fastnn import activations, initializers, losses, metrics, optimizers
+
+T = TypeVar("T")
+
+TABLES: dict[str, dict[str, type]] = {
+    "activation": {entry.name: entry for entry in activations.ENTRIES},
+    "loss": {entry.name: entry for entry in losses.ENTRIES if not entry.name.endswith("_logits")},
+    "optimizer": {entry.name: entry for entry in optimizers.ENTRIES},
+    "initializer": {entry.name: entry for entry in initializers.ENTRIES},
+    "metric": {entry.name: entry for entry in metrics.ENTRIES},
+}
+ALIASES: dict[str, dict[str, str]] = {
+    "loss": losses.ALIASES,
+    "initializer": initializers.ALIASES,
+    "metric": metrics.ALIASES,
+}
+
+
+def resolve(kind: str, given: str | type[T] | T, base: type[T]) -> T:
+    """An object of ``base`` from its name, its class, or itself.
+
+    >>> resolve("activation", "relu", activations.Activation)
+    ReLU()
+    >>> resolve("activation", "rellu", activations.Activation)
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown activation 'rellu'; did you mean 'relu'? Known: leaky_relu, linear, relu, sigmoid, softmax, tanh
+    """
+    if isinstance(given, base):
+        return given
+    if isinstance(given, type) and issubclass(given, base):
+        return given()
+    if not isinstance(given, str):
+        raise TypeError(f"{kind} must be a name or a {base.__name__}, got {given!r} of type {type(given).__name__}")
+    table = TABLES[kind]
+    name = given.lower()
+    entry: Any = table.get(ALIASES.get(kind, {}).get(name, name))
+    if entry is None:
+        entry = next((one for one in table.values() if one.__name__.lower() == name), None)
+    if entry is None:
+        raise ValueError(unknown(kind, given, [*table, *ALIASES.get(kind, {})]))
+    return entry()
+
+
+def unknown(kind: str, given: str, known: list[str]) -> str:
+    """The message for a name that nobody knows, with the nearest one that somebody does."""
+    import difflib
+
+    near = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {kind} {given!r}{hint} Known: {', '.join(sorted(known))}"

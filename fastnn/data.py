@@ -1,0 +1,158 @@
+"""The door: the user's arrays are checked here, once, and described to the engine without being copied."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+READABLE = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
+
+
+class Source:
+    """Rows of numbers of any type and strides, as the engine reads them.
+
+    array: (rows, ...), the user's own memory; columns: numbers in a row; offsets: of each column from the start of its
+    row, in bytes, or None where they lie side by side.
+    """
+
+    __slots__ = ("array", "columns", "itemsize", "kind", "offsets")
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.columns = prod(array.shape[1:])
+        self.kind = array.dtype.kind
+        self.itemsize = array.dtype.itemsize
+        self.offsets = _offsets(array)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+def _offsets(array: NDArray[Any]) -> NDArray[np.intp] | None:
+    if array.ndim == 1 or array.flags.c_contiguous:
+        return None
+    offsets = np.zeros((1,), dtype=np.intp)
+    for size, stride in zip(array.shape[1:], array.strides[1:], strict=True):
+        offsets = np.add.outer(offsets, np.arange(size, dtype=np.intp) * stride).ravel()
+    side_by_side = np.arange(len(offsets), dtype=np.intp) * array.dtype.itemsize
+    return None if np.array_equal(offsets, side_by_side) else np.ascontiguousarray(offsets)
+
+
+def readable(values: Any, name: str) -> NDArray[Any]:
+    """values as an array that the engine can read: itself where possible."""
+    array = values if type(values) is np.ndarray else np.asanyarray(values)
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        raise ValueError(f"{name} has masked values; fill or drop them first")
+    if array.dtype.kind in READABLE and array.dtype.itemsize in READABLE[array.dtype.kind] and array.dtype.isnative:
+        return array
+    if array.dtype.kind in "fiub":  # long doubles and foreign byte orders
+        return array.astype(np.float64)
+    if array.dtype.kind == "O":
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} holds objects that are not numbers ({error}); encode them as numbers first") from None
+    raise TypeError(f"{name} must hold real numbers, got an array of dtype {array.dtype}")
+
+
+def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
+    """X of shape (rows, *shape), or with the same numbers in rows of any other shape of equal size after the first axis."""
+    array = readable(values, name)
+    if array.ndim < 2 or array.shape[1:] != shape:
+        raise ValueError(_shape_message(array, shape, name))
+    return Source(array)
+
+
+def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> str:
+    expected = f"(rows, {', '.join(map(str, shape))})"
+    message = f"{name} has shape {array.shape}, expected {expected}: the model takes {' x '.join(map(str, shape))} features"
+    if array.shape == shape:
+        return f"{message}. For a single sample pass {name}[None]"
+    if array.ndim > 1 and prod(array.shape[1:]) == prod(shape):
+        return f"{message}. Reshape it with {name}.reshape({name}.shape[0], {', '.join(map(str, shape))})"
+    return message
+
+
+def check_rows(source: Source, name: str, other: Source | NDArray[Any] | None = None, other_name: str = "") -> None:
+    """At least one row, and as many as the other."""
+    if not len(source):
+        raise ValueError(f"{name} is empty: shape {source.array.shape}; at least one row is needed")
+    if other is not None and len(other) != len(source):
+        raise ValueError(f"{name} has {len(source)} rows but {other_name} has {len(other)}; they must be equal")
+
+
+def check_finite(source: Source, name: str, nonfinite: Any) -> None:
+    """No NaN and no infinity; ``nonfinite`` finds the first."""
+    if source.kind != "f":
+        return
+    place = nonfinite(source)
+    if place is not None:
+        row, column = place
+        value = source.array[row].reshape(-1)[column] if source.array.ndim > 1 else source.array[row]
+        raise ValueError(
+            f"{name} has the value {value} in row {row}, column {column}, which is not finite in the model's dtype;"
+            " drop or replace NaN and infinity first"
+        )
+
+
+def targets(values: Any, kind: str, outputs: int, loss: str, name: str = "y") -> Source:
+    """y as the loss wants it: numbers or probabilities (rows, outputs), or labels (rows,)."""
+    array = readable(values, name)
+    if kind == "labels":
+        return Source(_labels(array, outputs, loss, name))
+    if outputs == 1 and array.ndim == 1:
+        array = array.reshape(-1, 1)
+    if array.ndim != 2 or array.shape[1] != outputs:
+        expected = f"(rows, {outputs})" + (" or (rows,)" if outputs == 1 else "")
+        hint = ""
+        if array.ndim == 1 and loss == "categorical_crossentropy":
+            hint = "; for integer labels use loss='sparse_categorical_crossentropy'"
+        raise ValueError(f"{name} has shape {array.shape}, expected {expected} for {outputs} outputs{hint}")
+    return Source(array)
+
+
+def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[Any]:
+    if array.ndim != 1:
+        hint = "for one-hot rows use loss='categorical_crossentropy'"
+        if array.ndim == 2 and array.shape[1] == 1:
+            hint = f"pass {name}.ravel()"
+        raise ValueError(f"{name} has shape {array.shape}, expected (rows,) integer labels for {loss}; {hint}")
+    if array.size:
+        least, most = array.min(), array.max()
+        if not (least >= 0 and most < outputs):
+            raise ValueError(
+                f"{name} has labels from {least} to {most}, expected 0 to {outputs - 1}: the model has {outputs} outputs"
+            )
+        if array.dtype.kind == "f" and (array != np.floor(array)).any():
+            raise ValueError(f"{name} has labels that are not whole numbers, such as {array[array != np.floor(array)][0]}")
+    return array
+
+
+def check_probabilities(source: Source, loss: str, name: str = "y") -> None:
+    """Targets of a crossentropy lie in [0, 1]."""
+    least, most = source.array.min(), source.array.max()
+    if not (least >= 0 and most <= 1):
+        raise ValueError(f"{name} has targets from {least} to {most}, expected 0 to 1 for {loss}")
+
+
+def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight") -> NDArray[Any] | None:
+    """Sample weights (rows,), finite and not negative, in the model's type."""
+    if values is None:
+        return None
+    array = readable(values, name)
+    if array.shape != (rows,):
+        raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): one weight for each row")
+    array = np.ascontiguousarray(array, dtype=dtype)
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ValueError(f"{name} must hold finite numbers of 0 or more")
+    return array
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """What ``rng=`` means: None (fresh entropy), an integer seed, or a Generator, which is then used and advanced."""
+    if rng is None or isinstance(rng, (int, np.integer, np.random.Generator, np.random.SeedSequence)):
+        if isinstance(rng, (int, np.integer)) and rng < 0:
+            raise ValueError(f"rng must be a seed of 0 or more, got {rng}")
+        return np.random.default_rng(rng)
+    raise TypeError(f"rng must be None, a whole number or a numpy.random.Generator, got {rng!r}")

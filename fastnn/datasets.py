@@ -1,0 +1,138 @@
+"""Data to learn from: bundled digits, logic gates, drawn shapes, and the reader of MNIST's files.
+
+All return (X, y) with X float32 (rows, features) unless said otherwise, and y integer labels. ``rng`` is None, a seed or
+a ``numpy.random.Generator``.
+"""
+
+import gzip
+import os
+import struct
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.data import as_generator
+
+Data = tuple[NDArray[Any], NDArray[np.int64]]
+
+GATES = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0), "nand": (1, 1, 1, 0), "nor": (1, 0, 0, 0)}
+
+
+def digits() -> Data:
+    """1,797 handwritten digits of 8 x 8 pixels: X uint8 (1797, 64) of values 0 to 16, y (1797,).
+
+    The test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak, UCI Machine Learning
+    Repository, 1998, doi 10.24432/C50P49, licence CC BY 4.0; bundled with fastnn.
+
+    >>> X, y = digits()
+    >>> X.shape, X.dtype, int(y[0])
+    ((1797, 64), dtype('uint8'), 0)
+    """
+    packed = resources.files("fastnn").joinpath("_data", "digits.bin.gz").read_bytes()
+    table = np.frombuffer(gzip.decompress(packed), dtype=np.uint8).reshape(-1, 65)
+    return table[:, :64].copy(), table[:, 64].astype(np.int64)
+
+
+def gate(name: str) -> Data:
+    """The four rows of a logic gate: "and", "or", "xor", "nand" or "nor".
+
+    >>> gate("xor")[1]
+    array([0, 1, 1, 0])
+    """
+    if name not in GATES:
+        raise ValueError(f"unknown gate {name!r}; known: {', '.join(GATES)}")
+    return np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32), np.array(GATES[name])
+
+
+def moons(n: int = 100, noise: float = 0.0, rng: Any = None) -> Data:
+    """Two interleaving half circles of n points in all, as scikit-learn's ``make_moons``; noise: its standard deviation."""
+    rng = as_generator(rng)
+    upper = _count(n) // 2
+    a, b = np.linspace(0, np.pi, upper), np.linspace(0, np.pi, n - upper)
+    X = np.concatenate([np.stack([np.cos(a), np.sin(a)], 1), np.stack([1 - np.cos(b), 0.5 - np.sin(b)], 1)])
+    return _noisy(X, np.repeat([0, 1], [upper, n - upper]), noise, rng)
+
+
+def circles(n: int = 100, noise: float = 0.0, factor: float = 0.8, rng: Any = None) -> Data:
+    """A circle of radius 1 (label 0) round one of radius ``factor`` (label 1), n points in all."""
+    if not 0 <= factor < 1:
+        raise ValueError(f"factor must lie in [0, 1), got {factor}")
+    rng = as_generator(rng)
+    outer = _count(n) // 2
+    a = np.concatenate([np.linspace(0, 2 * np.pi, k, endpoint=False) for k in (outer, n - outer)])
+    radius = np.repeat([1.0, factor], [outer, n - outer])[:, None]
+    return _noisy(radius * np.stack([np.cos(a), np.sin(a)], 1), np.repeat([0, 1], [outer, n - outer]), noise, rng)
+
+
+def spirals(n: int = 100, classes: int = 2, turns: float = 1.0, noise: float = 0.0, rng: Any = None) -> Data:
+    """``classes`` intertwined spirals of ``turns`` turns, radius 0 to 1, n points in all."""
+    rng = as_generator(rng)
+    y = np.arange(_count(n)) % _count(classes, "classes")
+    t = (np.arange(n) // classes) / max(1, (n - 1) // classes)
+    a = 2 * np.pi * (turns * t + y / classes)
+    return _noisy(t[:, None] * np.stack([np.cos(a), np.sin(a)], 1), y, noise, rng)
+
+
+def blobs(n: int = 100, centers: int = 3, features: int = 2, deviation: float = 1.0, rng: Any = None) -> Data:
+    """Normal clouds round ``centers`` points that are uniform on [-10, 10], n points in all."""
+    rng = as_generator(rng)
+    middle = rng.uniform(-10, 10, (_count(centers, "centers"), _count(features, "features")))
+    y = np.arange(_count(n)) % centers
+    return _noisy(middle[y], y, deviation, rng)
+
+
+def mnist(folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
+    """((X, y), (X_test, y_test)) of MNIST: X uint8 (60000, 28, 28) and (10000, 28, 28), y (60000,) and (10000,).
+
+    Reads the four IDX files, gzipped or not, from ``folder``, or from $FASTNN_DATA or its subfolder mnist. The data are by
+    Y. LeCun, C. Cortes and C. J. C. Burges, licence CC BY-SA 3.0; fastnn does not ship or download them.
+    """
+    given = os.environ.get("FASTNN_DATA") if folder is None else folder
+    if not given:
+        raise FileNotFoundError("pass the folder of the MNIST files, or set FASTNN_DATA to it")
+    base = Path(given)
+    found = next((place for place in (base, base / "mnist") if list(place.glob("train-images*"))), None)
+    if found is None:
+        raise FileNotFoundError(f"no MNIST files (train-images-idx3-ubyte or .gz) in {base} or {base / 'mnist'}")
+    parts = [
+        (_read_idx(found, f"{part}-images", "idx3-ubyte"), _read_idx(found, f"{part}-labels", "idx1-ubyte").astype(np.int64))
+        for part in ("train", "t10k")
+    ]
+    for part, (X, y) in zip(("train", "t10k"), parts, strict=True):
+        if len(X) != len(y):
+            raise ValueError(f"the {part} files in {found} hold {len(X)} images but {len(y)} labels")
+    return parts[0], parts[1]
+
+
+def _read_idx(folder: Path, name: str, kind: str) -> NDArray[np.uint8]:
+    """An IDX file of bytes: two zeros, type 8, number of axes, sizes as big-endian words, then the values."""
+    candidates = [folder / f"{name}{dot}{kind}{end}" for dot in "-." for end in ("", ".gz")]
+    path = next((path for path in candidates if path.exists()), None)
+    if path is None:
+        raise FileNotFoundError(f"none of {', '.join(path.name for path in candidates)} in {folder}")
+    raw = path.read_bytes()
+    if raw[:2] == b"\x1f\x8b":
+        raw = gzip.decompress(raw)
+    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
+        raise ValueError(f"{path} is not an IDX file of bytes")
+    axes = raw[3]
+    sizes = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
+    values = np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * axes)
+    if values.size != np.prod(sizes):
+        raise ValueError(f"{path} holds {values.size} values, expected {int(np.prod(sizes))} for shape {sizes}: a damaged copy?")
+    return values.reshape(sizes)
+
+
+def _noisy(X: NDArray[np.float64], y: NDArray[np.integer], noise: float, rng: np.random.Generator) -> Data:
+    if not noise >= 0:
+        raise ValueError(f"noise must be 0 or more, got {noise}")
+    return (X + rng.normal(0, noise, X.shape) if noise else X).astype(np.float32), y.astype(np.int64)
+
+
+def _count(n: int, name: str = "n") -> int:
+    if n < 1:
+        raise ValueError(f"{name} must be 1 or more, got {n}")
+    return n

@@ -1,0 +1,64 @@
+"""What all layers have in common: plain descriptions, without numbers."""
+
+from math import prod
+from typing import Any
+
+Shape = tuple[int, ...]
+
+
+class Layer:
+    """A layer describes what a network is made of; the weights live in the model.
+
+    ``name`` is given by the model where it is None: the kind of the layer and a number.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of one sample behind the layer, from that before it."""
+        return input_shape
+
+    def count_params(self, input_shape: Shape) -> int:
+        """Number of weights, biases included."""
+        return 0
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {key: value for key, value in vars(self).items() if not key.startswith("_")}
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items() if value is not None)
+        return f"{type(self).__name__}({shown})"
+
+
+class Input(Layer):
+    """The shape of one sample: ``Input(784)``, ``Input((28, 28))`` or ``Input(shape=(28, 28))``."""
+
+    def __init__(self, shape: int | Shape, name: str | None = None) -> None:
+        super().__init__(name)
+        self.shape: Shape = tuple(_positive("Input", "each size of shape", n) for n in _as_tuple(shape))
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return self.shape
+
+
+class Flatten(Layer):
+    """Turns samples of any shape into rows of numbers, the last axis running fastest."""
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (prod(input_shape),)
+
+
+def _as_tuple(shape: Any) -> tuple[Any, ...]:
+    return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+
+
+def _positive(layer: str, what: str, value: Any) -> int:
+    """value as an int of 1 or more, or an error that names the layer."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{layer}: {what} must be a whole number, got {value!r}")
+    number: int = value.__index__()
+    if number < 1:
+        raise ValueError(f"{layer}: {what} must be 1 or more, got {number}")
+    return number

@@ -1,0 +1,425 @@
+"""Sequential: a stack of layers that can be compiled, trained, evaluated and asked."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnn import backend, counter, training
+
+from fastnn.callbacks import History
+from fastnn.catalogue import resolve, unknown
+from fastnn.data import Source, as_generator, check_finite, check_probabilities, check_rows, features, readable, targets
+from fastnn.errors import NotCompiledError
+from fastnn.layers import Dense, Input, Layer
+from fastnn.layers.base import _positive
+from fastnn.losses import Loss
+from fastnn.metrics import Accuracy, Metric
+from fastnn.optimizers import Optimizer
+from fastnn.program import Program, lower
+
+ENGINES = ("compiled", "reference")
+
+
+class Sequential:
+    """A network of layers, one after another.
+
+    layers: a list that begins with ``Input``. rng: None, a seed, or a ``numpy.random.Generator``; decides the starting
+    weights and the order of the samples. dtype: "float32" or "float64", of weights and computation. engine: "compiled",
+    or "reference", the same program in NumPy.
+
+    >>> from fastnn.layers import Input, Dense
+    >>> model = Sequential([Input(2), Dense(8, activation="tanh"), Dense(1, activation="sigmoid")], rng=0)
+    >>> model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    >>> model.count_params()
+    33
+    >>> model.predict(np.zeros((3, 2))).shape
+    (3, 1)
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        rng: int | np.random.Generator | None = None,
+        dtype: str | np.dtype = "float32",
+        engine: str = "compiled",
+        name: str = "sequential",
+    ) -> None:
+        if str(dtype) not in backend.DTYPES:
+            try:
+                dtype = np.dtype(dtype)
+            except TypeError:
+                raise ValueError(unknown("dtype", str(dtype), list(backend.DTYPES))) from None
+            if dtype.name not in backend.DTYPES:
+                raise ValueError(unknown("dtype", dtype.name, list(backend.DTYPES)))
+        if engine not in ENGINES:
+            raise ValueError(unknown("engine", str(engine), list(ENGINES)))
+        self.dtype = np.dtype(dtype)
+        self.engine_name = engine
+        self.name = name
+        self.optimizer: Optimizer | None = None
+        self.loss: Loss | None = None
+        self.metrics: list[Metric] = []
+        self.history: History | None = None
+        self.iterations = 0  # steps since compile
+        self._rng = as_generator(rng)
+        self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
+        self._epochs = 0  # since the model was made: each one has an order of its own
+        self._lock = threading.Lock()
+        self.layers: list[Layer] = []
+        for layer in layers:
+            self.add(layer)
+
+    # -- building ------------------------------------------------------------------------------------------------------
+
+    def add(self, layer: Layer) -> None:
+        """Appends a layer. Weights that exist already stay; a compiled model must be compiled again."""
+        if not isinstance(layer, Layer):
+            raise TypeError(f"expected a layer of fastnn.layers, got {layer!r} of type {type(layer).__name__}")
+        if not self.layers and not isinstance(layer, Input):
+            raise ValueError(f"the first layer must be Input(shape of one sample), got {layer!r}")
+        if self.layers and isinstance(layer, Input):
+            raise ValueError("only the first layer can be an Input")
+        if any(layer is other for other in self.layers):
+            raise ValueError(f"{layer!r} is in the model already; make a new layer")
+        shape = self.output_shape if self.layers else ()
+        layer.output_shape(shape)  # refuses what does not fit, before anything changes
+        if layer.name is None:
+            layer.name = self._free_name(type(layer).__name__.lower())
+        elif any(layer.name == other.name for other in self.layers):
+            raise ValueError(f"two layers are named {layer.name!r}; names must differ")
+        has_weights = any(isinstance(other, Dense) for other in self.layers)
+        old = self.get_weights() if has_weights else []
+        fresh = []
+        if isinstance(layer, Dense):
+            fresh.append(layer.kernel_initializer((shape[0], layer.units), self._rng).astype(self.dtype))
+            if layer.use_bias:
+                fresh.append(layer.bias_initializer((layer.units,), self._rng).astype(self.dtype))
+        self.layers.append(layer)
+        if fresh:
+            self._make_program(None, None)
+            self.optimizer, self.loss, self.metrics = None, None, []
+            self.set_weights([*old, *fresh])
+
+    def _free_name(self, kind: str) -> str:
+        taken = {layer.name for layer in self.layers}
+        names = (kind if i == 0 else f"{kind}_{i}" for i in range(len(taken) + 1))
+        return next(name for name in names if name not in taken)
+
+    def _make_program(self, loss: Loss | None, optimizer: Optimizer | None) -> None:
+        """A new program with a new arena; the caller fills it."""
+        self._program: Program = lower(self.layers, self.dtype, loss, optimizer)
+        self._arena = self._program.new_arena()
+        self._engine = backend.engine(self.engine_name, self._program, self._arena)
+
+    @property
+    def program(self) -> Program:
+        """The lowered network; see ``fastnn.program``."""
+        if not any(isinstance(layer, Dense) for layer in self.layers):
+            raise ValueError("the model has no layer with weights; add a Dense layer")
+        return self._program
+
+    @property
+    def engine(self) -> Any:
+        """What computes: the compiled engine or the reference."""
+        self.program  # noqa: B018 - refuses a model without weights
+        return self._engine
+
+    @property
+    def arena(self) -> NDArray[Any]:
+        """All weights (row 0) and optimizer state (other rows); see ``fastnn.program``."""
+        self.program  # noqa: B018
+        return self._arena
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        if not self.layers:
+            raise ValueError("the model has no layers; add Input(shape of one sample) first")
+        return self.layers[0].output_shape(())
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's output."""
+        return self._shapes()[-1]
+
+    def _shapes(self) -> list[tuple[int, ...]]:
+        shapes = [self.input_shape]
+        for layer in self.layers[1:]:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return shapes
+
+    def compile(
+        self,
+        optimizer: str | Optimizer | type[Optimizer] = "rmsprop",
+        loss: str | Loss | type[Loss] | None = None,
+        metrics: Sequence[str | Metric | type[Metric]] = (),
+    ) -> None:
+        """Sets optimizer, loss and metrics. Weights stay; the optimizer begins anew.
+
+        The default optimizer is Keras' one, RMSprop. metrics: "accuracy".
+        """
+        if loss is None:
+            raise ValueError("compile needs a loss, for instance loss='mse'")
+        if isinstance(metrics, (str, Metric)):
+            raise TypeError(f"metrics must be a list, got {metrics!r}; write metrics=[{metrics!r}]")
+        new_optimizer = resolve("optimizer", optimizer, Optimizer)
+        new_loss = resolve("loss", loss, Loss)
+        new_metrics = [resolve("metric", metric, Metric) for metric in metrics]
+        if len({metric.name for metric in new_metrics}) < len(new_metrics):
+            raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
+        if new_loss.targets == "labels" and self.program.outputs < 2:
+            raise ValueError(
+                f"{new_loss.name} needs an output for each class, at least 2; the model has {self.program.outputs}."
+                " For two classes with one output use loss='binary_crossentropy'"
+            )
+        for metric in new_metrics:
+            if isinstance(metric, Accuracy) and new_loss.name == "binary_crossentropy":
+                metric.binary = True
+        with self._training():
+            old = self.arena
+            self._make_program(new_loss, new_optimizer)
+            self._arena[0] = old[0]
+            self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, new_metrics
+            self.iterations = 0
+
+    # -- training and asking -------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        validation_data: tuple[Any, ...] | None = None,
+        shuffle: bool = True,
+        sample_weight: ArrayLike | None = None,
+    ) -> History:
+        """Trains on X (rows, *input shape) and y, and returns the history of losses and metrics.
+
+        X may have any number type and any strides and is never copied as a whole. y: (rows,) labels for a sparse loss,
+        else (rows, outputs), or (rows,) for one output. batch_size: samples of a step, 32 by default; the last batch may
+        be short. verbose: 0 silent, 1 a progress bar (a line for each epoch outside a terminal), 2 a line for each epoch,
+        "auto" a bar in a terminal and silence elsewhere. validation_data: (X, y) or (X, y, sample_weight), evaluated after
+        each epoch. sample_weight: (rows,) factors of the samples' losses.
+
+        Raises ValueError or TypeError for bad input, before anything changes; DivergenceError when a loss is not finite,
+        with the weights of the start of that epoch. Ctrl-C raises KeyboardInterrupt within 0.2 s; the weights are then
+        those of the last finished step, and ``model.history`` holds the finished epochs.
+        """
+        with self._training():
+            self._need_compiled("fit")
+            batch_size = 32 if batch_size is None else _positive("fit", "batch_size", batch_size)
+            epochs = _positive("fit", "epochs", epochs)
+            data = training.Data.check(self, x, y, sample_weight)
+            validation = None
+            if validation_data is not None:
+                if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+                    raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
+                extra = validation_data[2] if len(validation_data) == 3 else None
+                names = ("validation X", "validation y")
+                validation = training.Data.check(self, validation_data[0], validation_data[1], extra, names)
+            return training.fit(self, data, batch_size, epochs, verbose, validation, bool(shuffle))
+
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike, batch_size: int | None = None, sample_weight: ArrayLike | None = None
+    ) -> float | list[float]:
+        """Loss on X and y, or a list of the loss and each metric in the order of ``compile``."""
+        self._need_compiled("evaluate")
+        batch_size = 32 if batch_size is None else _positive("evaluate", "batch_size", batch_size)
+        results = list(training.evaluate(self, training.Data.check(self, x, y, sample_weight), batch_size).values())
+        return results if len(results) > 1 else results[0]
+
+    def predict(self, x: ArrayLike) -> NDArray[Any]:
+        """Outputs (rows, outputs) for X (rows, *input shape), in the model's dtype. X must be finite."""
+        source = self.check_features(x, "X")
+        work = self._program.flops * len(source)
+        return self._engine.predict(source, 1 if work < 1e6 else backend.threads_for(work / 3))
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+        """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
+
+        An array of the model's own dtype, C-contiguous, costs no conversion. NaN gives NaN.
+        """
+        if type(x) is np.ndarray:
+            out = self._engine(x)
+            if out is not None:
+                return out
+        return self.engine.predict(features(x, self.input_shape), 1)
+
+    def check_features(self, x: Any, name: str) -> Source:
+        """X as the engine reads it, or an error that says what is wrong with it."""
+        self.program  # noqa: B018
+        source = features(x, self.input_shape, name)
+        check_finite(source, name, backend.core(self.dtype).nonfinite)
+        return source
+
+    def check_targets(self, y: Any, name: str) -> Source:
+        """y as the loss wants it, or an error that says what is wrong with it."""
+        loss = self.loss
+        assert loss is not None  # noqa: S101 - _need_compiled
+        array = readable(y, name)
+        flat = Source(array)
+        if array.ndim and len(array):
+            check_finite(flat, name, backend.core(self.dtype).nonfinite)
+        source = targets(array, loss.targets, self.program.outputs, loss.name, name)
+        check_rows(source, name)
+        if loss.targets == "probabilities":
+            check_probabilities(source, loss.name, name)
+        return source
+
+    def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:
+        """The order of the samples of the next epoch: a function of the seed and the number of epochs so far."""
+        self._epochs += 1
+        if not shuffle:
+            return np.arange(n)
+        permutation = counter.permutation if self.engine_name == "reference" else backend.machine.permutation
+        return permutation(self._seed, self._epochs, n)
+
+    def run_steps(
+        self,
+        data: training.Data,
+        order: NDArray[np.int64],
+        first: int,
+        count: int,
+        batch: int,
+        losses: NDArray[np.float64],
+        outputs: NDArray[Any] | None,
+        threads: int,
+    ) -> int:
+        """``count`` steps of the engine at the optimizer's present learning rate; returns how many finished."""
+        optimizer = self.optimizer
+        assert optimizer is not None  # noqa: S101 - _need_compiled
+        steps = np.arange(self.iterations + 1, self.iterations + count + 1)
+        rates = np.full(count, optimizer.learning_rate, dtype=np.float64)
+        scalars = optimizer.scalars(steps, rates).astype(self.dtype)
+        finished = self._engine.run_steps(
+            data.x, data.y, data.sample_weight, order, first, count, batch, scalars, losses, outputs, threads
+        )
+        self.iterations += finished
+        return finished
+
+    def is_finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        return bool(np.isfinite(self.arena[0]).all())
+
+    @contextmanager
+    def _training(self):  # type: ignore[no-untyped-def]
+        """One thread at a time may change the model."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError("this model is being trained in another thread; train a copy (copy.deepcopy) instead")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _need_compiled(self, what: str) -> None:
+        if self.loss is None:
+            raise NotCompiledError(f"call model.compile(optimizer=..., loss=...) before {what}")
+
+    # -- weights and description ---------------------------------------------------------------------------------------
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Copies of all weights: W (inputs, units) and, where the layer has one, b (units,), layer by layer."""
+        out = []
+        for op in self.program.steps:
+            W, b = self.program.read(self.arena[0], op)
+            out += [W, b] if op.bias else [W]
+        return out
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
+        expected = []
+        for op in self.program.steps:
+            expected += [(op, (op.inputs, op.outputs)), (op, (op.outputs,))] if op.bias else [(op, (op.inputs, op.outputs))]
+        if len(weights) != len(expected):
+            raise ValueError(f"expected {len(expected)} arrays, as get_weights() returns them, got {len(weights)}")
+        arrays = []
+        for i, ((op, shape), values) in enumerate(zip(expected, weights, strict=True)):
+            array = np.asarray(values)
+            name = f"weights[{i}] of layer {self.layers[op.layer].name!r}"
+            if array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
+            if array.dtype.kind not in "fiu":
+                raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+            arrays.append(array)
+        kinds = {array.dtype for array in arrays if array.dtype.kind == "f"}
+        if len(kinds) > 1:
+            raise TypeError(f"weights have different dtypes, {', '.join(sorted(map(str, kinds)))}; convert them to one")
+        for i, array in enumerate(arrays):
+            if not np.isfinite(array.astype(self.dtype)).all():
+                raise ValueError(f"weights[{i}] holds values that are not finite in {self.dtype}")
+        remaining = iter(arrays)
+        for op in self.program.steps:
+            self.program.write(self.arena[0], op, next(remaining), next(remaining) if op.bias else None)
+
+    def count_params(self) -> int:
+        """Number of weights and biases."""
+        shapes = self._shapes()
+        return sum(layer.count_params(before) for layer, before in zip(self.layers[1:], shapes, strict=False))
+
+    def summary(self) -> None:
+        """Prints the layers with their output shapes and numbers of parameters."""
+        shapes = self._shapes()
+        rows = [
+            (f"{layer.name} ({type(layer).__name__})", str((None, *shape)), f"{layer.count_params(before):,}")
+            for layer, before, shape in zip(self.layers[1:], shapes, shapes[1:], strict=False)
+        ]
+        heads = ("Layer (type)", "Output Shape", "Param #")
+        widths = [max(least, *(len(row[i]) + 2 for row in [heads, *rows])) for i, least in enumerate((33, 24, 15))]
+
+        def rule(left: str, fill: str, middle: str, right: str) -> str:
+            return left + middle.join(fill * width for width in widths) + right
+
+        def line(cells: Sequence[str], edge: str) -> str:
+            first, second, third = widths
+            return edge.join(
+                ["", f" {cells[0]:<{first - 1}}", f" {cells[1]:<{second - 1}}", f"{cells[2]:>{third - 1}} ", ""]
+            )
+
+        print(f'Model: "{self.name}"')
+        print(rule("┏", "━", "┳", "┓"))
+        print(line(heads, "┃"))
+        print(rule("┡", "━", "╇", "┩"))
+        for i, row in enumerate(rows):
+            if i:
+                print(rule("├", "─", "┼", "┤"))
+            print(line(row, "│"))
+        print(rule("└", "─", "┴", "┘"))
+        count = self.count_params()
+        print(f" Total params: {count:,} ({_bytes(count * self.dtype.itemsize)})")
+        print(f" Trainable params: {count:,} ({_bytes(count * self.dtype.itemsize)})")
+        print(" Non-trainable params: 0 (0.00 B)")
+
+    def __repr__(self) -> str:
+        inner = "".join(f"    {layer!r},\n" for layer in self.layers)
+        return f"Sequential([\n{inner}], dtype={self.dtype.name!r}, engine={self.engine_name!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for key in ("_lock", "_engine"):
+            state.pop(key, None)
+        if "_arena" in state:  # without its aligned base
+            state["_arena"] = state["_arena"].copy()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+        if "_program" in state:
+            values = self._arena
+            self._arena = self._program.new_arena()
+            self._arena[:] = values
+            self._engine = backend.engine(self.engine_name, self._program, self._arena)
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if count < 1024:
+            return f"{count:.2f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GB"

@@ -1,0 +1,179 @@
+"""Epochs, validation, history: the only loop in Python. Between two calls of the engine no Python runs."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import backend
+from fastnn.callbacks import History, progress
+from fastnn.data import Source, check_rows, weights
+from fastnn.errors import DivergenceError
+from fastnn.metrics import Metric
+
+if TYPE_CHECKING:
+    from fastnn.model import Sequential
+
+SLICE = 0.05  # seconds in the engine between two looks at the keyboard
+FIRST_GUESS = 1e10  # operations per second, until the first slice is measured
+RECORDED = 1 << 22  # most outputs kept for the metrics between two updates of them
+
+
+class Data:
+    """Checked samples: x and y as the engine reads them, y as the metrics want it, weights."""
+
+    def __init__(self, x: Source, y: Source, sample_weight: NDArray[Any] | None) -> None:
+        self.x, self.y, self.sample_weight = x, y, sample_weight
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @staticmethod
+    def check(model: "Sequential", x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("X", "y")) -> "Data":
+        """From the user's arrays, or an error that names them."""
+        source = model.check_features(x, names[0])
+        target = model.check_targets(y, names[1])
+        check_rows(source, names[0], target, names[1])
+        return Data(source, target, weights(sample_weight, len(source), model.dtype))
+
+
+def fit(
+    model: "Sequential",
+    data: Data,
+    batch_size: int,
+    epochs: int,
+    verbose: Any,
+    validation: Data | None,
+    shuffle: bool,
+) -> History:
+    """Trains the model; see ``Sequential.fit``."""
+    history = model.history = History()
+    display = progress(verbose, epochs, len(data))
+    for epoch in range(epochs):
+        if display:
+            display.begin(epoch)
+        logs = _epoch(model, data, batch_size, shuffle, epoch, display)
+        if validation is not None:
+            results = evaluate(model, validation, batch_size)
+            logs |= {f"val_{name}": value for name, value in results.items()}
+        history.append(epoch, logs)
+        if display:
+            display.end(logs)
+    return history
+
+
+def _epoch(model: "Sequential", data: Data, batch: int, shuffle: bool, epoch: int, display: Any) -> dict[str, float]:
+    n = len(data)
+    batch = min(batch, n)
+    steps = -(-n // batch)
+    safe = _snapshot(model)
+    order = model.next_order(n, shuffle)
+    losses = np.empty(steps)
+    recorded = _Recorder(model, data.y) if model.metrics else None
+    threads = backend.threads_for(model.program.flops * batch)
+    most = max(1, RECORDED // (batch * model.program.outputs)) if recorded else steps
+    count = max(1, min(most, int(SLICE * FIRST_GUESS / (model.program.flops * batch + 20000))))
+    done = 0
+    seen, total = 0, 0.0
+    while done < steps:
+        count = min(count, most, steps - done)
+        first, last = done * batch, min(n, (done + count) * batch)
+        outputs = recorded.buffer(last - first) if recorded else None
+        began = time.perf_counter()
+        finished = model.run_steps(data, order, first, count, batch, losses[done : done + count], outputs, threads)
+        elapsed = time.perf_counter() - began
+        if finished < count:
+            where = _diverged(model, safe)
+            raise DivergenceError(
+                f"the loss became {losses[done + finished]} in epoch {epoch + 1}, step {done + finished + 1}{where}."
+                f" The weights are those of the start of this epoch. Lower the learning rate"
+                f" ({model.optimizer.learning_rate:g}) or scale the features"
+            )
+        if recorded:
+            recorded.update(order[first:last])
+        total += _sum_of_losses(losses[done : done + count], batch, last - first)
+        done, seen = done + count, last
+        if display:
+            display.update(seen, total / seen)
+        count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
+    if not model.is_finite():
+        _restore(model, safe)
+        raise DivergenceError(
+            f"the weights became infinite or NaN in the last step of epoch {epoch + 1}. They are again those of the"
+            f" start of this epoch. Lower the learning rate ({model.optimizer.learning_rate:g}) or scale the features"
+        )
+    return {"loss": total / n} | (recorded.results() if recorded else {})
+
+
+def _sum_of_losses(losses: NDArray[np.float64], batch: int, samples: int) -> float:
+    """Sum over samples of step losses: the last batch may be short."""
+    rest = samples - batch * (len(losses) - 1)
+    return float(losses[:-1].sum() * batch + losses[-1] * rest)
+
+
+def evaluate(model: "Sequential", data: Data, batch_size: int) -> dict[str, float]:
+    """Mean loss and metrics over all samples, without training."""
+    n = len(data)
+    recorded = _Recorder(model, data.y) if model.metrics else None
+    pieces = max(batch_size, min(RECORDED // model.program.outputs, int(SLICE * FIRST_GUESS / model.program.flops)))
+    losses = np.empty(min(pieces, n))
+    total = 0.0
+    for first in range(0, n, pieces):
+        last = min(n, first + pieces)
+        part = losses[: last - first]
+        outputs = recorded.buffer(last - first) if recorded else None
+        threads = backend.threads_for(model.program.flops / 3 * (last - first))
+        model.engine.evaluate(data.x, data.y, data.sample_weight, first, last, part, outputs, threads)
+        total += float(part.sum())
+        if recorded:
+            recorded.update(slice(first, last))
+    return {"loss": total / n} | (recorded.results() if recorded else {})
+
+
+class _Recorder:
+    """Hands the outputs of each piece to the metrics, which are exact over the whole epoch."""
+
+    def __init__(self, model: "Sequential", y: Source) -> None:
+        self.metrics: Iterable[Metric] = model.metrics
+        self.classes = model.engine.classes
+        self.y = y.array
+        self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
+        for metric in self.metrics:
+            metric.reset()
+
+    def buffer(self, rows: int) -> NDArray[Any]:
+        if len(self.outputs) < rows:
+            self.outputs = np.empty((rows, self.outputs.shape[1]), dtype=self.outputs.dtype)
+        self.rows = rows
+        return self.outputs
+
+    def update(self, chosen: NDArray[np.int64] | slice) -> None:
+        outputs = self.outputs[: self.rows]
+        classes = self.classes(outputs)
+        y = self.y[chosen]
+        for metric in self.metrics:
+            metric.update(y, outputs, classes)
+
+    def results(self) -> dict[str, float]:
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _snapshot(model: "Sequential") -> tuple[NDArray[Any], int]:
+    return model.arena.copy(), model.iterations
+
+
+def _restore(model: "Sequential", safe: tuple[NDArray[Any], int]) -> None:
+    model.arena[:], model.iterations = safe
+
+
+def _diverged(model: "Sequential", safe: tuple[NDArray[Any], int]) -> str:
+    """Puts the safe weights back, after a look at where the bad ones are."""
+    bad = [
+        model.layers[op.layer].name
+        for op in model.program.steps
+        if not np.isfinite(model.program.panels(model.arena[0], op)).all()
+    ]
+    _restore(model, safe)
+    return f" (weights of layer {bad[0]!r} are not finite)" if bad else ""

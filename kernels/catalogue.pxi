@@ -1,0 +1,136 @@
+# Each kernel on its own, for the tests and benchmarks: what is registered in a table above can be called from here.
+
+
+def activation_names():
+    return [ACTIVATIONS[i].name.decode() for i in range(sizeof(ACTIVATIONS) // sizeof(ActivationKernel))]
+
+
+def loss_names():
+    return [LOSSES[i].name.decode() for i in range(sizeof(LOSSES) // sizeof(LossKernel))]
+
+
+def optimizer_names():
+    return [OPTIMIZERS[i].name.decode() for i in range(sizeof(OPTIMIZERS) // sizeof(OptimizerKernel))]
+
+
+cdef real* reals(cnp.ndarray array) except NULL:
+    if array.dtype != REAL or not array.flags.c_contiguous:
+        raise TypeError(f"expected a C-contiguous array of {REAL}, got {array.dtype}")
+    return <real*>cnp.PyArray_DATA(array)
+
+
+def activation_forward(int kernel, cnp.ndarray z, parameters=(0, 0, 0, 0)):
+    """a, of the shape of z: any shape, or a transposed block (outputs, WIDTH) for a blockwise kernel."""
+    cdef double[4] h = parameters
+    a = z.copy()
+    if ACTIVATIONS[kernel].forward != NULL:
+        ACTIVATIONS[kernel].forward(a.shape[0] if ACTIVATIONS[kernel].blockwise else a.size, reals(a), h)
+    return a
+
+
+def activation_backward(int kernel, cnp.ndarray a, cnp.ndarray d, parameters=(0, 0, 0, 0)):
+    """dL/dz from a and d = dL/da."""
+    cdef double[4] h = parameters
+    out = d.copy()
+    if ACTIVATIONS[kernel].backward != NULL:
+        ACTIVATIONS[kernel].backward(out.shape[0] if ACTIVATIONS[kernel].blockwise else out.size, reals(a), reals(out), h)
+    return out
+
+
+def loss(int kernel, cnp.ndarray a, cnp.ndarray t, parameters=(0, 0, 0, 0)):
+    """(activated outputs, loss of each sample, dL/da or dL/dz) of a transposed block a (outputs, WIDTH)."""
+    cdef double[4] h = parameters
+    out, d, e = a.copy(), np.empty_like(a), np.empty(WIDTH, dtype=REAL)
+    LOSSES[kernel].block(a.shape[0], reals(out), reals(t), reals(d), reals(e), h)
+    return out, e, d
+
+
+def update(int kernel, cnp.ndarray w, cnp.ndarray g, cnp.ndarray slots, cnp.ndarray scalars):
+    """One step of an optimizer on w (n,) and slots (3, n), in place."""
+    OPTIMIZERS[kernel].update(w.size, reals(w), reals(g), reals(slots[0]), reals(slots[1]), reals(slots[2]), reals(scalars))
+
+
+def product(cnp.ndarray A, cnp.ndarray W, cnp.ndarray Z):
+    """Z = A W + b for panel matrices A (panels, rows, WIDTH), W (panels, inputs + 1, WIDTH), Z like A."""
+    cdef Py_ssize_t p, rows = A.shape[1], depth = W.shape[1] - 1
+    cdef real* w
+    for p in range(W.shape[0]):
+        w = reals(W) + p * (depth + 1) * WIDTH
+        forward_panel(rows, reals(A), rows * WIDTH, w, depth, w + depth * WIDTH, reals(Z) + p * Z.shape[1] * WIDTH)
+
+
+def product_of_row(cnp.ndarray A, cnp.ndarray W, cnp.ndarray Z):
+    """The same for one row, by the tile that is wide in columns."""
+    cdef Py_ssize_t rows = A.shape[1], sw = W.shape[1] * WIDTH
+    forward_row(reals(A), rows * WIDTH, reals(W), sw, W.shape[0], W.shape[1] - 1, reals(W) + sw - WIDTH, sw, reals(Z),
+                Z.shape[1] * WIDTH)
+
+
+def weight_gradient(cnp.ndarray A, cnp.ndarray D, Py_ssize_t inputs, cnp.ndarray G):
+    """G = A^T D, its last row the bias gradient: A and D panel matrices of a batch, G (panels, inputs + 1, WIDTH)."""
+    cdef Py_ssize_t p, k, rows = A.shape[1]
+    cdef real* g
+    for p in range(D.shape[0]):
+        g = reals(G) + p * (inputs + 1) * WIDTH
+        for k in range(A.shape[0]):
+            gradient_panel(least(WIDTH, inputs - k * WIDTH), reals(A) + k * rows * WIDTH, reals(D) + p * rows * WIDTH,
+                           rows, g + k * WIDTH * WIDTH)
+        bias_gradient(reals(D) + p * rows * WIDTH, rows, g + inputs * WIDTH)
+
+
+def transpose(cnp.ndarray W, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, cnp.ndarray T):
+    """T[j, i] = W[first + i, j] for one panel's worth of inputs."""
+    transpose_panel(reals(W), W.shape[1] * WIDTH, first, inputs, outputs, reals(T))
+
+
+def elementary(str name, cnp.ndarray x):
+    """exp, expm1, tanh, sigmoid, log1p (of [0, 1]), softplus or log of an array."""
+    y = np.empty_like(x)
+    cdef const real* a = reals(x)
+    cdef real* b = reals(y)
+    cdef Py_ssize_t i, n = x.size
+    if name == "exp":
+        for i in range(n):
+            b[i] = real_exp(a[i])
+    elif name == "expm1":
+        for i in range(n):
+            b[i] = real_expm1(a[i])
+    elif name == "tanh":
+        for i in range(n):
+            b[i] = real_tanh(a[i])
+    elif name == "sigmoid":
+        for i in range(n):
+            b[i] = real_sigmoid(a[i])
+    elif name == "log1p":
+        for i in range(n):
+            b[i] = real_log1p(a[i])
+    elif name == "softplus":
+        for i in range(n):
+            b[i] = real_softplus(a[i])
+    elif name == "log":
+        for i in range(n):
+            b[i] = real_log(a[i])
+    else:
+        raise ValueError(f"no function {name!r}")
+    return y
+
+
+def nonfinite(source):
+    """(row, column) of the first NaN or infinity of a fastnn.data.Source, or None."""
+    cdef Source s
+    cdef Py_ssize_t row, column = -1
+    read_source(&s, source)
+    with nogil:
+        for row in range(s.rows):
+            column = s.nonfinite(&s, source_row(&s, row))
+            if column >= 0:
+                break
+    return (row, column) if column >= 0 else None
+
+
+def fma_limit(double seconds=0.02):
+    """Floating-point operations per second of this core at its best, measured for so long."""
+    cdef double rate
+    with nogil:
+        rate = fma_rate(seconds)
+    return rate

@@ -1,0 +1,287 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The compiled engine for one number type and one CPU level. The map of this folder: README.md."""
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+from fastnn._core import machine
+
+cnp.import_array()
+
+include "real.pxi"
+include "source.pxi"
+include "activations.pxi"
+include "losses.pxi"
+include "optimizers.pxi"
+include "network.pxi"
+
+REAL = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
+PANEL_WIDTH = WIDTH
+
+cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
+cdef const pool_table* POOL = <const pool_table*>PyCapsule_GetPointer(machine.pool, b"fastnn.pool")
+
+include "catalogue.pxi"
+
+cdef enum:
+    PREDICT_ROWS = 96  # rows that go through the whole network at once: their activations stay in the second-level cache
+
+
+cdef real* aligned(cnp.ndarray buffer) noexcept:
+    """The first cache line inside a buffer that was made 64 bytes too long."""
+    return <real*>((<size_t>cnp.PyArray_DATA(buffer) + 63) & ~<size_t>63)
+
+
+cdef class Buffers:
+    """The memory of one or several Workspaces (one for each thread of a prediction)."""
+    cdef Workspace* work
+    cdef int count
+    cdef object memory
+
+    def __cinit__(self, Engine engine, Py_ssize_t rows, int count, int threads, bint gradients):
+        cdef Py_ssize_t widest = 0, width, total, stride, blocks = ceil_div(rows, WIDTH), i, k, matrices
+        cdef Py_ssize_t targets, scratch_size
+        cdef Network* net = &engine.net
+        cdef Workspace* work
+        cdef real* at
+        stride = ((blocks * WIDTH) | 1) * WIDTH
+        total = 0
+        for i in range(net.count + 1):
+            width = net.operations[i].inputs if i < net.count else net.operations[i - 1].outputs
+            total += panels(width) * stride * (2 if gradients and i > 0 else 1)
+            widest = max(widest, width)
+        targets = blocks * WIDTH * panels(widest) * WIDTH
+        scratch_size = (2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH
+        total += targets + 2 * blocks * WIDTH + threads * scratch_size
+        self.memory = np.zeros(count * (total + WIDTH) + WIDTH, dtype=REAL)
+        matrices = net.count + 1
+        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 2 * matrices * sizeof(real*))
+        if self.work == NULL:
+            raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
+        self.count = count
+        at = aligned(self.memory)
+        for k in range(count):
+            work = &self.work[k]
+            work.rows = rows
+            work.stride = stride
+            work.a = <real**>(self.work + count) + 2 * matrices * k
+            work.d = work.a + matrices
+            for i in range(matrices):
+                width = net.operations[i].inputs if i < net.count else net.operations[i - 1].outputs
+                work.a[i] = at
+                at += panels(width) * stride
+                if gradients and i > 0:
+                    work.d[i] = at
+                    at += panels(width) * stride
+            work.targets = at
+            at += targets
+            work.weights = at
+            at += blocks * WIDTH
+            work.row_loss = at
+            at += blocks * WIDTH
+            work.scratch = at
+            work.scratch_size = scratch_size
+            at += threads * scratch_size
+
+    def __dealloc__(self):
+        PyMem_Free(self.work)
+
+
+cdef class Engine:
+    """Runs a program (fastnn.program.Program) on panel matrices. Same methods as fastnn.reference.Engine.
+
+    The arena (1 + slots, size) belongs to the caller: row 0 holds the weights, the others the optimizer's state.
+    """
+    cdef Network net
+    cdef readonly object program, arena
+    cdef object operations, loss_parameters
+    cdef Buffers training, inference
+    cdef bint inference_taken
+    cdef int training_threads
+    cdef Py_ssize_t inputs, outputs, weights
+
+    def __init__(self, program, cnp.ndarray arena):
+        cdef Py_ssize_t i
+        if arena.dtype != REAL or arena.ndim != 2 or not arena.flags.c_contiguous or arena.ctypes.data % 64:
+            raise ValueError(f"the arena must be an aligned C-contiguous matrix of {REAL}")
+        self.program = program
+        self.arena = arena
+        self.operations = np.ascontiguousarray(program.operations)
+        if self.operations.dtype.itemsize != sizeof(Operation):
+            raise ValueError("program.OPERATION and the engine's Operation differ")
+        self.loss_parameters = np.array(program.loss_parameters, dtype=np.float64)
+        self.net.count = len(self.operations)
+        self.net.operations = <Operation*>cnp.PyArray_DATA(self.operations)
+        self.net.arena = <real*>cnp.PyArray_DATA(arena)
+        self.net.size = arena.shape[1]
+        self.net.loss = NULL if program.loss < 0 else LOSSES[<int>program.loss].block
+        self.net.from_logits = program.from_logits
+        self.net.loss_parameters = <double*>cnp.PyArray_DATA(self.loss_parameters)
+        self.net.update = NULL if program.optimizer < 0 else OPTIMIZERS[<int>program.optimizer].update
+        self.inputs = self.net.operations[0].inputs
+        self.outputs = self.net.operations[self.net.count - 1].outputs
+        self.weights = 0
+        for i in range(self.net.count):
+            self.weights += (self.net.operations[i].inputs + 1) * self.net.operations[i].outputs
+
+    cdef Buffers training_buffers(self, Py_ssize_t rows, int threads):
+        if self.training is None or self.training.work.rows != rows or self.training_threads < threads:
+            self.training = Buffers(self, rows, 1, threads, True)
+            self.training_threads = threads
+        return self.training
+
+    def run_steps(self, x, y, sample_weight, cnp.ndarray order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch,
+                  cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, int threads):
+        """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
+
+        x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
+        losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. Returns the number of finished
+        steps, less than count where a loss was not finite: the weights are then those before that step.
+        """
+        cdef Job job
+        cdef Source sx, sy
+        self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)
+        job.order = <const int64_t*>cnp.PyArray_DATA(order)
+        job.first = first
+        job.total = cnp.PyArray_DIM(order, 0)
+        job.batch = batch
+        job.steps = count
+        job.scalars = <const real*>cnp.PyArray_DATA(scalars)
+        job.scalars_per_step = cnp.PyArray_DIM(scalars, 1)
+        job.losses = <double*>cnp.PyArray_DATA(losses)
+        job.work = self.training_buffers(batch, threads).work
+        if scalars.dtype != REAL or not scalars.flags.c_contiguous or scalars.shape[0] < count:
+            raise ValueError(f"scalars must be C-contiguous {REAL} with a row for each step")
+        with nogil:
+            POOL.run(train_task, &job, threads)
+        return job.done
+
+    def gradient(self, x, y, sample_weight, int threads=1):
+        """Loss and its gradient over all rows of x, at these weights: (float, one arena row of reals)."""
+        cdef Job job
+        cdef Source sx, sy
+        cdef double loss
+        gradient = np.zeros(self.net.size, dtype=REAL)
+        self.prepare(&job, &sx, &sy, x, y, sample_weight, None)
+        job.total = sx.rows
+        job.batch = sx.rows
+        job.steps = 1
+        job.losses = &loss
+        job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>gradient)
+        job.work = self.training_buffers(sx.rows, threads).work
+        with nogil:
+            POOL.run(train_task, &job, threads)
+        return loss, gradient
+
+    def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, cnp.ndarray losses, cnp.ndarray outputs,
+                 int threads):
+        """Weighted loss of each sample of [first, last) into losses (float64), and outputs unless None."""
+        cdef Job job
+        cdef Source sx, sy
+        self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)
+        job.first = first
+        job.total = last
+        job.losses = <double*>cnp.PyArray_DATA(losses)
+        self.infer(&job, threads)
+
+    def predict(self, x, int threads):
+        """Outputs for all rows of x: reals (n, outputs)."""
+        cdef Job job
+        cdef Source sx
+        cdef cnp.npy_intp[2] shape
+        read_source(&sx, x)
+        memset(&job, 0, sizeof(Job))
+        shape[0] = job.total = sx.rows
+        shape[1] = self.outputs
+        outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        job.net = &self.net
+        job.x = &sx
+        job.outputs = <real*>cnp.PyArray_DATA(outputs)
+        self.infer(&job, threads)
+        return outputs
+
+    def __call__(self, cnp.ndarray x not None):
+        """Outputs for a plain C-contiguous array (n, inputs) of this engine's own type: the shortest way."""
+        cdef Job job
+        cdef Source sx
+        cdef cnp.npy_intp[2] shape
+        if (cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 1) != self.inputs or cnp.PyArray_TYPE(x) != REAL_TYPE
+                or not cnp.PyArray_IS_C_CONTIGUOUS(x)):
+            return None
+        memset(&job, 0, sizeof(Job))
+        sx.data = <const char*>cnp.PyArray_DATA(x)
+        sx.columns = self.inputs
+        sx.stride = self.inputs * sizeof(real)
+        sx.offsets = NULL
+        if sizeof(real) == 4:
+            bind_readers[float](&sx, NULL)
+        else:
+            bind_readers[double](&sx, NULL)
+        shape[0] = job.total = sx.rows = cnp.PyArray_DIM(x, 0)
+        shape[1] = self.outputs
+        outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        job.net = &self.net
+        job.x = &sx
+        job.outputs = <real*>cnp.PyArray_DATA(outputs)
+        self.infer(&job, 1)
+        return outputs
+
+    @staticmethod
+    def classes(cnp.ndarray outputs):
+        """The index of each row's largest output, the first of equals: int64 (rows,). Twin: numpy.argmax."""
+        cdef Py_ssize_t n = outputs.shape[0], columns = outputs.shape[1], i, k, best
+        cdef const real* a = reals(outputs)
+        out = np.empty(n, dtype=np.int64)
+        cdef int64_t* index = <int64_t*>cnp.PyArray_DATA(<cnp.ndarray>out)
+        cdef real most
+        with nogil:
+            for i in range(n):
+                best, most = 0, a[0]
+                for k in range(1, columns):
+                    if a[k] > most:
+                        best, most = k, a[k]
+                index[i] = best
+                a += columns
+        return out
+
+    cdef int prepare(self, Job* job, Source* sx, Source* sy, x, y, sample_weight, outputs) except -1:
+        memset(job, 0, sizeof(Job))
+        read_source(sx, x)
+        read_source(sy, y)
+        job.net = &self.net
+        job.pool = POOL
+        job.x = sx
+        job.y = sy
+        if sample_weight is not None:
+            job.sample_weight = <const real*>cnp.PyArray_DATA(<cnp.ndarray>sample_weight)
+        if outputs is not None:
+            job.outputs = <real*>cnp.PyArray_DATA(<cnp.ndarray>outputs)
+        return 0
+
+    cdef int infer(self, Job* job, int threads) except -1:
+        cdef Buffers buffers = self.inference
+        cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, PREDICT_ROWS)
+        cdef bint small = rows * self.weights < 200000  # some microseconds: not worth letting another Python thread run
+        threads = least(threads, ceil_div(rows, PREDICT_ROWS)) if rows else 1
+        if rows == 0:
+            return 0
+        if buffers is None or self.inference_taken or buffers.work.rows < chunk or buffers.count < threads:
+            buffers = Buffers(self, PREDICT_ROWS if chunk > 8 else 8, threads, 1, False)
+            if not self.inference_taken:
+                self.inference = buffers
+        owner = buffers is self.inference
+        if owner:
+            self.inference_taken = True
+        job.work = buffers.work
+        if small:
+            predict_task(job, 0, 1)
+        else:
+            with nogil:
+                POOL.run(predict_task, job, threads)
+        if owner:
+            self.inference_taken = False
+        return 0

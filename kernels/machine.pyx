@@ -1,0 +1,83 @@
+# cython: language_level=3
+"""What belongs to the machine and not to a number type: the CPU's level, the thread pool, random permutations.
+
+Compiled once, for the oldest CPU that the wheel supports; the engines (engine.pyx) are compiled once per level.
+"""
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+import numpy as np
+
+cdef extern from "pool.h" nogil:
+    ctypedef struct pool_table:
+        pass
+    const pool_table pool_functions
+    int pool_prepare()
+
+cdef extern from "philox.h" nogil:
+    void philox(uint64_t seed, uint64_t stream, uint64_t block, uint32_t* out)
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    static int cpu_level(void) {
+        __builtin_cpu_init(); /* also asks the operating system whether it saves the wide registers */
+        if (!(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))) return 1;
+        if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
+              && __builtin_cpu_supports("bmi2"))) return 2;
+        if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
+              && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))) return 3;
+        return 4;
+    }
+    #else
+    static int cpu_level(void) { return 0; }
+    #endif
+    """
+    int cpu_level()
+
+if pool_prepare():
+    raise MemoryError("cannot register the thread pool's fork handler")
+
+pool = PyCapsule_New(<void*>&pool_functions, b"fastnn.pool", NULL)
+
+
+def level():
+    """The x86-64 micro-architecture level of this CPU, 1 to 4, by feature bits; 0 on another machine."""
+    return cpu_level()
+
+
+def random_words(uint64_t seed, uint64_t stream, Py_ssize_t n):
+    """The first n 32-bit words of a stream: uint32 array (n,). Twin: fastnn.counter.words."""
+    cdef uint32_t[4] word
+    out = np.empty(n, dtype=np.uint32)
+    cdef uint32_t[::1] words = out
+    cdef Py_ssize_t i
+    for i in range(n):
+        if i % 4 == 0:
+            philox(seed, stream, i // 4, word)
+        words[i] = word[i % 4]
+    return out
+
+
+def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
+    """A random order of 0 .. n-1 (Fisher and Yates; Durstenfeld 1964): int64 array (n,). Twin: fastnn.counter.permutation."""
+    if n < 0 or n > 0xFFFFFFFF:
+        raise ValueError(f"n must lie in 0 .. 2**32 - 1, got {n}")
+    cdef uint32_t[4] word
+    out = np.arange(n, dtype=np.int64)
+    cdef int64_t[::1] order = out
+    cdef int64_t other
+    cdef uint64_t bound
+    cdef Py_ssize_t i, j, draw = 0
+    with nogil:
+        for i in range(n - 1, 0, -1):
+            if draw % 2 == 0:
+                philox(seed, stream, draw // 2, word)
+            # a 64-bit fraction times i + 1, high part: uniform on 0 .. i to one part in 2**32
+            bound = <uint64_t>i + 1
+            j = ((word[2 * (draw % 2) + 1] * bound) + ((word[2 * (draw % 2)] * bound) >> 32)) >> 32
+            other = order[i]
+            order[i] = order[j]
+            order[j] = other
+            draw += 1
+    return out

@@ -1,0 +1,172 @@
+/* The thread pool's two halves: what an engine sees (pool_table, barrier) and the pool itself, which only machine.pyx
+ * compiles (define FASTNN_POOL). One pool serves the whole process. */
+#ifndef FASTNN_POOL_H
+#define FASTNN_POOL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef void (*pool_task)(void *argument, int thread, int threads);
+
+typedef struct {
+    atomic_int waiting, generation, sleepers;
+    pthread_mutex_t mutex;
+    pthread_cond_t awake;
+} pool_barrier;
+
+typedef struct {
+    /* Runs task on up to `threads` threads, the caller being thread 0; on the caller alone if the pool is busy. */
+    void (*run)(pool_task task, void *argument, int threads);
+    /* Every thread of the running team waits here for the others. */
+    void (*wait)(int threads);
+} pool_table;
+
+#define BARRIER_SPINS 20000 /* about 200 us: the phases of a step are shorter than waking a thread up */
+#define IDLE_SPINS 2000     /* about 20 us between two calls, then the cores belong to others */
+
+static inline void pool_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#ifdef FASTNN_POOL
+#include <signal.h>
+#include <string.h>
+
+#define POOL_MOST 256
+
+static struct {
+    atomic_flag busy;
+    int workers;                  /* threads that exist beside the caller */
+    _Atomic unsigned long ticket; /* serial number * POOL_MOST + (team size - 1): one word, so that no worker mixes two jobs */
+    atomic_int running, sleepers;
+    pool_task task;
+    void *argument;
+    pthread_mutex_t mutex;
+    pthread_cond_t awake;
+    pool_barrier barrier;
+} pool = {.busy = ATOMIC_FLAG_INIT,
+          .mutex = PTHREAD_MUTEX_INITIALIZER,
+          .awake = PTHREAD_COND_INITIALIZER,
+          .barrier = {.mutex = PTHREAD_MUTEX_INITIALIZER, .awake = PTHREAD_COND_INITIALIZER}};
+
+static void pool_wait(int threads) {
+    pool_barrier *b = &pool.barrier;
+    if (threads == 1) return;
+    const int generation = atomic_load(&b->generation);
+    if (atomic_fetch_add(&b->waiting, 1) == threads - 1) {
+        atomic_store(&b->waiting, 0);
+        atomic_store(&b->generation, generation + 1);
+        if (atomic_load(&b->sleepers)) {
+            pthread_mutex_lock(&b->mutex);
+            pthread_cond_broadcast(&b->awake);
+            pthread_mutex_unlock(&b->mutex);
+        }
+        return;
+    }
+    for (int i = 0; i < BARRIER_SPINS; i++) {
+        if (atomic_load_explicit(&b->generation, memory_order_acquire) != generation) return;
+        pool_pause();
+    }
+    pthread_mutex_lock(&b->mutex);
+    atomic_fetch_add(&b->sleepers, 1);
+    while (atomic_load(&b->generation) == generation) pthread_cond_wait(&b->awake, &b->mutex);
+    atomic_fetch_sub(&b->sleepers, 1);
+    pthread_mutex_unlock(&b->mutex);
+}
+
+static unsigned long pool_next_ticket(unsigned long seen) {
+    unsigned long ticket;
+    for (int i = 0; i < IDLE_SPINS; i++) {
+        if ((ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire)) != seen) return ticket;
+        pool_pause();
+    }
+    pthread_mutex_lock(&pool.mutex);
+    atomic_fetch_add(&pool.sleepers, 1);
+    while ((ticket = atomic_load(&pool.ticket)) == seen) pthread_cond_wait(&pool.awake, &pool.mutex);
+    atomic_fetch_sub(&pool.sleepers, 1);
+    pthread_mutex_unlock(&pool.mutex);
+    return ticket;
+}
+
+typedef struct { int thread; unsigned long ticket; } pool_start;
+static pool_start pool_starts[POOL_MOST];
+
+static void *pool_worker(void *argument) {
+    const pool_start start = *(pool_start *)argument;
+    for (unsigned long ticket = start.ticket;;) {
+        ticket = pool_next_ticket(ticket);
+        const int threads = (int)(ticket % POOL_MOST) + 1;
+        if (start.thread >= threads) continue; /* not of this team: task and argument may change already */
+        pool.task(pool.argument, start.thread, threads);
+        atomic_fetch_sub_explicit(&pool.running, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+/* Called with the pool taken. Returns the team that exists: fewer than asked where threads cannot be had. */
+static int pool_grow(int threads) {
+    sigset_t all, before;
+    if (threads > POOL_MOST) threads = POOL_MOST;
+    if (pool.workers + 1 >= threads) return threads;
+    sigfillset(&all); /* signals belong to the thread that runs Python */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (pool.workers + 1 < threads) {
+        pthread_t id;
+        pool_start *start = &pool_starts[pool.workers + 1];
+        *start = (pool_start){pool.workers + 1, atomic_load(&pool.ticket)};
+        if (pthread_create(&id, NULL, pool_worker, start)) break;
+        pthread_detach(id);
+        pool.workers++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pool.workers + 1;
+}
+
+static void pool_run(pool_task task, void *argument, int threads) {
+    if (threads <= 1 || atomic_flag_test_and_set(&pool.busy)) {
+        task(argument, 0, 1);
+        return;
+    }
+    threads = pool_grow(threads);
+    if (threads > 1) {
+        pool.task = task;
+        pool.argument = argument;
+        atomic_store(&pool.running, threads - 1);
+        const unsigned long serial = atomic_load(&pool.ticket) / POOL_MOST + 1;
+        atomic_store(&pool.ticket, serial * POOL_MOST + (unsigned long)(threads - 1));
+        if (atomic_load(&pool.sleepers)) {
+            pthread_mutex_lock(&pool.mutex);
+            pthread_cond_broadcast(&pool.awake);
+            pthread_mutex_unlock(&pool.mutex);
+        }
+    }
+    task(argument, 0, threads);
+    if (threads > 1) /* tasks end with a barrier or a short rest of work: no need to sleep */
+        while (atomic_load_explicit(&pool.running, memory_order_acquire)) pool_pause();
+    atomic_flag_clear(&pool.busy);
+}
+
+/* The threads of the parent do not exist in a forked child: begin again with none. */
+static void pool_forget(void) {
+    pool.workers = 0;
+    atomic_store(&pool.sleepers, 0);
+    atomic_store(&pool.running, 0);
+    atomic_store(&pool.barrier.waiting, 0);
+    atomic_store(&pool.barrier.sleepers, 0);
+    pthread_mutex_init(&pool.mutex, NULL);
+    pthread_cond_init(&pool.awake, NULL);
+    pthread_mutex_init(&pool.barrier.mutex, NULL);
+    pthread_cond_init(&pool.barrier.awake, NULL);
+    atomic_flag_clear(&pool.busy);
+}
+
+static int pool_prepare(void) { return pthread_atfork(NULL, NULL, pool_forget); }
+
+static const pool_table pool_functions = {pool_run, pool_wait};
+#endif
+
+#endif

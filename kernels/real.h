@@ -1,0 +1,55 @@
+/* The number type and the panel: one source for float32 and float64 and for every instruction-set level.
+ *
+ * A panel row is one cache line of WIDTH reals. A vector register holds LANES of them, a line LINE vectors.
+ * Compile with -DFASTNN_DOUBLE for float64. */
+#ifndef FASTNN_REAL_H
+#define FASTNN_REAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if !defined(__GNUC__)
+#error "fastnn needs the vector extensions of GCC or Clang"
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+#ifdef FASTNN_DOUBLE
+typedef double real;
+typedef int64_t real_bits;
+#define REAL_BYTES 8
+#else
+typedef float real;
+typedef int32_t real_bits;
+#define REAL_BYTES 4
+#endif
+
+#define LINE_BYTES 64
+#define WIDTH (LINE_BYTES / REAL_BYTES)
+
+/* TILE: rows of the register tile. TILE * LINE accumulators must fit the registers and hide the latency of an FMA. */
+#if defined(__AVX512F__)
+#define VECTOR_BYTES 64
+#define TILE 12
+#elif defined(__AVX2__)
+#define VECTOR_BYTES 32
+#define TILE 6
+#elif defined(__aarch64__)
+#define VECTOR_BYTES 16
+#define TILE 6
+#else
+#define VECTOR_BYTES 16
+#define TILE 2
+#endif
+#define LANES (VECTOR_BYTES / REAL_BYTES)
+#define LINE (LINE_BYTES / VECTOR_BYTES)
+
+typedef real vec __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
+
+INLINE vec load(const real *p) { return *(const vec *)p; }
+INLINE void store(real *p, vec x) { *(vec *)p = x; }
+INLINE vec splat(real x) { return x - (vec){0}; }
+
+#endif

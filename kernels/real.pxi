@@ -1,0 +1,51 @@
+# The C headers, as Cython sees them. `real` is float or double: the C compiler decides (real.h).
+cdef extern from "real.h" nogil:
+    ctypedef double real
+    ctypedef int real_bits
+    const Py_ssize_t WIDTH
+    const Py_ssize_t TILE
+
+cdef extern from "tile.h" nogil:
+    void forward_panel(Py_ssize_t rows, const real* A, Py_ssize_t sa, const real* W, Py_ssize_t depth,
+                       const real* start, real* Z)
+    void forward_row(const real* A, Py_ssize_t sa, const real* W, Py_ssize_t sw, Py_ssize_t panels, Py_ssize_t depth,
+                     const real* start, Py_ssize_t ss, real* Z, Py_ssize_t sz)
+    void gradient_panel(Py_ssize_t inputs, const real* A, const real* D, Py_ssize_t rows, real* G)
+    void bias_gradient(const real* D, Py_ssize_t rows, real* G)
+    void transpose_panel(const real* W, Py_ssize_t sw, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, real* T)
+    void transpose_back(const real* T, Py_ssize_t outputs, real* D, Py_ssize_t sd)
+    double fma_rate(double seconds)
+
+cdef extern from "vmath.h" nogil:
+    real real_exp(real x)
+    real real_expm1(real x)
+    real real_tanh(real x)
+    real real_sigmoid(real x)
+    real real_log1p(real x)
+    real real_softplus(real x)
+    real real_log(real x)
+    real real_sqrt(real x)
+    real real_fabs(real x)
+
+cdef extern from "pool.h" nogil:
+    ctypedef void (*pool_task)(void* argument, int thread, int threads) noexcept nogil
+    ctypedef struct pool_table:
+        void (*run)(pool_task task, void* argument, int threads) noexcept nogil
+        void (*wait)(int threads) noexcept nogil
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef inline Py_ssize_t panels(Py_ssize_t columns) noexcept nogil:
+    return (columns + WIDTH - 1) // WIDTH
+
+
+cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline Py_ssize_t share(Py_ssize_t units, int thread, int threads) noexcept nogil:
+    """The first of the units that `thread` owns; its last is before share(units, thread + 1, threads)."""
+    return units * thread // threads

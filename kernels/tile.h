@@ -1,0 +1,205 @@
+/* The register tile: every product of the library is one of the three functions at the end of this file.
+ *
+ * All operands are panel matrices (see README.md). Each output element is summed by one accumulator, in the order of the
+ * summation index, whatever the shape of the tile: so results do not depend on how rows or threads are divided. */
+#ifndef FASTNN_TILE_H
+#define FASTNN_TILE_H
+
+#include <time.h>
+
+#include "real.h"
+
+#define MOST 16 /* accumulator lines of the largest tile; R and P are constants, so what is unused costs nothing */
+
+/* Z[r, p] = start[p] + sum_k A[r, k] W[k, p] for R rows and P panels, both compile-time constants.
+ * A, W, Z point at their first row; sa, sw, sz are the distances between panels in reals. */
+INLINE void forward_tile(const int R, const int P, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t sw,
+                         ptrdiff_t depth, const real *start, ptrdiff_t ss, real *Z, ptrdiff_t sz) {
+    vec c[MOST][LINE]; /* c[r * P + p] */
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int p = 0; p < P; p++)
+            UNROLL for (int l = 0; l < LINE; l++) c[r * P + p][l] = load(start + p * ss + l * LANES);
+    for (; depth > 0; depth -= WIDTH, A += sa) {
+        const ptrdiff_t n = depth < WIDTH ? depth : WIDTH;
+        for (ptrdiff_t k = 0; k < n; k++, W += WIDTH)
+            UNROLL for (int p = 0; p < P; p++) {
+                vec b[LINE];
+                UNROLL for (int l = 0; l < LINE; l++) b[l] = load(W + p * sw + l * LANES);
+                UNROLL for (int r = 0; r < R; r++) {
+                    const vec a = splat(A[r * WIDTH + k]);
+                    UNROLL for (int l = 0; l < LINE; l++) c[r * P + p][l] += a * b[l];
+                }
+            }
+    }
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int p = 0; p < P; p++)
+            UNROLL for (int l = 0; l < LINE; l++) store(Z + p * sz + r * WIDTH + l * LANES, c[r * P + p][l]);
+}
+
+/* G[i, :] = sum_r A[r, i] D[r, :] for N inputs i of one panel of A. */
+INLINE void gradient_tile(const int N, const real *A, const real *D, ptrdiff_t rows, real *G) {
+    vec c[MOST][LINE];
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int l = 0; l < LINE; l++) c[i][l] = splat(0);
+    for (ptrdiff_t r = 0; r < rows; r++, A += WIDTH, D += WIDTH) {
+        vec b[LINE];
+        UNROLL for (int l = 0; l < LINE; l++) b[l] = load(D + l * LANES);
+        UNROLL for (int i = 0; i < N; i++) {
+            const vec a = splat(A[i]);
+            UNROLL for (int l = 0; l < LINE; l++) c[i][l] += a * b[l];
+        }
+    }
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int l = 0; l < LINE; l++) store(G + i * WIDTH + l * LANES, c[i][l]);
+}
+
+#define FORWARD(R) case R: forward_tile(R, 1, A, sa, W, 0, depth, start, 0, Z, 0); break;
+#define WIDE(R, P) forward_tile(R, P, A, sa, W + p * sw, sw, depth, start + p * ss, ss, Z + p * sz, sz)
+#define GRADIENT(N) case N: gradient_tile(N, A, D, rows, G); break;
+
+/* Forward product of any number of rows with one panel of W. */
+static void forward_panel(ptrdiff_t rows, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
+                          const real *start, real *Z) {
+    for (; rows > 0; rows -= TILE, A += TILE * WIDTH, Z += TILE * WIDTH) {
+        switch (rows < TILE ? rows : TILE) {
+            FORWARD(1) FORWARD(2)
+#if TILE > 2
+            FORWARD(3) FORWARD(4) FORWARD(5) FORWARD(6)
+#endif
+#if TILE > 6
+            FORWARD(7) FORWARD(8) FORWARD(9) FORWARD(10) FORWARD(11) FORWARD(12)
+#endif
+        }
+    }
+}
+
+/* Forward product of one row with many panels of W: wide in columns, to hide the latency that few rows leave bare. */
+static void forward_row(const real *A, ptrdiff_t sa, const real *W, ptrdiff_t sw, ptrdiff_t panels, ptrdiff_t depth,
+                        const real *start, ptrdiff_t ss, real *Z, ptrdiff_t sz) {
+    ptrdiff_t p = 0;
+    for (; p + 4 <= panels; p += 4) WIDE(1, 4);
+    for (; p + 2 <= panels; p += 2) WIDE(1, 2);
+    for (; p < panels; p++) WIDE(1, 1);
+}
+
+/* Weight gradient of `inputs` <= WIDTH inputs of one panel of A with one panel of D. */
+static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdiff_t rows, real *G) {
+#if TILE >= 12
+#define GRADIENT_TILE WIDTH /* a whole line of A at once */
+#else
+#define GRADIENT_TILE TILE
+#endif
+    /* Even shares (16 = 6 + 5 + 5) keep more accumulators busy than full tiles and a rest (6 + 6 + 4). */
+    for (ptrdiff_t parts = (inputs + GRADIENT_TILE - 1) / GRADIENT_TILE; parts > 0; parts--) {
+        const ptrdiff_t n = (inputs + parts - 1) / parts;
+        switch (n) {
+            GRADIENT(1) GRADIENT(2)
+#if TILE > 2
+            GRADIENT(3) GRADIENT(4) GRADIENT(5) GRADIENT(6)
+#endif
+#if TILE > 6
+            GRADIENT(7) GRADIENT(8)
+#if WIDTH > 8
+            GRADIENT(9) GRADIENT(10) GRADIENT(11) GRADIENT(12) GRADIENT(13) GRADIENT(14) GRADIENT(15) GRADIENT(16)
+#endif
+#endif
+        }
+        inputs -= n, A += n, G += n * WIDTH;
+    }
+}
+
+/* Square transpose of LANES x LANES reals, by exchanging ever larger off-diagonal blocks (Eklundh 1972). */
+#define LOW(i, s) (((i) & (s)) ? LANES + (i) - (s) : (i))
+#define HIGH(i, s) (((i) & (s)) ? LANES + (i) : (i) + (s))
+#if LANES == 2
+#define EACH(F, s) F(0, s), F(1, s)
+#elif LANES == 4
+#define EACH(F, s) F(0, s), F(1, s), F(2, s), F(3, s)
+#elif LANES == 8
+#define EACH(F, s) F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s)
+#else
+#define EACH(F, s) F(0, s), F(1, s), F(2, s), F(3, s), F(4, s), F(5, s), F(6, s), F(7, s), F(8, s), F(9, s), F(10, s), \
+    F(11, s), F(12, s), F(13, s), F(14, s), F(15, s)
+#endif
+#define EXCHANGE(s) UNROLL for (int i = 0; i < LANES; i++) if (!(i & s)) { \
+        const vec low = __builtin_shufflevector(v[i], v[i + s], EACH(LOW, s)); \
+        v[i + s] = __builtin_shufflevector(v[i], v[i + s], EACH(HIGH, s)); \
+        v[i] = low; \
+    }
+
+INLINE void transpose_square(const real *from, real *to) {
+    vec v[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) v[i] = load(from + i * WIDTH);
+    EXCHANGE(1)
+#if LANES > 2
+    EXCHANGE(2)
+#endif
+#if LANES > 4
+    EXCHANGE(4)
+#endif
+#if LANES > 8
+    EXCHANGE(8)
+#endif
+    UNROLL for (int i = 0; i < LANES; i++) store(to + i * WIDTH, v[i]);
+}
+
+/* T[j, i] = W[i, j] for inputs [first, first + WIDTH) and all `outputs`: the operand of the input gradient.
+ * Inputs beyond `inputs` become zeros. T has room for `outputs` rounded up to WIDTH rows. */
+static void transpose_panel(const real *W, ptrdiff_t sw, ptrdiff_t first, ptrdiff_t inputs, ptrdiff_t outputs, real *T) {
+    const ptrdiff_t rows = inputs - first;
+    for (W += first * WIDTH; outputs > 0; outputs -= WIDTH, W += sw, T += WIDTH * WIDTH) {
+        if (rows >= WIDTH) {
+            /* The panels lie far apart: without this hint each block would wait for the memory. */
+            UNROLL for (int i = 0; i < WIDTH; i++) __builtin_prefetch(W + 3 * sw + i * WIDTH);
+            for (int i = 0; i < WIDTH; i += LANES)
+                for (int j = 0; j < WIDTH; j += LANES) transpose_square(W + i * WIDTH + j, T + j * WIDTH + i);
+        } else {
+            const int columns = outputs < WIDTH ? (int)outputs : WIDTH;
+            for (int j = 0; j < columns; j++)
+                for (int i = 0; i < WIDTH; i++) T[j * WIDTH + i] = i < rows ? W[i * WIDTH + j] : 0;
+        }
+    }
+}
+
+/* The other way: D[r, j] = T[j, r] for one block of WIDTH samples r; columns beyond `outputs` become zeros. */
+static void transpose_back(const real *T, ptrdiff_t outputs, real *D, ptrdiff_t sd) {
+    for (; outputs > 0; outputs -= WIDTH, T += WIDTH * WIDTH, D += sd) transpose_panel(T, 0, 0, outputs, WIDTH, D);
+}
+
+/* G[:] = sum_r D[r, :]: the gradient of the bias, in four interleaved sums, to hide the latency of the addition. */
+static void bias_gradient(const real *D, ptrdiff_t rows, real *G) {
+    vec c[4][LINE];
+    UNROLL for (int s = 0; s < 4; s++)
+        UNROLL for (int l = 0; l < LINE; l++) c[s][l] = splat(0);
+    for (; rows >= 4; rows -= 4, D += 4 * WIDTH)
+        UNROLL for (int s = 0; s < 4; s++)
+            UNROLL for (int l = 0; l < LINE; l++) c[s][l] += load(D + s * WIDTH + l * LANES);
+    for (; rows > 0; rows--, D += WIDTH)
+        UNROLL for (int l = 0; l < LINE; l++) c[0][l] += load(D + l * LANES);
+    UNROLL for (int l = 0; l < LINE; l++) store(G + l * LANES, (c[0][l] + c[1][l]) + (c[2][l] + c[3][l]));
+}
+
+/* The most floating-point operations per second that this core can do: independent FMAs on registers alone. */
+static double fma_rate(double seconds) {
+    struct timespec start, stop;
+    double elapsed = 0, operations = 0;
+    vec c0 = splat(0), c1 = splat(1), c2 = splat(2), c3 = splat(3), c4 = splat(4);
+    vec c5 = splat(5), c6 = splat(6), c7 = splat(7), c8 = splat(8), c9 = splat(9);
+    vec a = splat((real)0.5), b = splat(1);
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    while (elapsed < seconds) {
+        for (int i = 0; i < 10000; i++) {
+            __asm__ volatile("" ::: "memory"); /* keeps the loop, costs nothing */
+            c0 = c0 * a + b, c1 = c1 * a + b, c2 = c2 * a + b, c3 = c3 * a + b, c4 = c4 * a + b;
+            c5 = c5 * a + b, c6 = c6 * a + b, c7 = c7 * a + b, c8 = c8 * a + b, c9 = c9 * a + b;
+        }
+        operations += 10000.0 * 10 * 2 * LANES;
+        clock_gettime(CLOCK_MONOTONIC, &stop);
+        elapsed = (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
+    }
+    volatile real sink = ((c0 + c1) + (c2 + c3) + (c4 + c5) + (c6 + c7) + (c8 + c9))[0];
+    (void)sink;
+    return operations / elapsed;
+}
+
+#endif

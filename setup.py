@@ -1,0 +1,78 @@
+"""The table of extensions and the table of flags; everything else stands in pyproject.toml."""
+
+import os
+import platform
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+BASELINE = ["-march=x86-64-v2"] if X86 else []
+LEVELS = (
+    {
+        "v2": ["-march=x86-64-v2"],
+        "v3": ["-march=x86-64-v3"],
+        "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    }
+    if X86
+    else {"generic": []}
+)
+REALS = {"float32": [], "float64": ["-DFASTNN_DOUBLE"]}
+# Contraction to FMA is part of the design (docs/decisions/floating-point.md); -ffast-math is banned.
+FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fvisibility=hidden", "-g0"]
+# FASTNN_BUILD=debug checks the bounds of every index, FASTNN_BUILD=sanitize adds the address and undefined-behaviour sanitizers.
+BUILD = os.environ.get("FASTNN_BUILD", "")
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"] if BUILD == "sanitize" else []
+GENERATED = Path("build") / "variants"
+
+
+def extension(name: str, source: Path, flags: list[str]) -> Extension:
+    return Extension(
+        f"fastnn._core.{name}",
+        [str(source)],
+        include_dirs=["kernels", numpy.get_include()],
+        depends=[str(path) for path in Path("kernels").iterdir()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        extra_compile_args=FLAGS + flags + SANITIZERS,
+        extra_link_args=["-pthread", *SANITIZERS],
+    )
+
+
+def variant(level: str, real: str) -> Extension:
+    """The engine's one source, compiled under the name of a level and a number type."""
+    source = GENERATED / f"{level}_{real}.pyx"
+    text = '# cython: language_level=3\ninclude "engine.pyx"\n'
+    source.parent.mkdir(parents=True, exist_ok=True)
+    if not source.exists() or source.read_text() != text:
+        source.write_text(text)
+    return extension(source.stem, source, LEVELS[level] + REALS[real])
+
+
+class BuildExt(build_ext):
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+
+setup(
+    ext_modules=cythonize(
+        [
+            extension("machine", Path("kernels/machine.pyx"), [*BASELINE, "-DFASTNN_POOL"]),
+            *(variant(level, real) for level in LEVELS for real in REALS),
+        ],
+        include_path=["kernels"],
+        build_dir="build",
+        nthreads=0,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": bool(BUILD),
+            "wraparound": False,
+            "initializedcheck": bool(BUILD),
+            "cdivision": True,
+        },
+    ),
+    cmdclass={"build_ext": BuildExt},
+)
