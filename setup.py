@@ -22,8 +22,17 @@ LEVELS = (
 )
 REALS = {"float32": [], "float64": ["-DFASTNN_DOUBLE"]}
 # Contraction to FMA is part of the design (docs/decisions/floating-point.md); -ffast-math is banned.
-FLAGS = ["-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fvisibility=hidden", "-g0"]
-# FASTNN_BUILD=debug checks the bounds of every index, FASTNN_BUILD=sanitize adds the address and undefined-behaviour sanitizers.
+FLAGS = [
+    "-O3",
+    "-std=gnu11",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fvisibility=hidden",
+    "-g0",
+]
+# FASTNN_BUILD=debug checks the bounds of every index; FASTNN_BUILD=sanitize adds the address and undefined-behaviour
+# sanitizers.
 BUILD = os.environ.get("FASTNN_BUILD", "")
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"] if BUILD == "sanitize" else []
 GENERATED = Path("build") / "variants"

@@ -1,8 +1,9 @@
 """Chooses the build for this CPU, counts threads, and tells about both."""
 
+from __future__ import annotations
+
 import importlib
 import os
-import platform
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +35,9 @@ def _chosen_level() -> str:
     if not forced:
         return possible[-1]
     if forced not in possible:
-        raise ImportError(f"FASTNN_CPU={forced}, but this CPU runs {', '.join(possible)}; unset it or choose one of these")
+        raise ImportError(
+            f"FASTNN_CPU={forced}, but this CPU runs {', '.join(possible)}; unset it or choose one of these"
+        )
     return forced
 
 
@@ -56,7 +59,7 @@ def engine(kind: str, program: Any, arena: Any) -> Any:
 
 
 def _available_threads() -> int:
-    """Cores that this process may use: affinity, the cgroup's quota, and the limits set for a worker (OMP_NUM_THREADS)."""
+    """Cores that this process may use: affinity, the cgroup's quota, the limit set for a worker (OMP_NUM_THREADS)."""
     try:
         count = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
@@ -106,7 +109,7 @@ def get_num_threads() -> int:
 
 
 def threads_for(flops: float) -> int:
-    """Threads that pay for a step of so many operations: a barrier costs about a microsecond, a FLOP 0.01 to 0.05 ns."""
+    """Threads that pay for a step of so many operations: a barrier costs about 1 us, a FLOP 0.01 to 0.05 ns."""
     return max(1, min(_threads, int(flops / FLOPS_PER_THREAD)))
 
 
@@ -115,6 +118,8 @@ FLOPS_PER_THREAD = 1_000_000
 
 def show_config() -> None:
     """Prints the version, the CPU level in use and the possible ones, the threads, and NumPy's version."""
+    import platform
+
     from fastnn import __version__
 
     print(f"fastnn {__version__}")

@@ -1,5 +1,7 @@
 """What a fit tells while it runs, and what it leaves behind."""
 
+from __future__ import annotations
+
 import sys
 import time
 from typing import Any, TextIO
@@ -45,7 +47,8 @@ class Progress:
         elapsed = now - self.began
         remaining = elapsed * (self.samples - seen) / seen
         full = self.WIDTH * seen // self.samples
-        line = f"{self.title} {'━' * full}{'─' * (self.WIDTH - full)} {seen}/{self.samples} {remaining:.0f}s left loss: {loss:.4f}"
+        bar = "━" * full + "─" * (self.WIDTH - full)
+        line = f"{self.title} {bar} {seen}/{self.samples} {remaining:.0f}s left loss: {loss:.4f}"
         self.stream.write(f"\r{line:<79}")
         self.stream.flush()
 

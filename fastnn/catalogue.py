@@ -1,8 +1,10 @@
 """All concepts by name: what a string in the API means."""
 
+from __future__ import annotations
+
 from typing import Any, TypeVar
 
-from fastnn import activations, initializers, losses, metrics, optimizers
+from fastnn import activations, constraints, initializers, losses, metrics, optimizers, regularizers
 
 T = TypeVar("T")
 
@@ -11,9 +13,14 @@ TABLES: dict[str, dict[str, type]] = {
     "loss": {entry.name: entry for entry in losses.ENTRIES if not entry.name.endswith("_logits")},
     "optimizer": {entry.name: entry for entry in optimizers.ENTRIES},
     "initializer": {entry.name: entry for entry in initializers.ENTRIES},
+    "regularizer": {entry.name: entry for entry in regularizers.ENTRIES},
+    "constraint": {entry.name: entry for entry in constraints.ENTRIES},
     "metric": {entry.name: entry for entry in metrics.ENTRIES},
 }
 ALIASES: dict[str, dict[str, str]] = {
+    "activation": activations.ALIASES,
+    "regularizer": regularizers.ALIASES,
+    "constraint": constraints.ALIASES,
     "loss": losses.ALIASES,
     "initializer": initializers.ALIASES,
     "metric": metrics.ALIASES,
@@ -25,10 +32,10 @@ def resolve(kind: str, given: str | type[T] | T, base: type[T]) -> T:
 
     >>> resolve("activation", "relu", activations.Activation)
     ReLU()
-    >>> resolve("activation", "rellu", activations.Activation)
+    >>> resolve("activation", "rellu", activations.Activation)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    ValueError: unknown activation 'rellu'; did you mean 'relu'? Known: leaky_relu, linear, relu, sigmoid, softmax, tanh
+    ValueError: unknown activation 'rellu'; did you mean 'relu'? Known: elu, exponential, gelu, ...
     """
     if isinstance(given, base):
         return given

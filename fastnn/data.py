@@ -1,5 +1,7 @@
 """The door: the user's arrays are checked here, once, and described to the engine without being copied."""
 
+from __future__ import annotations
+
 from math import prod
 from typing import Any
 
@@ -41,23 +43,30 @@ def _offsets(array: NDArray[Any]) -> NDArray[np.intp] | None:
 
 def readable(values: Any, name: str) -> NDArray[Any]:
     """values as an array that the engine can read: itself where possible."""
-    array = values if type(values) is np.ndarray else np.asanyarray(values)
+    try:
+        array = values if type(values) is np.ndarray else np.asanyarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot become an array: {error}") from None
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise ValueError(f"{name} has masked values; fill or drop them first")
     if array.dtype.kind in READABLE and array.dtype.itemsize in READABLE[array.dtype.kind] and array.dtype.isnative:
         return array
-    if array.dtype.kind in "fiub":  # long doubles and foreign byte orders
+    if not array.dtype.isnative and array.dtype.kind in READABLE:
+        return readable(array.astype(array.dtype.newbyteorder("=")), name)
+    if array.dtype.kind == "f":  # long double
         return array.astype(np.float64)
     if array.dtype.kind == "O":
         try:
             return array.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise TypeError(f"{name} holds objects that are not numbers ({error}); encode them as numbers first") from None
+            raise TypeError(
+                f"{name} holds objects that are not numbers ({error}); encode them as numbers first"
+            ) from None
     raise TypeError(f"{name} must hold real numbers, got an array of dtype {array.dtype}")
 
 
 def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
-    """X of shape (rows, *shape), or with the same numbers in rows of any other shape of equal size after the first axis."""
+    """X of shape (rows, *shape)."""
     array = readable(values, name)
     if array.ndim < 2 or array.shape[1:] != shape:
         raise ValueError(_shape_message(array, shape, name))
@@ -66,7 +75,9 @@ def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
 
 def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> str:
     expected = f"(rows, {', '.join(map(str, shape))})"
-    message = f"{name} has shape {array.shape}, expected {expected}: the model takes {' x '.join(map(str, shape))} features"
+    message = (
+        f"{name} has shape {array.shape}, expected {expected}: the model takes {' x '.join(map(str, shape))} features"
+    )
     if array.shape == shape:
         return f"{message}. For a single sample pass {name}[None]"
     if array.ndim > 1 and prod(array.shape[1:]) == prod(shape):
@@ -96,15 +107,15 @@ def check_finite(source: Source, name: str, nonfinite: Any) -> None:
         )
 
 
-def targets(values: Any, kind: str, outputs: int, loss: str, name: str = "y") -> Source:
-    """y as the loss wants it: numbers or probabilities (rows, outputs), or labels (rows,)."""
+def targets(values: Any, kind: str, outputs: int, columns: int, loss: str, name: str = "y") -> Source:
+    """y as the loss wants it: numbers (rows, columns), or labels (rows,) below ``outputs``."""
     array = readable(values, name)
     if kind == "labels":
         return Source(_labels(array, outputs, loss, name))
-    if outputs == 1 and array.ndim == 1:
+    if columns == 1 and array.ndim == 1:
         array = array.reshape(-1, 1)
-    if array.ndim != 2 or array.shape[1] != outputs:
-        expected = f"(rows, {outputs})" + (" or (rows,)" if outputs == 1 else "")
+    if array.ndim != 2 or array.shape[1] != columns:
+        expected = f"(rows, {columns})" + (" or (rows,)" if columns == 1 else "")
         hint = ""
         if array.ndim == 1 and loss == "categorical_crossentropy":
             hint = "; for integer labels use loss='sparse_categorical_crossentropy'"
@@ -122,18 +133,26 @@ def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[
         least, most = array.min(), array.max()
         if not (least >= 0 and most < outputs):
             raise ValueError(
-                f"{name} has labels from {least} to {most}, expected 0 to {outputs - 1}: the model has {outputs} outputs"
+                f"{name} has labels from {least} to {most}, expected 0 to {outputs - 1}:"
+                f" the model has {outputs} outputs"
             )
         if array.dtype.kind == "f" and (array != np.floor(array)).any():
-            raise ValueError(f"{name} has labels that are not whole numbers, such as {array[array != np.floor(array)][0]}")
+            raise ValueError(
+                f"{name} has labels that are not whole numbers, such as {array[array != np.floor(array)][0]}"
+            )
     return array
 
 
-def check_probabilities(source: Source, loss: str, name: str = "y") -> None:
-    """Targets of a crossentropy lie in [0, 1]."""
+def check_range(source: Source, kind: str, loss: str, name: str = "y") -> None:
+    """Targets lie where the loss is defined: probabilities in [0, 1], counts above 0, signs of -1 and 1 (or 0 and 1)."""
+    limits = {"probabilities": (0, 1), "counts": (0, np.inf), "signs": (-1, 1)}
+    if kind not in limits:
+        return
+    lowest, highest = limits[kind]
     least, most = source.array.min(), source.array.max()
-    if not (least >= 0 and most <= 1):
-        raise ValueError(f"{name} has targets from {least} to {most}, expected 0 to 1 for {loss}")
+    if not (least >= lowest and most <= highest):
+        expected = f"{lowest} to {highest}" if highest < np.inf else f"{lowest} or more"
+        raise ValueError(f"{name} has targets from {least} to {most}, expected {expected} for {loss}")
 
 
 def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight") -> NDArray[Any] | None:
@@ -143,7 +162,8 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
     array = readable(values, name)
     if array.shape != (rows,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): one weight for each row")
-    array = np.ascontiguousarray(array, dtype=dtype)
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=dtype)
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ValueError(f"{name} must hold finite numbers of 0 or more")
     return array
@@ -151,8 +171,10 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
 
 def as_generator(rng: Any) -> np.random.Generator:
     """What ``rng=`` means: None (fresh entropy), an integer seed, or a Generator, which is then used and advanced."""
-    if rng is None or isinstance(rng, (int, np.integer, np.random.Generator, np.random.SeedSequence)):
-        if isinstance(rng, (int, np.integer)) and rng < 0:
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        if rng < 0:
             raise ValueError(f"rng must be a seed of 0 or more, got {rng}")
+        return np.random.default_rng(rng)
+    if rng is None or isinstance(rng, (np.random.Generator, np.random.SeedSequence)):
         return np.random.default_rng(rng)
     raise TypeError(f"rng must be None, a whole number or a numpy.random.Generator, got {rng!r}")

@@ -1,20 +1,21 @@
 """Data to learn from: bundled digits, logic gates, drawn shapes, and the reader of MNIST's files.
 
-All return (X, y) with X float32 (rows, features) unless said otherwise, and y integer labels. ``rng`` is None, a seed or
-a ``numpy.random.Generator``.
+All return (X, y) with X float32 (rows, features) unless said otherwise, and y integer labels. ``rng`` is None, a seed
+or a ``numpy.random.Generator``.
 """
 
-import gzip
+from __future__ import annotations
+
 import os
-import struct
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.data import as_generator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Data = tuple[NDArray[Any], NDArray[np.int64]]
 
@@ -31,8 +32,10 @@ def digits() -> Data:
     >>> X.shape, X.dtype, int(y[0])
     ((1797, 64), dtype('uint8'), 0)
     """
-    packed = resources.files("fastnn").joinpath("_data", "digits.bin.gz").read_bytes()
-    table = np.frombuffer(gzip.decompress(packed), dtype=np.uint8).reshape(-1, 65)
+    import gzip  # here, because importing fastnn shall cost little
+
+    with gzip.open(os.path.join(os.path.dirname(__file__), "_data", "digits.bin.gz")) as file:
+        table = np.frombuffer(file.read(), dtype=np.uint8).reshape(-1, 65)
     return table[:, :64].copy(), table[:, 64].astype(np.int64)
 
 
@@ -48,7 +51,7 @@ def gate(name: str) -> Data:
 
 
 def moons(n: int = 100, noise: float = 0.0, rng: Any = None) -> Data:
-    """Two interleaving half circles of n points in all, as scikit-learn's ``make_moons``; noise: its standard deviation."""
+    """Two interleaving half circles of n points in all, as scikit-learn's ``make_moons``; noise: standard deviation."""
     rng = as_generator(rng)
     upper = _count(n) // 2
     a, b = np.linspace(0, np.pi, upper), np.linspace(0, np.pi, n - upper)
@@ -81,15 +84,17 @@ def blobs(n: int = 100, centers: int = 3, features: int = 2, deviation: float = 
     rng = as_generator(rng)
     middle = rng.uniform(-10, 10, (_count(centers, "centers"), _count(features, "features")))
     y = np.arange(_count(n)) % centers
-    return _noisy(middle[y], y, deviation, rng)
+    return _noisy(middle[y], y, deviation, rng, "deviation")
 
 
 def mnist(folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
     """((X, y), (X_test, y_test)) of MNIST: X uint8 (60000, 28, 28) and (10000, 28, 28), y (60000,) and (10000,).
 
-    Reads the four IDX files, gzipped or not, from ``folder``, or from $FASTNN_DATA or its subfolder mnist. The data are by
-    Y. LeCun, C. Cortes and C. J. C. Burges, licence CC BY-SA 3.0; fastnn does not ship or download them.
+    Reads the four IDX files, gzipped or not, from ``folder``, or from $FASTNN_DATA or its subfolder mnist. The data are
+    by Y. LeCun, C. Cortes and C. J. C. Burges, licence CC BY-SA 3.0; fastnn does not ship or download them.
     """
+    from pathlib import Path
+
     given = os.environ.get("FASTNN_DATA") if folder is None else folder
     if not given:
         raise FileNotFoundError("pass the folder of the MNIST files, or set FASTNN_DATA to it")
@@ -98,7 +103,10 @@ def mnist(folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
     if found is None:
         raise FileNotFoundError(f"no MNIST files (train-images-idx3-ubyte or .gz) in {base} or {base / 'mnist'}")
     parts = [
-        (_read_idx(found, f"{part}-images", "idx3-ubyte"), _read_idx(found, f"{part}-labels", "idx1-ubyte").astype(np.int64))
+        (
+            _read_idx(found, f"{part}-images", "idx3-ubyte"),
+            _read_idx(found, f"{part}-labels", "idx1-ubyte").astype(np.int64),
+        )
         for part in ("train", "t10k")
     ]
     for part, (X, y) in zip(("train", "t10k"), parts, strict=True):
@@ -113,22 +121,36 @@ def _read_idx(folder: Path, name: str, kind: str) -> NDArray[np.uint8]:
     path = next((path for path in candidates if path.exists()), None)
     if path is None:
         raise FileNotFoundError(f"none of {', '.join(path.name for path in candidates)} in {folder}")
-    raw = path.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
-        raw = gzip.decompress(raw)
-    if len(raw) < 4 or raw[:3] != b"\0\0\x08":
-        raise ValueError(f"{path} is not an IDX file of bytes")
-    axes = raw[3]
-    sizes = struct.unpack(f">{axes}I", raw[4 : 4 + 4 * axes])
+    raw = _unpacked(path)
+    axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) > 3 else 0
+    if not axes or len(raw) < 4 + 4 * axes:
+        raise ValueError(f"{path} is not an IDX file of bytes: a damaged copy?")
+    sizes = tuple(int(size) for size in np.frombuffer(raw, dtype=">u4", count=axes, offset=4))
     values = np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * axes)
-    if values.size != np.prod(sizes):
-        raise ValueError(f"{path} holds {values.size} values, expected {int(np.prod(sizes))} for shape {sizes}: a damaged copy?")
+    expected = int(np.prod(sizes))
+    if values.size != expected:
+        raise ValueError(f"{path} holds {values.size} values, expected {expected} for shape {sizes}: a damaged copy?")
     return values.reshape(sizes)
 
 
-def _noisy(X: NDArray[np.float64], y: NDArray[np.integer], noise: float, rng: np.random.Generator) -> Data:
+def _unpacked(path: Path) -> bytes:
+    import gzip
+    import zlib
+
+    raw = path.read_bytes()
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be unpacked: {error}; a damaged copy?") from None
+
+
+def _noisy(
+    X: NDArray[np.float64], y: NDArray[np.integer], noise: float, rng: np.random.Generator, name: str = "noise"
+) -> Data:
     if not noise >= 0:
-        raise ValueError(f"noise must be 0 or more, got {noise}")
+        raise ValueError(f"{name} must be 0 or more, got {noise}")
     return (X + rng.normal(0, noise, X.shape) if noise else X).astype(np.float32), y.astype(np.int64)
 
 

@@ -1,14 +1,16 @@
-"""Starting values of weights. Each initializer is called with a shape (inputs, outputs) or (outputs,) and a generator."""
+"""Starting values of weights. An initializer is called with a shape (inputs, outputs) or (outputs,) and a generator."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from fastnn.settings import Settings
 
 
-@dataclass(frozen=True)
-class Initializer:
+class Initializer(Settings):
     """Base of all initializers."""
 
     name: ClassVar[str]
@@ -17,7 +19,6 @@ class Initializer:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Zeros(Initializer):
     """All zeros: the usual start of biases."""
 
@@ -27,7 +28,6 @@ class Zeros(Initializer):
         return np.zeros(shape)
 
 
-@dataclass(frozen=True)
 class RandomUniform(Initializer):
     """Uniform on [minval, maxval), by default [-0.05, 0.05) as in Keras."""
 
@@ -43,11 +43,11 @@ class RandomUniform(Initializer):
         return rng.uniform(self.minval, self.maxval, shape)
 
 
-@dataclass(frozen=True)
 class GlorotUniform(Initializer):
     """Uniform on +-sqrt(6 / (inputs + outputs)).
 
-    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+    2010.
 
     >>> w = GlorotUniform()((2, 4), np.random.default_rng(0))
     >>> w.shape, bool(np.abs(w).max() <= 1)
@@ -61,7 +61,6 @@ class GlorotUniform(Initializer):
         return rng.uniform(-limit, limit, shape)
 
 
-@dataclass(frozen=True)
 class GlorotNormal(Initializer):
     """Normal with standard deviation sqrt(2 / (inputs + outputs)), cut at two of them (see ``_truncated_normal``)."""
 
@@ -71,7 +70,6 @@ class GlorotNormal(Initializer):
         return _truncated_normal(np.sqrt(2 / sum(_fans(shape))), shape, rng)
 
 
-@dataclass(frozen=True)
 class HeUniform(Initializer):
     """Uniform on +-sqrt(6 / inputs), for ReLU.
 
@@ -85,7 +83,6 @@ class HeUniform(Initializer):
         return rng.uniform(-limit, limit, shape)
 
 
-@dataclass(frozen=True)
 class HeNormal(Initializer):
     """Normal with standard deviation sqrt(2 / inputs), cut at two of them (see ``_truncated_normal``), for ReLU."""
 
@@ -95,16 +92,121 @@ class HeNormal(Initializer):
         return _truncated_normal(np.sqrt(2 / _fans(shape)[0]), shape, rng)
 
 
+class LecunUniform(Initializer):
+    """Uniform on +-sqrt(3 / inputs). Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998."""
+
+    name = "lecun_uniform"
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        limit = np.sqrt(3 / _fans(shape)[0])
+        return rng.uniform(-limit, limit, shape)
+
+
+class LecunNormal(Initializer):
+    """Normal with standard deviation sqrt(1 / inputs), cut at two of them, for SELU. Source as LecunUniform."""
+
+    name = "lecun_normal"
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        return _truncated_normal(np.sqrt(1 / _fans(shape)[0]), shape, rng)
+
+
+class RandomNormal(Initializer):
+    """Normal with mean 0 and standard deviation 0.05 as in Keras."""
+
+    name = "normal"
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class TruncatedNormal(Initializer):
+    """Normal numbers, those beyond two standard deviations drawn again: the deviation falls to 0.88 stddev, as in Keras."""
+
+    name = "truncated_normal"
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        return self.mean + _truncated_normal(self.stddev * TRUNCATED_DEVIATION, shape, rng)
+
+
+class Orthogonal(Initializer):
+    """Rows or columns, whichever are fewer, orthonormal and uniformly distributed, times gain.
+
+    Source: Saxe, McClelland, Ganguli, "Exact solutions to the nonlinear dynamics of learning", ICLR 2014.
+
+    >>> W = Orthogonal()((4, 3), np.random.default_rng(0))
+    >>> np.allclose(W.T @ W, np.eye(3))
+    True
+    """
+
+    name = "orthogonal"
+    gain: float = 1.0
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        if len(shape) != 2:
+            raise ValueError(f"orthogonal needs a matrix, got shape {shape}")
+        tall = rng.standard_normal((max(shape), min(shape)))
+        q, r = np.linalg.qr(tall)
+        q *= np.sign(np.diag(r))  # makes the distribution uniform
+        return self.gain * (q if shape[0] >= shape[1] else q.T)
+
+
+class Constant(Initializer):
+    """The same value everywhere, or a given array of the shape of the weights.
+
+    >>> Constant(0.5)((2,), np.random.default_rng(0))
+    array([0.5, 0.5])
+    """
+
+    name = "constant"
+    value: object = 0.0
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        values = np.asarray(self.value, dtype=np.float64)
+        if values.ndim and values.shape != shape:
+            raise ValueError(f"the given weights have shape {values.shape}, expected {shape}")
+        return np.broadcast_to(values, shape).copy()
+
+
+class FromCallable(Initializer):
+    """A user's own function of (shape, rng)."""
+
+    name = "callable"
+    function: Callable[..., object]
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        values = np.asarray(self.function(shape, rng), dtype=np.float64)
+        if values.shape != shape:
+            raise ValueError(f"the initializer returned shape {values.shape}, expected {shape}")
+        return values
+
+
+def as_initializer(given: object) -> object:
+    """An array or a callable becomes an Initializer; all else is left to the catalogue."""
+    if isinstance(given, (np.ndarray, list, int, float)):
+        return Constant(given)
+    if callable(given) and not isinstance(given, (type, Initializer)):
+        return FromCallable(given)
+    return given
+
+
+TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal number cut at +-2
+
+
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return (shape[0], shape[-1])
 
 
 def _truncated_normal(deviation: float, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Normal numbers within two of their own deviations, widened so that the deviation is as asked, like Keras' ones."""
+    """Normal numbers within two of their own deviations, widened so that the deviation is as asked, as in Keras."""
     x = rng.standard_normal(shape)
     while (far := np.abs(x) > 2).any():
         x[far] = rng.standard_normal(int(far.sum()))
-    return x * (deviation / 0.87962566103423978)
+    return x * (deviation / TRUNCATED_DEVIATION)
 
 
 ENTRIES: tuple[type[Initializer], ...] = (
@@ -114,5 +216,11 @@ ENTRIES: tuple[type[Initializer], ...] = (
     GlorotNormal,
     HeUniform,
     HeNormal,
+    LecunUniform,
+    LecunNormal,
+    RandomNormal,
+    TruncatedNormal,
+    Orthogonal,
+    Constant,
 )
-ALIASES = {"random_uniform": "uniform"}
+ALIASES = {"random_uniform": "uniform", "random_normal": "normal"}

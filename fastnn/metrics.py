@@ -1,14 +1,15 @@
 """Metrics: exact over everything they have seen, never a mean of batch values."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from fastnn.settings import Settings
 
 
-@dataclass
-class Metric:
+class Metric(Settings, frozen=False):
     """Base of all metrics: reset(), update() once for each piece of data, result()."""
 
     name: ClassVar[str]
@@ -24,7 +25,6 @@ class Metric:
         raise NotImplementedError
 
 
-@dataclass
 class Accuracy(Metric):
     """Share of right answers, as Keras' "accuracy" chooses it.
 
@@ -39,8 +39,9 @@ class Accuracy(Metric):
 
     name = "accuracy"
     binary: bool = False
-    right: int = field(default=0, repr=False)
-    total: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
         self.right = self.total = 0

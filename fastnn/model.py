@@ -1,5 +1,7 @@
 """Sequential: a stack of layers that can be compiled, trained, evaluated and asked."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
@@ -9,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import backend, counter, training
-
 from fastnn.callbacks import History
 from fastnn.catalogue import resolve, unknown
-from fastnn.data import Source, as_generator, check_finite, check_probabilities, check_rows, features, readable, targets
+from fastnn.data import Source, as_generator, check_finite, check_range, check_rows, features, readable, targets
 from fastnn.errors import NotCompiledError
 from fastnn.layers import Dense, Input, Layer
 from fastnn.layers.base import _positive
@@ -48,13 +49,12 @@ class Sequential:
         engine: str = "compiled",
         name: str = "sequential",
     ) -> None:
-        if str(dtype) not in backend.DTYPES:
-            try:
-                dtype = np.dtype(dtype)
-            except TypeError:
-                raise ValueError(unknown("dtype", str(dtype), list(backend.DTYPES))) from None
-            if dtype.name not in backend.DTYPES:
-                raise ValueError(unknown("dtype", dtype.name, list(backend.DTYPES)))
+        try:
+            dtype = np.dtype(dtype).name if dtype is not None else "None"
+        except TypeError:
+            dtype = str(dtype)
+        if dtype not in backend.DTYPES:
+            raise ValueError(unknown("dtype", dtype, list(backend.DTYPES)))
         if engine not in ENGINES:
             raise ValueError(unknown("engine", str(engine), list(ENGINES)))
         self.dtype = np.dtype(dtype)
@@ -64,11 +64,11 @@ class Sequential:
         self.loss: Loss | None = None
         self.metrics: list[Metric] = []
         self.history: History | None = None
-        self.iterations = 0  # steps since compile
         self._rng = as_generator(rng)
         self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
         self._epochs = 0  # since the model was made: each one has an order of its own
         self._lock = threading.Lock()
+        self._early: list[NDArray[Any]] = []  # weights that wait for a program
         self.layers: list[Layer] = []
         for layer in layers:
             self.add(layer)
@@ -91,18 +91,19 @@ class Sequential:
             layer.name = self._free_name(type(layer).__name__.lower())
         elif any(layer.name == other.name for other in self.layers):
             raise ValueError(f"two layers are named {layer.name!r}; names must differ")
-        has_weights = any(isinstance(other, Dense) for other in self.layers)
-        old = self.get_weights() if has_weights else []
-        fresh = []
-        if isinstance(layer, Dense):
-            fresh.append(layer.kernel_initializer((shape[0], layer.units), self._rng).astype(self.dtype))
-            if layer.use_bias:
-                fresh.append(layer.bias_initializer((layer.units,), self._rng).astype(self.dtype))
+        old = self.get_weights() if self._has_weights() else []
+        fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
         self.layers.append(layer)
-        if fresh:
+        if self._has_weights():
             self._make_program(None, None)
             self.optimizer, self.loss, self.metrics = None, None, []
-            self.set_weights([*old, *fresh])
+            self.set_weights([*self._early, *old, *fresh])
+            self._early = []
+        else:
+            self._early += fresh  # a normalization before the first Dense
+
+    def _has_weights(self) -> bool:
+        return any(isinstance(layer, Dense) for layer in self.layers)
 
     def _free_name(self, kind: str) -> str:
         taken = {layer.name for layer in self.layers}
@@ -118,7 +119,7 @@ class Sequential:
     @property
     def program(self) -> Program:
         """The lowered network; see ``fastnn.program``."""
-        if not any(isinstance(layer, Dense) for layer in self.layers):
+        if not self._has_weights():
             raise ValueError("the model has no layer with weights; add a Dense layer")
         return self._program
 
@@ -133,6 +134,15 @@ class Sequential:
         """All weights (row 0) and optimizer state (other rows); see ``fastnn.program``."""
         self.program  # noqa: B018
         return self._arena
+
+    @property
+    def iterations(self) -> int:
+        """Finished training steps since ``compile``."""
+        return int(self.engine.iterations)
+
+    @iterations.setter
+    def iterations(self, count: int) -> None:
+        self.engine.iterations = count
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -184,7 +194,6 @@ class Sequential:
             self._make_program(new_loss, new_optimizer)
             self._arena[0] = old[0]
             self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, new_metrics
-            self.iterations = 0
 
     # -- training and asking -------------------------------------------------------------------------------------------
 
@@ -202,14 +211,14 @@ class Sequential:
         """Trains on X (rows, *input shape) and y, and returns the history of losses and metrics.
 
         X may have any number type and any strides and is never copied as a whole. y: (rows,) labels for a sparse loss,
-        else (rows, outputs), or (rows,) for one output. batch_size: samples of a step, 32 by default; the last batch may
-        be short. verbose: 0 silent, 1 a progress bar (a line for each epoch outside a terminal), 2 a line for each epoch,
-        "auto" a bar in a terminal and silence elsewhere. validation_data: (X, y) or (X, y, sample_weight), evaluated after
-        each epoch. sample_weight: (rows,) factors of the samples' losses.
+        else (rows, outputs), or (rows,) for one output. batch_size: samples of a step, 32 by default; the last batch
+        may be short. verbose: 0 silent, 1 a progress bar (a line for each epoch outside a terminal), 2 a line for each
+        epoch, "auto" a bar in a terminal and silence elsewhere. validation_data: (X, y) or (X, y, sample_weight),
+        evaluated after each epoch. sample_weight: (rows,) factors of the samples' losses.
 
-        Raises ValueError or TypeError for bad input, before anything changes; DivergenceError when a loss is not finite,
-        with the weights of the start of that epoch. Ctrl-C raises KeyboardInterrupt within 0.2 s; the weights are then
-        those of the last finished step, and ``model.history`` holds the finished epochs.
+        Raises ValueError or TypeError for bad input, before anything changes; DivergenceError when a loss is not
+        finite, with the weights of the start of that epoch. Ctrl-C raises KeyboardInterrupt within 0.2 s; the weights
+        are then those of the last finished step, and ``model.history`` holds the finished epochs.
         """
         with self._training():
             self._need_compiled("fit")
@@ -266,10 +275,9 @@ class Sequential:
         flat = Source(array)
         if array.ndim and len(array):
             check_finite(flat, name, backend.core(self.dtype).nonfinite)
-        source = targets(array, loss.targets, self.program.outputs, loss.name, name)
+        source = targets(array, loss.targets, self.program.outputs, loss.columns(self.program.outputs), loss.name, name)
         check_rows(source, name)
-        if loss.targets == "probabilities":
-            check_probabilities(source, loss.name, name)
+        check_range(source, loss.targets, loss.name, name)
         return source
 
     def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:
@@ -295,13 +303,28 @@ class Sequential:
         optimizer = self.optimizer
         assert optimizer is not None  # noqa: S101 - _need_compiled
         steps = np.arange(self.iterations + 1, self.iterations + count + 1)
-        rates = np.full(count, optimizer.learning_rate, dtype=np.float64)
-        scalars = optimizer.scalars(steps, rates).astype(self.dtype)
-        finished = self._engine.run_steps(
-            data.x, data.y, data.sample_weight, order, first, count, batch, scalars, losses, outputs, threads
+        scalars = optimizer.all_scalars(steps).astype(self.dtype)
+        return self._engine.run_steps(
+            data.x,
+            data.y,
+            data.sample_weight,
+            order,
+            first,
+            count,
+            batch,
+            scalars,
+            losses,
+            outputs,
+            self._seed,
+            threads,
         )
-        self.iterations += finished
-        return finished
+
+    def take_average(self) -> None:
+        """Puts the moving average in the place of the weights, where the optimizer keeps one (``use_ema``)."""
+        if self.optimizer is not None and self.optimizer.use_ema:
+            for op in self._program.steps:
+                trained = self._program.read(self._arena[-1], op)[:2]
+                self._program.write(self._arena[0], op, trained)
 
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
@@ -327,15 +350,12 @@ class Sequential:
         """Copies of all weights: W (inputs, units) and, where the layer has one, b (units,), layer by layer."""
         out = []
         for op in self.program.steps:
-            W, b = self.program.read(self.arena[0], op)
-            out += [W, b] if op.bias else [W]
+            out += self.program.read(self.arena[0], op)[: len(op.shapes)]
         return out
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
-        expected = []
-        for op in self.program.steps:
-            expected += [(op, (op.inputs, op.outputs)), (op, (op.outputs,))] if op.bias else [(op, (op.inputs, op.outputs))]
+        expected = [(op, shape) for op in self.program.steps for shape in op.shapes]
         if len(weights) != len(expected):
             raise ValueError(f"expected {len(expected)} arrays, as get_weights() returns them, got {len(weights)}")
         arrays = []
@@ -351,11 +371,13 @@ class Sequential:
         if len(kinds) > 1:
             raise TypeError(f"weights have different dtypes, {', '.join(sorted(map(str, kinds)))}; convert them to one")
         for i, array in enumerate(arrays):
-            if not np.isfinite(array.astype(self.dtype)).all():
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(array.astype(self.dtype)).all()
+            if not finite:
                 raise ValueError(f"weights[{i}] holds values that are not finite in {self.dtype}")
-        remaining = iter(arrays)
         for op in self.program.steps:
-            self.program.write(self.arena[0], op, next(remaining), next(remaining) if op.bias else None)
+            self.program.write(self.arena[0], op, arrays[: len(op.shapes)])
+            arrays = arrays[len(op.shapes) :]
 
     def count_params(self) -> int:
         """Number of weights and biases."""
@@ -392,8 +414,9 @@ class Sequential:
         print(rule("└", "─", "┴", "┘"))
         count = self.count_params()
         print(f" Total params: {count:,} ({_bytes(count * self.dtype.itemsize)})")
-        print(f" Trainable params: {count:,} ({_bytes(count * self.dtype.itemsize)})")
-        print(" Non-trainable params: 0 (0.00 B)")
+        frozen = sum(layer.count_frozen(before) for layer, before in zip(self.layers[1:], shapes, strict=False))
+        print(f" Trainable params: {count - frozen:,} ({_bytes((count - frozen) * self.dtype.itemsize)})")
+        print(f" Non-trainable params: {frozen:,} ({_bytes(frozen * self.dtype.itemsize)})")
 
     def __repr__(self) -> str:
         inner = "".join(f"    {layer!r},\n" for layer in self.layers)
@@ -405,9 +428,11 @@ class Sequential:
             state.pop(key, None)
         if "_arena" in state:  # without its aligned base
             state["_arena"] = state["_arena"].copy()
+            state["_iterations"] = self.iterations
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        iterations = state.pop("_iterations", 0)
         self.__dict__.update(state)
         self._lock = threading.Lock()
         if "_program" in state:
@@ -415,6 +440,7 @@ class Sequential:
             self._arena = self._program.new_arena()
             self._arena[:] = values
             self._engine = backend.engine(self.engine_name, self._program, self._arena)
+            self.iterations = iterations
 
 
 def _bytes(count: float) -> str:

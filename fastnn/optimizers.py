@@ -1,49 +1,93 @@
 """Optimizers: formula, state, and the number of the compiled kernel (kernels/optimizers.pxi).
 
 ``scalars`` computes the numbers of each step (rates, bias corrections) once, in float64; ``update`` is one step on one
-array, in place. Both engines use the same scalars.
+array, in place. Both engines use the same scalars. The defaults are Keras' ones.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Array
+from fastnn.settings import Settings
 
 Scalars = NDArray[np.float64]
+Steps = NDArray[np.int64]
 
 
-@dataclass
-class Optimizer:
-    """Base of all optimizers. ``learning_rate`` may be changed between and during fits."""
+class Optimizer(Settings, kw_only=True, frozen=False):
+    """Base of all optimizers, and the arguments that all of them have.
+
+    learning_rate: a number, or a callable step -> rate (see ``fastnn.schedules``), the first step being 0; a number may be
+    changed between and during fits. weight_decay: decoupled, w <- w - rate weight_decay w before each step, biases
+    included (Loshchilov and Hutter, ICLR 2019). clipvalue: each gradient is cut to +-clipvalue. clipnorm: the gradient of
+    each variable is scaled to this norm where it is longer; global_clipnorm: that of all variables together. use_ema:
+    keeps a moving average of the weights with factor ema_momentum, which replaces the weights at the end of a fit.
+    """
 
     name: ClassVar[str]
-    learning_rate: float
+    learning_rate: float | Callable[[int], float]
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
 
     def __post_init__(self) -> None:
-        _check("learning_rate", self.learning_rate, 0, np.inf)
+        if not callable(self.learning_rate):
+            _check("learning_rate", self.learning_rate, 0, np.inf)
+        if self.weight_decay is not None:
+            _check("weight_decay", self.weight_decay, 0, np.inf)
+        norms = {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
+        for name, value in norms.items():
+            if value is not None and not 0 < value < np.inf:
+                raise ValueError(f"{name} must be greater than 0, got {value!r}")
+        if sum(value is not None for value in norms.values()) > 1:
+            raise ValueError("only one of clipnorm, clipvalue and global_clipnorm can be set")
+        _check("ema_momentum", self.ema_momentum, 0, 1)
 
     @property
     def kernel(self) -> int:
+        """Number of the compiled kernel."""
         raise NotImplementedError
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Names of the state arrays, each of the shape of the weights, zero at the start."""
+        """Names of the state arrays, each of the shape of the weights."""
         return ()
 
-    def scalars(self, steps: NDArray[np.int64], rates: Scalars) -> Scalars:
+    @property
+    def initial(self) -> float:
+        """Value of the first state array before the first step; the others begin at zero."""
+        return 0.0
+
+    def rates(self, steps: Steps) -> Scalars:
+        """The learning rate of each step, counted from 1."""
+        rate = self.learning_rate
+        if callable(rate):
+            return np.array([float(rate(int(step) - 1)) for step in steps])
+        return np.full(len(steps), float(rate))
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
         """The numbers of the steps (counted from 1) with their learning rates: array (len(steps), k)."""
         raise NotImplementedError
+
+    def all_scalars(self, steps: Steps) -> Scalars:
+        """``scalars`` with two more columns: the factors of the moving average and of the decaying weights."""
+        rates = self.rates(steps)
+        average = np.where(steps > 1, self.ema_momentum, 0)  # the average begins with the first weights
+        return np.column_stack([self.scalars(steps, rates), average, 1 - rates * (self.weight_decay or 0.0)])
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         """One step for the gradient g, in place; h is one row of ``scalars``."""
         raise NotImplementedError
 
 
-@dataclass
 class SGD(Optimizer):
     """Gradient descent, with momentum if asked.
 
@@ -57,7 +101,7 @@ class SGD(Optimizer):
     """
 
     name = "sgd"
-    learning_rate: float = 0.01
+    learning_rate: float | Callable[[int], float] = 0.01
     momentum: float = 0.0
     nesterov: bool = False
 
@@ -73,7 +117,7 @@ class SGD(Optimizer):
     def slots(self) -> tuple[str, ...]:
         return ("velocity",) if self.momentum else ()
 
-    def scalars(self, steps: NDArray[np.int64], rates: Scalars) -> Scalars:
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
         return _columns(rates, self.momentum)
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
@@ -81,22 +125,22 @@ class SGD(Optimizer):
         if not slots:
             w -= rate * g
             return
-        (v,) = slots
+        v = slots[0]
         v *= mu
         v -= rate * g
         w += mu * v - rate * g if self.nesterov else v
 
 
-@dataclass
 class RMSprop(Optimizer):
     """v <- rho v + (1 - rho) g^2; w <- w - a g / sqrt(v + epsilon).
 
     With momentum: m <- mu m + a g / sqrt(v + epsilon), w <- w - m. Epsilon stands inside the root and defaults to 1e-7,
-    as in Keras; PyTorch adds 1e-8 outside and has rho (alpha) 0.99. Source: Tieleman and Hinton, Coursera lecture 6e, 2012.
+    as in Keras; PyTorch adds 1e-8 outside and has rho (alpha) 0.99. Source: Tieleman and Hinton, Coursera lecture 6e,
+    2012.
     """
 
     name = "rmsprop"
-    learning_rate: float = 0.001
+    learning_rate: float | Callable[[int], float] = 0.001
     rho: float = 0.9
     momentum: float = 0.0
     epsilon: float = 1e-7
@@ -105,7 +149,7 @@ class RMSprop(Optimizer):
         super().__post_init__()
         _check("rho", self.rho, 0, 1)
         _check("momentum", self.momentum, 0, 1)
-        _check("epsilon", self.epsilon, 0, np.inf)
+        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
@@ -115,7 +159,7 @@ class RMSprop(Optimizer):
     def slots(self) -> tuple[str, ...]:
         return ("velocity", "momentum") if self.momentum else ("velocity",)
 
-    def scalars(self, steps: NDArray[np.int64], rates: Scalars) -> Scalars:
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
         return _columns(rates, self.rho, 1 - self.rho, self.epsilon, self.momentum)
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
@@ -131,17 +175,147 @@ class RMSprop(Optimizer):
         w -= step
 
 
-@dataclass
+class Adagrad(Optimizer):
+    """v <- v + g^2, beginning at initial_accumulator_value; w <- w - a g / sqrt(v + epsilon).
+
+    As in Keras; PyTorch begins at 0 and adds epsilon outside the root. Source: Duchi, Hazan, Singer, JMLR 2011.
+    """
+
+    name = "adagrad"
+    learning_rate: float | Callable[[int], float] = 0.001
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("initial_accumulator_value", self.initial_accumulator_value, 0, np.inf)
+        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
+
+    @property
+    def kernel(self) -> int:
+        return 7
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("accumulator",)
+
+    @property
+    def initial(self) -> float:
+        return self.initial_accumulator_value
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        return _columns(rates, self.epsilon)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, epsilon = h
+        v = slots[0]
+        v += g * g
+        w -= rate * g / np.sqrt(v + epsilon)
+
+
+class Adadelta(Optimizer):
+    """v <- rho v + (1 - rho) g^2; s = sqrt(u + epsilon) / sqrt(v + epsilon) g; u <- rho u + (1 - rho) s^2; w <- w - a s.
+
+    The default rate 0.001 is Keras' one; the paper and PyTorch have 1. Source: Zeiler, "ADADELTA", 2012.
+    """
+
+    name = "adadelta"
+    learning_rate: float | Callable[[int], float] = 0.001
+    rho: float = 0.95
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("rho", self.rho, 0, 1)
+        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
+
+    @property
+    def kernel(self) -> int:
+        return 8
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("squares", "steps")
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        return _columns(rates, self.rho, 1 - self.rho, self.epsilon)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, rho, one_minus_rho, epsilon = h
+        v, u = slots[:2]
+        v *= rho
+        v += one_minus_rho * g * g
+        step = np.sqrt(u + epsilon) / np.sqrt(v + epsilon) * g
+        u *= rho
+        u += one_minus_rho * step * step
+        w -= rate * step
+
+
 class Adam(Optimizer):
     """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; w <- w - a_t m / (sqrt(v) + epsilon).
 
-    a_t = a sqrt(1 - b2^t) / (1 - b1^t) corrects the bias of the first steps. Epsilon is the paper's "epsilon hat", 1e-7 as
-    in Keras; PyTorch and scikit-learn use 1e-8, PyTorch after the correction of v. Source: Kingma and Ba, "Adam: a method
-    for stochastic optimization", ICLR 2015, end of section 2.
+    a_t = a sqrt(1 - b2^t) / (1 - b1^t) corrects the bias of the first steps. With amsgrad the largest v so far takes the
+    place of v (Reddi, Kale, Kumar, ICLR 2018). Epsilon is the paper's "epsilon hat", 1e-7 as in Keras; PyTorch and
+    scikit-learn use 1e-8, PyTorch after the correction of v. Source: Kingma and Ba, "Adam: a method for stochastic
+    optimization", ICLR 2015, end of section 2.
     """
 
     name = "adam"
-    learning_rate: float = 0.001
+    learning_rate: float | Callable[[int], float] = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+    amsgrad: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("beta_1", self.beta_1, 0, 1)
+        _check("beta_2", self.beta_2, 0, 1)
+        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
+
+    @property
+    def kernel(self) -> int:
+        return 6 if self.amsgrad else 5
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum", "velocity", "largest velocity") if self.amsgrad else ("momentum", "velocity")
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        t = steps.astype(np.float64)
+        corrected = rates * np.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        return _columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon = h
+        m, v = slots[:2]
+        m *= beta_1
+        m += one_minus_beta_1 * g
+        v *= beta_2
+        v += one_minus_beta_2 * g * g
+        if self.amsgrad:
+            v = np.maximum(slots[2], v, out=slots[2])
+        w -= rate * m / (np.sqrt(v) + epsilon)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay, 0.004 by default as in Keras; PyTorch has 0.01.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    """
+
+    name = "adamw"
+    weight_decay: float | None = 0.004
+
+
+class Adamax(Optimizer):
+    """m <- b1 m + (1 - b1) g; u <- max(b2 u, |g|); w <- w - a / (1 - b1^t) m / (u + epsilon).
+
+    As in Keras; PyTorch adds epsilon to |g|. Source: Kingma and Ba, ICLR 2015, section 7.
+    """
+
+    name = "adamax"
+    learning_rate: float | Callable[[int], float] = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
@@ -150,29 +324,117 @@ class Adam(Optimizer):
         super().__post_init__()
         _check("beta_1", self.beta_1, 0, 1)
         _check("beta_2", self.beta_2, 0, 1)
-        _check("epsilon", self.epsilon, 0, np.inf)
+        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
-        return 5
+        return 9
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum", "norm")
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        corrected = rates / (1 - self.beta_1 ** steps.astype(np.float64))
+        return _columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, self.epsilon)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, epsilon = h
+        m, u = slots[:2]
+        m *= beta_1
+        m += one_minus_beta_1 * g
+        u *= beta_2
+        np.maximum(u, np.abs(g), out=u)
+        w -= rate * m / (u + epsilon)
+
+
+class Nadam(Optimizer):
+    """Adam with Nesterov's look-ahead, with the paper's momentum schedule mu_t = b1 (1 - 0.96^t / 2).
+
+    m, v as in Adam; w <- w - a (mu_{t+1} m / (1 - mu_1 .. mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 .. mu_t)) / (sqrt(v / (1 -
+    b2^t)) + epsilon). As in Keras and PyTorch. Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+    """
+
+    name = "nadam"
+    learning_rate: float | Callable[[int], float] = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("beta_1", self.beta_1, 0, 1)
+        _check("beta_2", self.beta_2, 0, 1)
+        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
+
+    @property
+    def kernel(self) -> int:
+        return 10
 
     @property
     def slots(self) -> tuple[str, ...]:
         return ("momentum", "velocity")
 
-    def scalars(self, steps: NDArray[np.int64], rates: Scalars) -> Scalars:
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
         t = steps.astype(np.float64)
-        corrected = rates * np.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        return _columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon)
+        first = np.arange(1.0, min(steps[-1] + 1, 20000) + 1)  # beyond, the product is zero for any beta_1 in use
+        products = np.cumprod(self._momentum(first))
+        now = products[np.minimum(steps, len(products)) - 1]
+        ahead = products[np.minimum(steps + 1, len(products)) - 1]
+        out = _columns(rates * self._momentum(t + 1) / (1 - ahead), self.beta_1, 1 - self.beta_1, self.beta_2)
+        rest = [np.full(len(t), 1 - self.beta_2), np.full(len(t), self.epsilon)]
+        rest += [rates * (1 - self._momentum(t)) / (1 - now), 1 / (1 - self.beta_2**t)]
+        return np.column_stack([out, *rest])
+
+    def _momentum(self, t: Scalars) -> Scalars:
+        return self.beta_1 * (1 - 0.5 * 0.96**t)
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
-        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon = h
-        m, v = slots
+        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, ahead, correction = h
+        m, v = slots[:2]
         m *= beta_1
         m += one_minus_beta_1 * g
         v *= beta_2
         v += one_minus_beta_2 * g * g
-        w -= rate * m / (np.sqrt(v) + epsilon)
+        w -= (rate * m + ahead * g) / (np.sqrt(v * correction) + epsilon)
+
+
+class Lion(Optimizer):
+    """w <- w - a sign(b1 m + (1 - b1) g); m <- b2 m + (1 - b2) g. Wants a rate 3 to 10 times smaller than Adam's.
+
+    Source: Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
+    """
+
+    name = "lion"
+    learning_rate: float | Callable[[int], float] = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("beta_1", self.beta_1, 0, 1)
+        _check("beta_2", self.beta_2, 0, 1)
+
+    @property
+    def kernel(self) -> int:
+        return 11
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum",)
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        return _columns(rates, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2 = h
+        m = slots[0]
+        w -= rate * np.sign(beta_1 * m + one_minus_beta_1 * g)
+        m *= beta_2
+        m += one_minus_beta_2 * g
+
+
+LEAST_EPSILON = 1e-30  # smaller ones are zero in float32, and 0 / 0 is no step
 
 
 def _columns(rates: Scalars, *constants: float) -> Scalars:
@@ -184,7 +446,7 @@ def _columns(rates: Scalars, *constants: float) -> Scalars:
 
 def _check(name: str, value: float, least: float, below: float) -> None:
     if not least <= value < below:
-        raise ValueError(f"{name} must lie in [{least}, {below}), got {value!r}")
+        raise ValueError(f"{name} must lie in [{least:g}, {below:g}), got {value!r}")
 
 
-ENTRIES: tuple[type[Optimizer], ...] = (SGD, RMSprop, Adam)
+ENTRIES: tuple[type[Optimizer], ...] = (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)

@@ -1,20 +1,23 @@
 """The whole engine in NumPy: the same program in, the same numbers out. To be read beside ``kernels/network.pxi``.
 
-Notation of one layer with weights W (inputs, outputs), bias b and activation f, for a batch x (samples, inputs):
+Notation of one dense layer with weights W (inputs, outputs), bias b and activation f, for a batch x (samples, inputs):
 
     z = x W + b        a = f(z)        forward
     dz = da f'(z)      dx = dz W^T     backward: gradients of the mean loss of the batch
     dW = x^T dz        db = sum dz
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import counter
 from fastnn.activations import Array
 from fastnn.data import Source
-from fastnn.program import Program
+from fastnn.program import Kind, Operation, Program
 
-Layer = tuple[Array, Array]  # W (inputs, outputs), b (outputs,)
+Weights = list[Array]  # of one operation: W, b, or the vectors of a normalization
 
 
 class Engine:
@@ -26,6 +29,7 @@ class Engine:
     def __init__(self, program: Program, arena: Array) -> None:
         self.program = program
         self.arena = arena
+        self.iterations = 0  # finished steps
 
     def run_steps(
         self,
@@ -39,44 +43,48 @@ class Engine:
         scalars: Array,
         losses: NDArray[np.float64],
         outputs: Array | None,
+        seed: int = 0,
         threads: int = 1,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
-        optimizer = self.program.optimizer_object
-        assert optimizer is not None  # noqa: S101 - Sequential.fit refuses to train before compile
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
+        done = count
         for step in range(count):
             start = first + step * batch
             chosen = order[start : start + batch]
             w = None if sample_weight is None else sample_weight[chosen]
-            t = self._take(y, chosen)
             with np.errstate(all="ignore"):  # what is not finite shows in the loss
-                activations = self._forward(rows[0], self._take(x, chosen))
-                loss, d = self._loss(activations[-1], t, w)
-                losses[step] = loss
+                tape = Tape(self.program, rows[0], seed, self.iterations + step)
+                a = tape.forward(_take(x, chosen, self.program))
+                loss, d = self._loss(a, _take(y, chosen, self.program), w)
+                losses[step] = loss + tape.activity_penalty()
                 if outputs is not None:
-                    outputs[start - first : start - first + len(chosen)] = self._outputs(activations[-1])
-                if not np.isfinite(loss):
-                    self._store(rows)
-                    return step
-                gradients = self._backward(rows[0], activations, d)
-                for i, (dW, db) in enumerate(gradients):
-                    W, b = rows[0][i]
-                    optimizer.update(W, dW, [slot[i][0] for slot in rows[1:]], scalars[step])
-                    if self.program.steps[i].bias:
-                        optimizer.update(b, db, [slot[i][1] for slot in rows[1:]], scalars[step])
-        self._store(rows)
-        return count
+                    outputs[start - first : start - first + len(chosen)] = self._outputs(a)
+                if not np.isfinite(losses[step]):
+                    done = step
+                    break
+                gradients = tape.backward(d)
+                losses[step] += self._penalize(rows[0], gradients)
+                self._update(rows, gradients, scalars[step])
+                for i, means in tape.moving.items():
+                    rows[0][i][2:] = means
+        for row, weights in zip(self.arena, rows, strict=True):
+            self._store(row, weights)
+        self.iterations += done
+        return done
 
-    def gradient(self, x: Source, y: Source, sample_weight: Array | None, threads: int = 1) -> tuple[float, Array]:
-        """Loss and its gradient over all rows of x: (float, one arena row)."""
+    def gradient(
+        self, x: Source, y: Source, sample_weight: Array | None, seed: int = 0, iteration: int = 0, threads: int = 1
+    ) -> tuple[float, Array]:
+        """Loss and its gradient over all rows of x as in training: (float, one arena row)."""
         every = np.arange(len(x.array))
-        layers = self._load(self.arena[0])
-        activations = self._forward(layers, self._take(x, every))
-        loss, d = self._loss(activations[-1], self._take(y, every), sample_weight)
+        weights = self._load(self.arena[0])
+        tape = Tape(self.program, weights, seed, iteration)
+        loss, d = self._loss(tape.forward(_take(x, every, self.program)), _take(y, every, self.program), sample_weight)
+        gradients = tape.backward(d)
+        loss += tape.activity_penalty() + self._penalize(weights, gradients)
         out = np.zeros_like(self.arena[0])
-        for op, (dW, db) in zip(self.program.steps, self._backward(layers, activations, d), strict=True):
-            self.program.write(out, op, dW, db if op.bias else None)
+        self._store(out, [g if op.bias else g[:1] for op, g in zip(self.program.trained, gradients, strict=True)])
         return loss, out
 
     def evaluate(
@@ -92,10 +100,10 @@ class Engine:
     ) -> None:
         """Weighted loss of each sample of [first, last) into losses, and outputs unless None."""
         chosen = np.arange(first, last)
-        a = self._forward(self._load(self.arena[0]), self._take(x, chosen))[-1]
         loss = self.program.loss_object
         assert loss is not None  # noqa: S101 - Sequential.evaluate refuses before compile
-        losses[:] = loss.evaluate(a, self._take(y, chosen))[0]
+        a = _infer(self.program.trained, self._load(self.arena[0]), _take(x, chosen, self.program))
+        losses[:] = loss.evaluate(a, _take(y, chosen, self.program))[0]
         if sample_weight is not None:
             losses *= sample_weight[chosen]
         if outputs is not None:
@@ -103,39 +111,25 @@ class Engine:
 
     def predict(self, x: Source, threads: int = 1) -> Array:
         """Outputs for all rows of x (n, outputs)."""
-        activations = self._forward(self._load(self.arena[0]), self._take(x, np.arange(len(x.array))))
-        return self._outputs(activations[-1])
+        return _infer(self.program.steps, self._load(self.arena[0]), _take(x, slice(None), self.program))
 
     def __call__(self, x: Array) -> Array | None:
         """Outputs for a plain array (n, inputs) of this engine's type, None for any other."""
         if x.ndim != 2 or x.shape[1] != self.program.inputs or x.dtype != self.program.dtype:
             return None
-        return self._outputs(self._forward(self._load(self.arena[0]), x)[-1])
+        return _infer(self.program.steps, self._load(self.arena[0]), x)
 
     @staticmethod
     def classes(outputs: Array) -> NDArray[np.int64]:
         """The index of each row's largest output."""
         return outputs.argmax(axis=1)
 
-    def _load(self, row: Array) -> list[Layer]:
+    def _load(self, row: Array) -> list[Weights]:
         return [self.program.read(row, op) for op in self.program.steps]
 
-    def _store(self, rows: list[list[Layer]]) -> None:
-        for row, layers in zip(self.arena, rows, strict=True):
-            for op, (W, b) in zip(self.program.steps, layers, strict=True):
-                self.program.write(row, op, W, b)
-
-    def _take(self, source: Source, chosen: NDArray[np.int64]) -> Array:
-        return source.array[chosen].reshape(len(chosen), -1).astype(self.program.dtype)
-
-    def _forward(self, layers: list[Layer], x: Array) -> list[Array]:
-        """Input and outputs of all layers; the last one keeps its logits if the loss wants them."""
-        activations = [x]
-        for i, (op, (W, b)) in enumerate(zip(self.program.steps, layers, strict=True)):
-            z = activations[-1] @ W + b
-            last = i == len(layers) - 1
-            activations.append(z if last and self.program.from_logits else op.activation.forward(z))
-        return activations
+    def _store(self, row: Array, weights: list[Weights]) -> None:
+        for op, arrays in zip(self.program.steps, weights, strict=False):
+            self.program.write(row, op, arrays)
 
     def _outputs(self, a: Array) -> Array:
         loss = self.program.loss_object
@@ -150,14 +144,149 @@ class Engine:
             values, d = values * w, d * w[:, None]
         return float(values.sum(dtype=np.float64) / len(a)), d / a.dtype.type(len(a))
 
-    def _backward(self, layers: list[Layer], activations: list[Array], d: Array) -> list[Layer]:
-        """(dW, db) of each layer, from d = dL/da of the last, or dL/dz where the loss is from logits."""
-        gradients: list[Layer] = []
-        for i in range(len(layers) - 1, -1, -1):
-            op = self.program.steps[i]
-            last = i == len(layers) - 1
-            if not (last and self.program.from_logits):
-                d = op.activation.backward(activations[i + 1], d)  # of a = f(z) in _forward
-            gradients.append((activations[i].T @ d, d.sum(axis=0)))  # of z = x W + b in _forward
-            d = d @ layers[i][0].T
+    def _penalize(self, weights: list[Weights], gradients: list[Weights]) -> float:
+        """Adds the derivatives of the penalties to the gradients, and returns the penalties."""
+        total = 0.0
+        for op, arrays, g in zip(self.program.trained, weights, gradients, strict=False):
+            if op.kernel_regularizer is not None:
+                total += op.kernel_regularizer.value(arrays[0])
+                g[0] = g[0] + op.kernel_regularizer.gradient(arrays[0])
+            if op.bias_regularizer is not None and op.bias:
+                total += op.bias_regularizer.value(arrays[1])
+                g[1] = g[1] + op.bias_regularizer.gradient(arrays[1])
+        return total
+
+    def _update(self, rows: list[list[Weights]], gradients: list[Weights], scalars: Array) -> None:
+        """One step of the optimizer on all variables: clipping, decay, step, average, constraints."""
+        optimizer = self.program.optimizer_object
+        assert optimizer is not None  # noqa: S101 - Sequential.fit refuses to train before compile
+        h, ema_momentum, decay = scalars[:-2], scalars[-2], scalars[-1]
+        slots = rows[1 : 1 + len(optimizer.slots)]
+        kind = self.program.dtype.type
+        norms = [[float((g * g).sum(dtype=np.float64)) for g in pair] for pair in gradients]
+        whole = np.sqrt(sum(sum(pair[: 1 + op.bias]) for op, pair in zip(self.program.trained, norms, strict=True)))
+        for i, (op, pair) in enumerate(zip(self.program.trained, gradients, strict=True)):
+            for j, g in enumerate(pair[: 1 + op.bias]):
+                if optimizer.clipvalue:
+                    g = np.clip(g, kind(-optimizer.clipvalue), kind(optimizer.clipvalue))
+                if optimizer.clipnorm:
+                    g = g * kind(min(1.0, optimizer.clipnorm / max(np.sqrt(norms[i][j]), 1e-300)))
+                if optimizer.global_clipnorm:
+                    g = g * kind(min(1.0, optimizer.global_clipnorm / max(whole, 1e-300)))
+                w = rows[0][i][j]
+                w *= decay
+                optimizer.update(w, g, [slot[i][j] for slot in slots], h)
+                if optimizer.use_ema:
+                    mean = rows[-1][i][j]
+                    mean *= ema_momentum
+                    mean += (1 - ema_momentum) * w
+            if op.constraint is not None:
+                op.constraint.apply(rows[0][i][0])
+
+
+class Tape:
+    """One forward pass of training, with what its backward pass needs."""
+
+    def __init__(self, program: Program, weights: list[Weights], seed: int, iteration: int) -> None:
+        self.program, self.weights, self.seed, self.iteration = program, weights, seed, iteration
+        self.inputs: list[Array] = []
+        self.kept: list[Array] = []  # z, the mask, or x^ and the deviation's inverse
+        self.outputs: list[Array] = []
+        self.moving: dict[int, list[Array]] = {}  # new moving means and variances
+
+    def forward(self, x: Array) -> Array:
+        for i, op in enumerate(self.program.trained):
+            self.inputs.append(x)
+            kept = x
+            if op.kind == Kind.DENSE:
+                W, b = self.weights[i]
+                kept = x @ W + b
+                x = op.activation.forward(kept)
+            elif op.kind == Kind.ACTIVATION:
+                x = op.activation.forward(x)
+            elif op.kind == Kind.DROPOUT:
+                rate = op.parameters[0]
+                words = self._words(i, x)
+                kept = np.where(words >= np.uint32(rate * 2**32), x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
+                x = x * kept
+            elif op.kind == Kind.NOISE:
+                x = x + x.dtype.type(op.parameters[0]) * self._normals(i, x)
+            else:
+                axis = 0 if op.kind == Kind.BATCH_NORMALIZATION else 1
+                x, kept = self._normalize(i, op, x, axis)
+            self.kept.append(kept)
+            self.outputs.append(x)
+        return x
+
+    def backward(self, d: Array) -> list[Weights]:
+        """Gradients of each operation's weights, from d = dL/da of the last one (dL/dz if the loss is from logits)."""
+        gradients: list[Weights] = []
+        for i in range(len(self.outputs) - 1, -1, -1):
+            op, x, kept, a = self.program.trained[i], self.inputs[i], self.kept[i], self.outputs[i]
+            own: Weights = []
+            if op.activity_regularizer is not None:
+                d = d + op.activity_regularizer.gradient(a) / a.dtype.type(len(a))
+            if op.kind == Kind.DENSE:
+                d = op.activation.backward(kept if op.activation.keeps_input else a, d)  # of a = f(z)
+                own = [x.T @ d, d.sum(axis=0)]  # of z = x W + b
+                d = d @ self.weights[i][0].T
+            elif op.kind == Kind.ACTIVATION:
+                d = op.activation.backward(kept if op.activation.keeps_input else a, d)
+            elif op.kind == Kind.DROPOUT:
+                d = d * kept
+            elif op.kind in (Kind.BATCH_NORMALIZATION, Kind.LAYER_NORMALIZATION):
+                axis = 0 if op.kind == Kind.BATCH_NORMALIZATION else 1
+                normal, inverse = kept
+                own = [(d * normal).sum(axis=0), d.sum(axis=0)]
+                u = d * self.weights[i][0]
+                # of y = gamma x^ + beta, with x^ = (x - mean) inverse
+                d = inverse * (u - u.mean(axis, keepdims=True) - normal * (u * normal).mean(axis, keepdims=True))
+            gradients.append(own)
         return gradients[::-1]
+
+    def activity_penalty(self) -> float:
+        """Penalties of the activations, over the size of the batch."""
+        pairs = zip(self.program.trained, self.outputs, strict=True)
+        return sum(op.activity_regularizer.value(a) / len(a) for op, a in pairs if op.activity_regularizer is not None)
+
+    def _normalize(self, i: int, op: Operation, x: Array, axis: int) -> tuple[Array, Array]:
+        gamma, beta = self.weights[i][:2]
+        mean = x.mean(axis, keepdims=True)
+        variance = ((x - mean) ** 2).mean(axis, keepdims=True)
+        inverse = 1 / np.sqrt(variance + x.dtype.type(op.parameters[0]))
+        normal = (x - mean) * inverse
+        if op.kind == Kind.BATCH_NORMALIZATION:
+            momentum = x.dtype.type(op.parameters[1])
+            now = [mean[0], variance[0]]
+            old = self.weights[i][2:]
+            self.moving[i] = [momentum * before + (1 - momentum) * new for before, new in zip(old, now, strict=True)]
+        return normal * gamma + beta, np.stack([normal, np.broadcast_to(inverse, x.shape)])
+
+    def _words(self, i: int, x: Array) -> NDArray[np.uint32]:
+        return counter.matrix(self.seed, ((i + 1) << 48) ^ self.iteration, *x.shape)
+
+    def _normals(self, i: int, x: Array) -> Array:
+        return counter.normals(self.seed, ((i + 1) << 48) ^ self.iteration, *x.shape, self.program.width).astype(x.dtype)
+
+
+def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array) -> Array:
+    """The network outside of training: no dropout, no noise, moving statistics."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for op, arrays in zip(steps, weights, strict=False):
+            if op.kind == Kind.DENSE:
+                x = op.activation.forward(x @ arrays[0] + arrays[1])
+            elif op.kind == Kind.ACTIVATION:
+                x = op.activation.forward(x)
+            elif op.kind == Kind.BATCH_NORMALIZATION:
+                gamma, beta, mean, variance = arrays
+                x = (x - mean) * (gamma / np.sqrt(variance + x.dtype.type(op.parameters[0]))) + beta
+            elif op.kind == Kind.LAYER_NORMALIZATION:
+                gamma, beta = arrays
+                e = x - x.mean(axis=1, keepdims=True)
+                x = e / np.sqrt((e * e).mean(axis=1, keepdims=True) + x.dtype.type(op.parameters[0])) * gamma + beta
+    return x
+
+
+def _take(source: Source, chosen: NDArray[np.int64] | slice, program: Program) -> Array:
+    array = source.array[chosen]
+    return array.reshape(len(array), -1).astype(program.dtype)

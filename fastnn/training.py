@@ -1,5 +1,7 @@
 """Epochs, validation, history: the only loop in Python. Between two calls of the engine no Python runs."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import backend
-from fastnn.callbacks import History, progress
+from fastnn.callbacks import History, Progress, progress
 from fastnn.data import Source, check_rows, weights
 from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric
@@ -49,34 +51,49 @@ def fit(
     shuffle: bool,
 ) -> History:
     """Trains the model; see ``Sequential.fit``."""
-    history = model.history = History()
     display = progress(verbose, epochs, len(data))
+    history = model.history = History()
+    safe = Snapshot(model, 0)
     for epoch in range(epochs):
         if display:
             display.begin(epoch)
-        logs = _epoch(model, data, batch_size, shuffle, epoch, display)
+        logs, safe = _epoch(model, data, batch_size, shuffle, epoch, display, safe)
         if validation is not None:
             results = evaluate(model, validation, batch_size)
             logs |= {f"val_{name}": value for name, value in results.items()}
         history.append(epoch, logs)
         if display:
             display.end(logs)
+    model.take_average()
     return history
 
 
-def _epoch(model: "Sequential", data: Data, batch: int, shuffle: bool, epoch: int, display: Any) -> dict[str, float]:
+class Snapshot:
+    """Weights and optimizer state of the start of an epoch, to go back to."""
+
+    def __init__(self, model: "Sequential", epoch: int) -> None:
+        self.arena, self.iterations, self.epoch = model.arena.copy(), model.iterations, epoch
+
+    def restore(self, model: "Sequential") -> None:
+        model.arena[:] = self.arena
+        model.iterations = self.iterations
+
+
+def _epoch(
+    model: "Sequential", data: Data, batch: int, shuffle: bool, epoch: int, display: Progress | None, safe: Snapshot
+) -> tuple[dict[str, float], Snapshot]:
+    """One epoch: its logs, and weights to go back to, whose loss was finite (``safe`` until the first step proves more)."""
     n = len(data)
     batch = min(batch, n)
     steps = -(-n // batch)
-    safe = _snapshot(model)
+    start = Snapshot(model, epoch)
     order = model.next_order(n, shuffle)
     losses = np.empty(steps)
     recorded = _Recorder(model, data.y) if model.metrics else None
     threads = backend.threads_for(model.program.flops * batch)
     most = max(1, RECORDED // (batch * model.program.outputs)) if recorded else steps
-    count = max(1, min(most, int(SLICE * FIRST_GUESS / (model.program.flops * batch + 20000))))
+    count = max(1, int(SLICE * FIRST_GUESS / (model.program.flops * batch + 20000)))
     done = 0
-    seen, total = 0, 0.0
     while done < steps:
         count = min(count, most, steps - done)
         first, last = done * batch, min(n, (done + count) * batch)
@@ -84,27 +101,20 @@ def _epoch(model: "Sequential", data: Data, batch: int, shuffle: bool, epoch: in
         began = time.perf_counter()
         finished = model.run_steps(data, order, first, count, batch, losses[done : done + count], outputs, threads)
         elapsed = time.perf_counter() - began
+        if done + finished > 0:
+            safe = start
         if finished < count:
-            where = _diverged(model, safe)
-            raise DivergenceError(
-                f"the loss became {losses[done + finished]} in epoch {epoch + 1}, step {done + finished + 1}{where}."
-                f" The weights are those of the start of this epoch. Lower the learning rate"
-                f" ({model.optimizer.learning_rate:g}) or scale the features"
-            )
+            step = done + finished
+            raise _diverged(model, safe, f"the loss became {losses[step]} in epoch {epoch + 1}, step {step + 1}")
         if recorded:
             recorded.update(order[first:last])
-        total += _sum_of_losses(losses[done : done + count], batch, last - first)
-        done, seen = done + count, last
+        done += count
         if display:
-            display.update(seen, total / seen)
+            display.update(last, float(losses[:done].mean()))
         count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
     if not model.is_finite():
-        _restore(model, safe)
-        raise DivergenceError(
-            f"the weights became infinite or NaN in the last step of epoch {epoch + 1}. They are again those of the"
-            f" start of this epoch. Lower the learning rate ({model.optimizer.learning_rate:g}) or scale the features"
-        )
-    return {"loss": total / n} | (recorded.results() if recorded else {})
+        raise _diverged(model, safe, f"the weights became infinite or NaN in epoch {epoch + 1}, step {steps}")
+    return {"loss": _sum_of_losses(losses, batch, n) / n} | (recorded.results() if recorded else {}), safe
 
 
 def _sum_of_losses(losses: NDArray[np.float64], batch: int, samples: int) -> float:
@@ -160,20 +170,19 @@ class _Recorder:
         return {metric.name: metric.result() for metric in self.metrics}
 
 
-def _snapshot(model: "Sequential") -> tuple[NDArray[Any], int]:
-    return model.arena.copy(), model.iterations
-
-
-def _restore(model: "Sequential", safe: tuple[NDArray[Any], int]) -> None:
-    model.arena[:], model.iterations = safe
-
-
-def _diverged(model: "Sequential", safe: tuple[NDArray[Any], int]) -> str:
-    """Puts the safe weights back, after a look at where the bad ones are."""
+def _diverged(model: "Sequential", safe: Snapshot, what: str) -> DivergenceError:
+    """The error to raise, after the safe weights have taken the place of the bad ones."""
+    optimizer = model.optimizer
+    assert optimizer is not None  # noqa: S101 - Sequential.fit refuses to train before compile
+    rate = float(optimizer.rates(np.array([model.iterations + 1]))[0])
     bad = [
         model.layers[op.layer].name
         for op in model.program.steps
         if not np.isfinite(model.program.panels(model.arena[0], op)).all()
     ]
-    _restore(model, safe)
-    return f" (weights of layer {bad[0]!r} are not finite)" if bad else ""
+    where = f" (the weights of layer {bad[0]!r} are not finite)" if bad else ""
+    safe.restore(model)
+    return DivergenceError(
+        f"{what}{where}. The weights are again those of the start of epoch {safe.epoch + 1}. Lower the learning rate"
+        f" ({rate:g}) or scale the features"
+    )

@@ -1,74 +1,79 @@
 # Activation kernels. Their NumPy twins, formulas and numbers: fastnn/activations.py.
 #
-# An elementwise kernel works on n contiguous reals: forward turns z into a in place, backward multiplies d = dL/da by
-# da/dz, given a. A blockwise kernel needs whole rows: it works on a transposed block, where a[k * WIDTH + r] belongs to
-# output k of sample r.
+# An elementwise kernel works on n contiguous reals: forward turns z into a in place; backward multiplies d = dL/da by
+# da/dz, given v, which is a, or z where the kernel keeps its input. A blockwise kernel needs whole rows: it works on a
+# transposed block, where a[k * WIDTH + r] belongs to output k of sample r, and n counts the outputs.
 ctypedef void (*Forward)(Py_ssize_t n, real* a, const double* h) noexcept nogil
-ctypedef void (*Backward)(Py_ssize_t n, const real* a, real* d, const double* h) noexcept nogil
+ctypedef void (*Backward)(Py_ssize_t n, const real* v, real* d, const double* h) noexcept nogil
 
 cdef struct ActivationKernel:
     const char* name
     Forward forward
     Backward backward
     bint blockwise
+    bint keeps_input
 
 
-cdef void relu_forward(Py_ssize_t n, real* a, const double* h) noexcept nogil:
+cdef void relu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         a[i] = 0 if a[i] < 0 else a[i]  # NaN stays
 
 
-cdef void relu_backward(Py_ssize_t n, const real* a, real* d, const double* h) noexcept nogil:
+cdef void relu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
-        d[i] = d[i] if a[i] > 0 else 0
+        d[i] = d[i] if v[i] > 0 else 0
 
 
-cdef void leaky_relu_forward(Py_ssize_t n, real* a, const double* h) noexcept nogil:
+cdef void leaky_relu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
     cdef Py_ssize_t i
     cdef real slope = <real>h[0]
     for i in range(n):
         a[i] = a[i] * slope if a[i] < 0 else a[i]
 
 
-cdef void leaky_relu_backward(Py_ssize_t n, const real* a, real* d, const double* h) noexcept nogil:
+cdef void leaky_relu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     # a has the sign of z: a negative slope is refused by fastnn.activations
     cdef Py_ssize_t i
     cdef real slope = <real>h[0]
     for i in range(n):
-        d[i] = d[i] if a[i] > 0 else d[i] * slope
+        d[i] = d[i] if v[i] > 0 else d[i] * slope
 
 
-cdef void sigmoid_forward(Py_ssize_t n, real* a, const double* h) noexcept nogil:
+cdef void sigmoid_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
     cdef Py_ssize_t i
+    cdef real slope = <real>h[0]
     for i in range(n):
-        a[i] = real_sigmoid(a[i])
+        a[i] = real_sigmoid(slope * a[i])
 
 
-cdef void sigmoid_backward(Py_ssize_t n, const real* a, real* d, const double* h) noexcept nogil:
+cdef void sigmoid_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     cdef Py_ssize_t i
+    cdef real slope = <real>h[0]
     for i in range(n):
-        d[i] = d[i] * (a[i] * (1 - a[i]))
+        d[i] = d[i] * (slope * v[i] * (1 - v[i]))
 
 
-cdef void tanh_forward(Py_ssize_t n, real* a, const double* h) noexcept nogil:
+cdef void tanh_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
     cdef Py_ssize_t i
+    cdef real slope = <real>h[0]
     for i in range(n):
-        a[i] = real_tanh(a[i])
+        a[i] = real_tanh(slope * a[i])
 
 
-cdef void tanh_backward(Py_ssize_t n, const real* a, real* d, const double* h) noexcept nogil:
+cdef void tanh_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     cdef Py_ssize_t i
+    cdef real slope = <real>h[0]
     for i in range(n):
-        d[i] = d[i] * (1 - a[i] * a[i])
+        d[i] = d[i] * (slope * (1 - v[i] * v[i]))
 
 
-cdef void softmax_forward(Py_ssize_t n, real* a, const double* h) noexcept nogil:
+cdef void softmax_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
     softmax_block(n, a, NULL)
 
 
-cdef void softmax_block(Py_ssize_t n, real* a, real* log_sum) noexcept nogil:
+cdef void softmax_block(Py_ssize_t n, reals_out a, real* log_sum) noexcept nogil:
     """a = softmax(z) of a transposed block; log_sum, unless NULL, takes log sum_k exp(z_k) of each sample."""
     cdef real[64] most, total  # WIDTH of them are used
     cdef Py_ssize_t k, r
@@ -93,7 +98,7 @@ cdef void softmax_block(Py_ssize_t n, real* a, real* log_sum) noexcept nogil:
             a[k * WIDTH + r] = a[k * WIDTH + r] * total[r]
 
 
-cdef void softmax_backward(Py_ssize_t n, const real* a, real* d, const double* h) noexcept nogil:
+cdef void softmax_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     # dL/dz_k = a_k (d_k - sum_j a_j d_j)
     cdef real[64] dot
     cdef Py_ssize_t k, r
@@ -101,16 +106,201 @@ cdef void softmax_backward(Py_ssize_t n, const real* a, real* d, const double* h
         dot[r] = 0
     for k in range(n):
         for r in range(WIDTH):
-            dot[r] = dot[r] + a[k * WIDTH + r] * d[k * WIDTH + r]
+            dot[r] = dot[r] + v[k * WIDTH + r] * d[k * WIDTH + r]
     for k in range(n):
         for r in range(WIDTH):
-            d[k * WIDTH + r] = a[k * WIDTH + r] * (d[k * WIDTH + r] - dot[r])
+            d[k * WIDTH + r] = v[k * WIDTH + r] * (d[k * WIDTH + r] - dot[r])
 
 
-cdef ActivationKernel[6] ACTIVATIONS
-ACTIVATIONS[0] = ActivationKernel("linear", NULL, NULL, False)
-ACTIVATIONS[1] = ActivationKernel("relu", relu_forward, relu_backward, False)
-ACTIVATIONS[2] = ActivationKernel("leaky_relu", leaky_relu_forward, leaky_relu_backward, False)
-ACTIVATIONS[3] = ActivationKernel("sigmoid", sigmoid_forward, sigmoid_backward, False)
-ACTIVATIONS[4] = ActivationKernel("tanh", tanh_forward, tanh_backward, False)
-ACTIVATIONS[5] = ActivationKernel("softmax", softmax_forward, softmax_backward, True)
+cdef void log_softmax_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef real[64] most, total
+    cdef Py_ssize_t k, r
+    for r in range(WIDTH):
+        most[r] = a[r]
+        total[r] = 0
+    for k in range(1, n):
+        for r in range(WIDTH):
+            most[r] = a[k * WIDTH + r] if a[k * WIDTH + r] > most[r] else most[r]
+    for k in range(n):
+        for r in range(WIDTH):
+            total[r] = total[r] + real_exp(a[k * WIDTH + r] - most[r])
+    for r in range(WIDTH):
+        total[r] = real_log(total[r])
+    for k in range(n):
+        for r in range(WIDTH):
+            a[k * WIDTH + r] = (a[k * WIDTH + r] - most[r]) - total[r]
+
+
+cdef void log_softmax_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    # dL/dz_k = d_k - exp(a_k) sum_j d_j
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    for r in range(WIDTH):
+        total[r] = 0
+    for k in range(n):
+        for r in range(WIDTH):
+            total[r] = total[r] + d[k * WIDTH + r]
+    for k in range(n):
+        for r in range(WIDTH):
+            d[k * WIDTH + r] = d[k * WIDTH + r] - real_exp(v[k * WIDTH + r]) * total[r]
+
+
+cdef void step_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = 1 if a[i] >= 0 else (0 if a[i] < 0 else a[i])
+
+
+cdef void step_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = 0
+
+
+cdef void elu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    # elu with h0 = alpha, h1 = 1; selu with h0 = alpha, h1 = scale
+    cdef Py_ssize_t i
+    cdef real alpha = <real>h[0], scale = <real>h[1]
+    for i in range(n):
+        a[i] = scale * (a[i] if a[i] > 0 else alpha * real_expm1(a[i]))
+
+
+cdef void elu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real scale = <real>h[1], floor = <real>(h[0] * h[1])
+    for i in range(n):
+        d[i] = d[i] * (scale if v[i] > 0 else v[i] + floor)
+
+
+cdef void gelu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    # z Phi(z), with Phi(z) = erfc(-z / sqrt 2) / 2
+    cdef Py_ssize_t i
+    cdef real root = <real>0.70710678118654752440
+    for i in range(n):
+        a[i] = a[i] * (<real>0.5 * real_erfc(-root * a[i]))
+
+
+cdef void gelu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    # Phi(z) + z phi(z), with phi the normal density
+    cdef Py_ssize_t i
+    cdef real root = <real>0.70710678118654752440, density = <real>0.39894228040143267794
+    for i in range(n):
+        d[i] = d[i] * (<real>0.5 * real_erfc(-root * v[i]) + v[i] * density * real_exp(<real>-0.5 * v[i] * v[i]))
+
+
+cdef void gelu_tanh_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    # z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2
+    cdef Py_ssize_t i
+    cdef real c = <real>0.79788456080286535588, q = <real>0.044715
+    for i in range(n):
+        a[i] = <real>0.5 * a[i] * (1 + real_tanh(c * (a[i] + q * a[i] * a[i] * a[i])))
+
+
+cdef void gelu_tanh_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real c = <real>0.79788456080286535588, q = <real>0.044715, t
+    for i in range(n):
+        t = real_tanh(c * (v[i] + q * v[i] * v[i] * v[i]))
+        d[i] = d[i] * <real>0.5 * (1 + t + v[i] * (1 - t * t) * c * (1 + 3 * q * v[i] * v[i]))
+
+
+cdef void silu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = a[i] * real_sigmoid(a[i])
+
+
+cdef void silu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    # s (1 + z (1 - s)) with s = sigmoid(z)
+    cdef Py_ssize_t i
+    cdef real s
+    for i in range(n):
+        s = real_sigmoid(v[i])
+        d[i] = d[i] * (s * (1 + v[i] * (1 - s)))
+
+
+cdef void mish_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = a[i] * real_tanh(real_softplus(a[i]))
+
+
+cdef void mish_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    # t + z (1 - t^2) sigmoid(z) with t = tanh(softplus(z))
+    cdef Py_ssize_t i
+    cdef real t
+    for i in range(n):
+        t = real_tanh(real_softplus(v[i]))
+        d[i] = d[i] * (t + v[i] * (1 - t * t) * real_sigmoid(v[i]))
+
+
+cdef void softplus_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = real_softplus(a[i])
+
+
+cdef void softplus_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    # sigmoid(z) = 1 - exp(-a)
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] * -real_expm1(-v[i])
+
+
+cdef void softsign_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = a[i] / (1 + real_fabs(a[i]))
+
+
+cdef void softsign_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] * ((1 - real_fabs(v[i])) * (1 - real_fabs(v[i])))
+
+
+cdef void hard_sigmoid_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = a[i] * <real>(1.0 / 6) + <real>0.5
+        a[i] = 0 if a[i] < 0 else a[i]
+        a[i] = 1 if a[i] > 1 else a[i]
+
+
+cdef void hard_sigmoid_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] * <real>(1.0 / 6) if v[i] > 0 and v[i] < 1 else 0
+
+
+cdef void exponential_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = real_exp(a[i])
+
+
+cdef void exponential_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] * v[i]
+
+
+cdef ActivationKernel[18] ACTIVATIONS
+ACTIVATIONS[0] = ActivationKernel("linear", NULL, NULL, False, False)
+ACTIVATIONS[1] = ActivationKernel("relu", relu_forward, relu_backward, False, False)
+ACTIVATIONS[2] = ActivationKernel("leaky_relu", leaky_relu_forward, leaky_relu_backward, False, False)
+ACTIVATIONS[3] = ActivationKernel("sigmoid", sigmoid_forward, sigmoid_backward, False, False)
+ACTIVATIONS[4] = ActivationKernel("tanh", tanh_forward, tanh_backward, False, False)
+ACTIVATIONS[5] = ActivationKernel("softmax", softmax_forward, softmax_backward, True, False)
+ACTIVATIONS[6] = ActivationKernel("log_softmax", log_softmax_forward, log_softmax_backward, True, False)
+ACTIVATIONS[7] = ActivationKernel("step", step_forward, step_backward, False, False)
+ACTIVATIONS[8] = ActivationKernel("elu", elu_forward, elu_backward, False, False)
+ACTIVATIONS[9] = ActivationKernel("selu", elu_forward, elu_backward, False, False)
+ACTIVATIONS[10] = ActivationKernel("gelu", gelu_forward, gelu_backward, False, True)
+ACTIVATIONS[11] = ActivationKernel("gelu_tanh", gelu_tanh_forward, gelu_tanh_backward, False, True)
+ACTIVATIONS[12] = ActivationKernel("silu", silu_forward, silu_backward, False, True)
+ACTIVATIONS[13] = ActivationKernel("mish", mish_forward, mish_backward, False, True)
+ACTIVATIONS[14] = ActivationKernel("softplus", softplus_forward, softplus_backward, False, False)
+ACTIVATIONS[15] = ActivationKernel("softsign", softsign_forward, softsign_backward, False, False)
+ACTIVATIONS[16] = ActivationKernel("hard_sigmoid", hard_sigmoid_forward, hard_sigmoid_backward, False, False)
+ACTIVATIONS[17] = ActivationKernel("exponential", exponential_forward, exponential_backward, False, False)

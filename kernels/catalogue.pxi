@@ -21,7 +21,7 @@ cdef real* reals(cnp.ndarray array) except NULL:
 
 def activation_forward(int kernel, cnp.ndarray z, parameters=(0, 0, 0, 0)):
     """a, of the shape of z: any shape, or a transposed block (outputs, WIDTH) for a blockwise kernel."""
-    cdef double[4] h = parameters
+    cdef double[4] h = (*parameters, 0, 0, 0, 0)[:4]
     a = z.copy()
     if ACTIVATIONS[kernel].forward != NULL:
         ACTIVATIONS[kernel].forward(a.shape[0] if ACTIVATIONS[kernel].blockwise else a.size, reals(a), h)
@@ -29,8 +29,8 @@ def activation_forward(int kernel, cnp.ndarray z, parameters=(0, 0, 0, 0)):
 
 
 def activation_backward(int kernel, cnp.ndarray a, cnp.ndarray d, parameters=(0, 0, 0, 0)):
-    """dL/dz from a and d = dL/da."""
-    cdef double[4] h = parameters
+    """dL/dz from d = dL/da and a, or z where the kernel keeps its input."""
+    cdef double[4] h = (*parameters, 0, 0, 0, 0)[:4]
     out = d.copy()
     if ACTIVATIONS[kernel].backward != NULL:
         ACTIVATIONS[kernel].backward(out.shape[0] if ACTIVATIONS[kernel].blockwise else out.size, reals(a), reals(out), h)
@@ -39,7 +39,8 @@ def activation_backward(int kernel, cnp.ndarray a, cnp.ndarray d, parameters=(0,
 
 def loss(int kernel, cnp.ndarray a, cnp.ndarray t, parameters=(0, 0, 0, 0)):
     """(activated outputs, loss of each sample, dL/da or dL/dz) of a transposed block a (outputs, WIDTH)."""
-    cdef double[4] h = parameters
+    numbers = np.array(parameters, dtype=np.float64)
+    cdef const double* h = <const double*>cnp.PyArray_DATA(<cnp.ndarray>numbers)
     out, d, e = a.copy(), np.empty_like(a), np.empty(WIDTH, dtype=REAL)
     LOSSES[kernel].block(a.shape[0], reals(out), reals(t), reals(d), reals(e), h)
     return out, e, d
@@ -83,8 +84,22 @@ def transpose(cnp.ndarray W, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t out
     transpose_panel(reals(W), W.shape[1] * WIDTH, first, inputs, outputs, reals(T))
 
 
+def random_lines(uint64_t seed, uint64_t stream, Py_ssize_t row, Py_ssize_t panel, bint normal=False):
+    """The random words of some lines of a batch, uint32 (lines, WIDTH), or normal numbers made of them."""
+    cdef uint32_t[64] words
+    cdef Py_ssize_t i
+    out = np.empty((PHILOX_WORDS // WIDTH, WIDTH), dtype=REAL if normal else np.uint32)
+    philox_lines(seed, stream, row, panel, <int>WIDTH, words)
+    if normal:
+        for i in range(PHILOX_WORDS // WIDTH):
+            real_normals(words + i * WIDTH, reals(out) + i * WIDTH)
+    else:
+        memcpy(cnp.PyArray_DATA(<cnp.ndarray>out), words, PHILOX_WORDS * sizeof(uint32_t))
+    return out
+
+
 def elementary(str name, cnp.ndarray x):
-    """exp, expm1, tanh, sigmoid, log1p (of [0, 1]), softplus or log of an array."""
+    """exp, expm1, tanh, sigmoid, log1p (of [0, 1]), softplus, log or erfc of an array."""
     y = np.empty_like(x)
     cdef const real* a = reals(x)
     cdef real* b = reals(y)
@@ -110,6 +125,9 @@ def elementary(str name, cnp.ndarray x):
     elif name == "log":
         for i in range(n):
             b[i] = real_log(a[i])
+    elif name == "erfc":
+        for i in range(n):
+            b[i] = real_erfc(a[i])
     else:
         raise ValueError(f"no function {name!r}")
     return y

@@ -4,6 +4,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.math cimport fabs, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -18,6 +19,8 @@ include "activations.pxi"
 include "losses.pxi"
 include "optimizers.pxi"
 include "network.pxi"
+include "normalization.pxi"
+include "randomness.pxi"
 
 REAL = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
 PANEL_WIDTH = WIDTH
@@ -40,52 +43,65 @@ cdef class Buffers:
     """The memory of one or several Workspaces (one for each thread of a prediction)."""
     cdef Workspace* work
     cdef int count
+    cdef real* at      # while the memory is dealt out
     cdef object memory
+    cdef bint gradients
 
     def __cinit__(self, Engine engine, Py_ssize_t rows, int count, int threads, bint gradients):
-        cdef Py_ssize_t widest = 0, width, total, stride, blocks = ceil_div(rows, WIDTH), i, k, matrices
-        cdef Py_ssize_t targets, scratch_size
-        cdef Network* net = &engine.net
-        cdef Workspace* work
-        cdef real* at
-        stride = ((blocks * WIDTH) | 1) * WIDTH
-        total = 0
-        for i in range(net.count + 1):
-            width = net.operations[i].inputs if i < net.count else net.operations[i - 1].outputs
-            total += panels(width) * stride * (2 if gradients and i > 0 else 1)
-            widest = max(widest, width)
-        targets = blocks * WIDTH * panels(widest) * WIDTH
-        scratch_size = (2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH
-        total += targets + 2 * blocks * WIDTH + threads * scratch_size
-        self.memory = np.zeros(count * (total + WIDTH) + WIDTH, dtype=REAL)
-        matrices = net.count + 1
-        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 2 * matrices * sizeof(real*))
+        cdef Py_ssize_t k, matrices = engine.net.count + 1
+        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 3 * matrices * sizeof(real*))
         if self.work == NULL:
             raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
         self.count = count
-        at = aligned(self.memory)
+        self.gradients = gradients
         for k in range(count):
-            work = &self.work[k]
-            work.rows = rows
-            work.stride = stride
-            work.a = <real**>(self.work + count) + 2 * matrices * k
-            work.d = work.a + matrices
-            for i in range(matrices):
-                width = net.operations[i].inputs if i < net.count else net.operations[i - 1].outputs
-                work.a[i] = at
-                at += panels(width) * stride
-                if gradients and i > 0:
-                    work.d[i] = at
-                    at += panels(width) * stride
-            work.targets = at
-            at += targets
-            work.weights = at
-            at += blocks * WIDTH
-            work.row_loss = at
-            at += blocks * WIDTH
-            work.scratch = at
-            work.scratch_size = scratch_size
-            at += threads * scratch_size
+            self.work[k].a = <real**>(self.work + count) + 3 * matrices * k
+            self.work[k].d = self.work[k].a + matrices
+            self.work[k].kept = self.work[k].d + matrices
+        self.at = NULL  # first only count
+        for k in range(count):
+            self.deal(&engine.net, &self.work[k], rows, threads)
+        self.memory = np.zeros(self.at - <real*>NULL + WIDTH, dtype=REAL)
+        self.at = aligned(self.memory)
+        for k in range(count):
+            self.deal(&engine.net, &self.work[k], rows, threads)
+
+    cdef real* take(self, Py_ssize_t n):
+        cdef real* start = self.at
+        self.at += panels(n) * WIDTH
+        return start
+
+    cdef int deal(self, Network* net, Workspace* work, Py_ssize_t rows, int threads) except -1:
+        """Lays the parts of a Workspace out one after another."""
+        cdef Py_ssize_t blocks = ceil_div(rows, WIDTH), widest = net.operations[0].inputs, units = 0, lines = 0, i
+        cdef Operation* op
+        work.rows = rows
+        work.stride = ((blocks * WIDTH) | 1) * WIDTH
+        work.a[0] = self.take(panels(widest) * work.stride)
+        for i in range(net.count):
+            op = &net.operations[i]
+            widest = max(widest, op.outputs)
+            units += panels(op.outputs) * (panels(op.inputs) + 1)
+            lines += panels(op.outputs)
+            if not self.gradients and (op.kind == DROPOUT or op.kind == NOISE):
+                work.a[i + 1] = work.a[i]
+                continue
+            work.a[i + 1] = self.take(panels(op.outputs) * work.stride)
+            if self.gradients:
+                work.d[i + 1] = self.take(panels(op.outputs) * work.stride)
+                if op.kind == DROPOUT or activation_of(op).keeps_input:
+                    work.kept[i] = self.take(panels(op.outputs) * work.stride)
+                elif op.kind == BATCH_NORMALIZATION or op.kind == LAYER_NORMALIZATION:
+                    work.kept[i] = self.take(2 * (panels(op.outputs) + blocks) * WIDTH)
+        work.targets = self.take(blocks * WIDTH * panels(widest) * WIDTH)
+        work.weights = self.take(blocks * WIDTH)
+        work.row_loss = self.take(blocks * WIDTH)
+        if self.gradients:
+            work.penalty = <double*>self.take(2 * units)
+            work.norm = <double*>self.take(4 * lines)
+        work.scratch_size = (2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH
+        work.scratch = self.take(threads * work.scratch_size)
+        return 0
 
     def __dealloc__(self):
         PyMem_Free(self.work)
@@ -98,7 +114,8 @@ cdef class Engine:
     """
     cdef Network net
     cdef readonly object program, arena
-    cdef object operations, loss_parameters
+    cdef public Py_ssize_t iterations  # finished steps; counted here, so that an interrupt cannot come between
+    cdef object operations, loss_parameters, whole_gradient
     cdef Buffers training, inference
     cdef bint inference_taken
     cdef int training_threads
@@ -119,14 +136,24 @@ cdef class Engine:
         self.net.arena = <real*>cnp.PyArray_DATA(arena)
         self.net.size = arena.shape[1]
         self.net.loss = NULL if program.loss < 0 else LOSSES[<int>program.loss].block
-        self.net.from_logits = program.from_logits
+        self.net.trained = self.net.count - program.from_logits
         self.net.loss_parameters = <double*>cnp.PyArray_DATA(self.loss_parameters)
         self.net.update = NULL if program.optimizer < 0 else OPTIMIZERS[<int>program.optimizer].update
+        if program.optimizer_object is not None:
+            optimizer = program.optimizer_object
+            self.net.clip_value = optimizer.clipvalue or 0
+            self.net.clip_norm = optimizer.clipnorm or 0
+            self.net.global_clip_norm = optimizer.global_clipnorm or 0
+            self.net.ema_slot = program.slots if optimizer.use_ema else 0
+        self.net.penalized = program.penalized
+        self.net.constrained = program.constrained
+        if self.net.clip_norm != 0 or self.net.global_clip_norm != 0:
+            self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
         self.inputs = self.net.operations[0].inputs
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.weights = 0
         for i in range(self.net.count):
-            self.weights += (self.net.operations[i].inputs + 1) * self.net.operations[i].outputs
+            self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
 
     cdef Buffers training_buffers(self, Py_ssize_t rows, int threads):
         if self.training is None or self.training.work.rows != rows or self.training_threads < threads:
@@ -135,12 +162,12 @@ cdef class Engine:
         return self.training
 
     def run_steps(self, x, y, sample_weight, cnp.ndarray order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch,
-                  cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, int threads):
+                  cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, uint64_t seed, int threads):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
-        losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. Returns the number of finished
-        steps, less than count where a loss was not finite: the weights are then those before that step.
+        losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. seed: of the random numbers,
+        which depend on `iterations` too. Returns the number of finished steps, less than count where a loss was not finite: the weights are then those before that step.
         """
         cdef Job job
         cdef Source sx, sy
@@ -153,15 +180,21 @@ cdef class Engine:
         job.scalars = <const real*>cnp.PyArray_DATA(scalars)
         job.scalars_per_step = cnp.PyArray_DIM(scalars, 1)
         job.losses = <double*>cnp.PyArray_DATA(losses)
+        job.seed = seed
+        job.iteration = self.iterations
+        job.update = True
+        if self.whole_gradient is not None:
+            job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
         job.work = self.training_buffers(batch, threads).work
         if scalars.dtype != REAL or not scalars.flags.c_contiguous or scalars.shape[0] < count:
             raise ValueError(f"scalars must be C-contiguous {REAL} with a row for each step")
         with nogil:
             POOL.run(train_task, &job, threads)
+        self.iterations += job.done
         return job.done
 
-    def gradient(self, x, y, sample_weight, int threads=1):
-        """Loss and its gradient over all rows of x, at these weights: (float, one arena row of reals)."""
+    def gradient(self, x, y, sample_weight, uint64_t seed=0, uint64_t iteration=0, int threads=1):
+        """Loss and its gradient over all rows of x as in training: (float, one arena row of reals)."""
         cdef Job job
         cdef Source sx, sy
         cdef double loss
@@ -170,6 +203,8 @@ cdef class Engine:
         job.total = sx.rows
         job.batch = sx.rows
         job.steps = 1
+        job.seed = seed
+        job.iteration = iteration
         job.losses = &loss
         job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>gradient)
         job.work = self.training_buffers(sx.rows, threads).work
@@ -186,7 +221,7 @@ cdef class Engine:
         job.first = first
         job.total = last
         job.losses = <double*>cnp.PyArray_DATA(losses)
-        self.infer(&job, threads)
+        self.run_inference(&job, threads)
 
     def predict(self, x, int threads):
         """Outputs for all rows of x: reals (n, outputs)."""
@@ -201,7 +236,7 @@ cdef class Engine:
         job.net = &self.net
         job.x = &sx
         job.outputs = <real*>cnp.PyArray_DATA(outputs)
-        self.infer(&job, threads)
+        self.run_inference(&job, threads)
         return outputs
 
     def __call__(self, cnp.ndarray x not None):
@@ -227,7 +262,7 @@ cdef class Engine:
         job.net = &self.net
         job.x = &sx
         job.outputs = <real*>cnp.PyArray_DATA(outputs)
-        self.infer(&job, 1)
+        self.run_inference(&job, 1)
         return outputs
 
     @staticmethod
@@ -262,7 +297,7 @@ cdef class Engine:
             job.outputs = <real*>cnp.PyArray_DATA(<cnp.ndarray>outputs)
         return 0
 
-    cdef int infer(self, Job* job, int threads) except -1:
+    cdef int run_inference(self, Job* job, int threads) except -1:
         cdef Buffers buffers = self.inference
         cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, PREDICT_ROWS)
         cdef bint small = rows * self.weights < 200000  # some microseconds: not worth letting another Python thread run

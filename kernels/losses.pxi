@@ -2,7 +2,7 @@
 #
 # A kernel sees one transposed block: a[k * WIDTH + r] is output k of sample r, t the targets in the same layout. It
 # writes each sample's loss to e[r] and dL/da to d. A kernel "from logits" takes z in a, leaves the activated outputs
-# there, and writes dL/dz to d.
+# there, and writes dL/dz to d. Sums run in local arrays, so that the compiler sees that nothing overlaps.
 ctypedef void (*Loss)(Py_ssize_t n, real* a, const real* t, real* d, real* e, const double* h) noexcept nogil
 
 cdef struct LossKernel:
@@ -10,130 +10,333 @@ cdef struct LossKernel:
     Loss block
 
 
-cdef inline void mean_over_outputs(Py_ssize_t n, real* d, real* e) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef real share = 1 / <real>n
-    if n > 1:
-        for i in range(WIDTH):
-            e[i] = e[i] * share
-        for i in range(n * WIDTH):
-            d[i] = d[i] * share
-
-
-cdef void mse(Py_ssize_t n, real* a, const real* t, real* d, real* e, const double* h) noexcept nogil:
-    cdef Py_ssize_t k, r
-    cdef real x
+cdef inline void set_zero(real* e) noexcept nogil:
+    cdef Py_ssize_t r
     for r in range(WIDTH):
         e[r] = 0
+
+
+cdef inline void mean_over_outputs(Py_ssize_t n, reals_out d, reals_out e, const real* total) noexcept nogil:
+    """e = total / n and d = d / n."""
+    cdef Py_ssize_t i
+    cdef real part = 1 / <real>n
+    for i in range(WIDTH):
+        e[i] = total[i] * part
+    if n > 1:
+        for i in range(n * WIDTH):
+            d[i] = d[i] * part
+
+
+cdef inline real clipped(real p, real least) noexcept nogil:
+    p = least if p < least else p
+    return 1 - least if p > 1 - least else p
+
+
+cdef void mse(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x
+    set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             x = a[k * WIDTH + r] - t[k * WIDTH + r]
-            e[r] = e[r] + x * x
+            total[r] = total[r] + x * x
             d[k * WIDTH + r] = 2 * x
-    mean_over_outputs(n, d, e)
+    mean_over_outputs(n, d, e, total)
 
 
-cdef void binary_crossentropy(Py_ssize_t n, real* a, const real* t, real* d, real* e, const double* h) noexcept nogil:
-    # a clipped to [h0, 1 - h0], as Keras does; beyond the clip the loss is flat
+cdef void mae(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real p, q, y, least = <real>h[0], most = 1 - <real>h[0]
-    for r in range(WIDTH):
-        e[r] = 0
+    cdef real x
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            x = a[k * WIDTH + r] - t[k * WIDTH + r]
+            total[r] = total[r] + real_fabs(x)
+            d[k * WIDTH + r] = 1 if x > 0 else (-1 if x < 0 else x)  # 0 at 0, NaN stays
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void huber(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, u, delta = <real>h[0]
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            x = a[k * WIDTH + r] - t[k * WIDTH + r]
+            u = real_fabs(x)
+            total[r] = total[r] + (delta * (u - <real>0.5 * delta) if u > delta else <real>0.5 * x * x)
+            d[k * WIDTH + r] = delta if x > delta else (-delta if x < -delta else x)
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void log_cosh(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    # log cosh x = |x| + log(1 + exp(-2 |x|)) - log 2
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, u
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            x = a[k * WIDTH + r] - t[k * WIDTH + r]
+            u = real_fabs(x)
+            total[r] = total[r] + (u + real_log1p(real_exp(-2 * u)) - <real>0.69314718055994530942)
+            d[k * WIDTH + r] = real_tanh(x)
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void poisson(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, epsilon = <real>h[0]
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            x = a[k * WIDTH + r] + epsilon
+            total[r] = total[r] + (a[k * WIDTH + r] - t[k * WIDTH + r] * real_log(x))
+            d[k * WIDTH + r] = 1 - t[k * WIDTH + r] / x
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void hinge(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    # targets -1 and 1, or 0 and 1
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, y
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            y = t[k * WIDTH + r] if t[k * WIDTH + r] != 0 else -1
+            x = 1 - y * a[k * WIDTH + r]
+            total[r] = total[r] + (0 if x < 0 else x)
+            d[k * WIDTH + r] = -y if x > 0 else 0
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void squared_hinge(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, y
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            y = t[k * WIDTH + r] if t[k * WIDTH + r] != 0 else -1
+            x = 1 - y * a[k * WIDTH + r]
+            x = 0 if x < 0 else x
+            total[r] = total[r] + x * x
+            d[k * WIDTH + r] = -2 * y * x
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void kl_divergence(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    # sum_k t log(t / a), both clipped to [h0, 1] as in Keras
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real p, q, y, least = <real>h[0]
+    set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             p = a[k * WIDTH + r]
-            y = t[k * WIDTH + r]
             q = least if p < least else p
-            q = most if q > most else q
-            e[r] = e[r] - (y * real_log(q) + (1 - y) * real_log(1 - q))
+            q = 1 if q > 1 else q
+            y = least if t[k * WIDTH + r] < least else t[k * WIDTH + r]
+            total[r] = total[r] + y * (real_log(y) - real_log(q))
+            d[k * WIDTH + r] = -y / q if p == q else 0
+    for r in range(WIDTH):
+        e[r] = total[r]
+
+
+cdef void binary_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                              const double* h) noexcept nogil:
+    # a clipped to [h0, 1 - h0], as Keras does; beyond the clip the loss is flat; h1: label smoothing
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real p, q, y, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / 2)
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            p = a[k * WIDTH + r]
+            y = keep * t[k * WIDTH + r] + add
+            q = clipped(p, least)
+            total[r] = total[r] - (y * real_log(q) + (1 - y) * real_log(1 - q))
             d[k * WIDTH + r] = (q - y) / (q * (1 - q)) if p == q else 0
-    mean_over_outputs(n, d, e)
+    mean_over_outputs(n, d, e, total)
 
 
-cdef void binary_crossentropy_logits(Py_ssize_t n, real* a, const real* t, real* d, real* e,
+cdef void binary_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                      const double* h) noexcept nogil:
     # softplus(z) - y z, written so that it is exact for large |z|: max(z, 0) - y z + log(1 + exp(-|z|))
+    cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real z, y
-    for r in range(WIDTH):
-        e[r] = 0
+    cdef real z, y, keep = 1 - <real>h[1], add = <real>(h[1] / 2)
+    set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             z = a[k * WIDTH + r]
-            y = t[k * WIDTH + r]
-            e[r] = e[r] + ((z if z > 0 else 0) - y * z + real_log1p(real_exp(-real_fabs(z))))
-            a[k * WIDTH + r] = real_sigmoid(z)
-            d[k * WIDTH + r] = a[k * WIDTH + r] - y
-    mean_over_outputs(n, d, e)
+            y = keep * t[k * WIDTH + r] + add
+            total[r] = total[r] + ((z if z > 0 else 0) - y * z + real_log1p(real_exp(-real_fabs(z))))
+            z = real_sigmoid(z)
+            a[k * WIDTH + r] = z
+            d[k * WIDTH + r] = z - y
+    mean_over_outputs(n, d, e, total)
 
 
-cdef void categorical_crossentropy(Py_ssize_t n, real* a, const real* t, real* d, real* e,
+cdef void categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                    const double* h) noexcept nogil:
+    cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real p, q, least = <real>h[0], most = 1 - <real>h[0]
-    for r in range(WIDTH):
-        e[r] = 0
+    cdef real p, q, y, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             p = a[k * WIDTH + r]
-            q = least if p < least else p
-            q = most if q > most else q
-            e[r] = e[r] - t[k * WIDTH + r] * real_log(q)
-            d[k * WIDTH + r] = -t[k * WIDTH + r] / q if p == q else 0
-
-
-cdef void categorical_crossentropy_logits(Py_ssize_t n, real* a, const real* t, real* d, real* e,
-                                          const double* h) noexcept nogil:
-    # sum_k t_k (log sum exp z - z_k); gradient softmax(z) sum(t) - t
-    cdef real[64] log_sum, total
-    cdef Py_ssize_t k, r
+            y = keep * t[k * WIDTH + r] + add
+            q = clipped(p, least)
+            total[r] = total[r] - y * real_log(q)
+            d[k * WIDTH + r] = -y / q if p == q else 0
     for r in range(WIDTH):
-        e[r] = 0
-        total[r] = 0
+        e[r] = total[r]
+
+
+cdef void categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                                          const double* h) noexcept nogil:
+    # sum_k y_k (log sum exp z - z_k); gradient softmax(z) sum(y) - y
+    cdef real[64] log_sum, total, dot
+    cdef Py_ssize_t k, r
+    cdef real y, keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    set_zero(total)
+    set_zero(dot)
     for k in range(n):
         for r in range(WIDTH):
-            total[r] = total[r] + t[k * WIDTH + r]
-            e[r] = e[r] - t[k * WIDTH + r] * a[k * WIDTH + r]
+            y = keep * t[k * WIDTH + r] + add
+            total[r] = total[r] + y
+            dot[r] = dot[r] + y * a[k * WIDTH + r]
     softmax_block(n, a, log_sum)
     for r in range(WIDTH):
-        e[r] = e[r] + total[r] * log_sum[r]
+        e[r] = total[r] * log_sum[r] - dot[r]
     for k in range(n):
         for r in range(WIDTH):
-            d[k * WIDTH + r] = a[k * WIDTH + r] * total[r] - t[k * WIDTH + r]
+            d[k * WIDTH + r] = a[k * WIDTH + r] * total[r] - (keep * t[k * WIDTH + r] + add)
 
 
-cdef void sparse_categorical_crossentropy(Py_ssize_t n, real* a, const real* t, real* d, real* e,
+cdef void sparse_categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                           const double* h) noexcept nogil:
-    # t[r] is the label of sample r
+    # t[r] is the label of sample r; smoothing spreads h1 evenly over the classes
+    cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real p, q, least = <real>h[0], most = 1 - <real>h[0]
-    for k in range(n * WIDTH):
-        d[k] = 0
+    cdef real p, q, y, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            p = a[k * WIDTH + r]
+            y = (keep if t[r] == k else 0) + add
+            q = clipped(p, least)
+            total[r] = total[r] - (y * real_log(q) if y != 0 else 0)
+            d[k * WIDTH + r] = -y / q if p == q else 0
     for r in range(WIDTH):
-        k = <Py_ssize_t>t[r]
-        p = a[k * WIDTH + r]
-        q = least if p < least else p
-        q = most if q > most else q
-        e[r] = -real_log(q)
-        d[k * WIDTH + r] = -1 / q if p == q else 0
+        e[r] = total[r]
 
 
-cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, real* a, const real* t, real* d, real* e,
+cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                                  const double* h) noexcept nogil:
     cdef real[64] log_sum, chosen
     cdef Py_ssize_t k, r
+    cdef real keep = 1 - <real>h[1], add = <real>(h[1] / n)
     for r in range(WIDTH):
-        chosen[r] = a[<Py_ssize_t>t[r] * WIDTH + r]
+        chosen[r] = keep * a[<Py_ssize_t>t[r] * WIDTH + r]
+    if add != 0:
+        for k in range(n):
+            for r in range(WIDTH):
+                chosen[r] = chosen[r] + add * a[k * WIDTH + r]
     softmax_block(n, a, log_sum)
     for k in range(n * WIDTH):
-        d[k] = a[k]
+        d[k] = a[k] - add
     for r in range(WIDTH):
         e[r] = log_sum[r] - chosen[r]
         k = <Py_ssize_t>t[r] * WIDTH + r
-        d[k] = d[k] - 1
+        d[k] = d[k] - keep
 
 
-cdef LossKernel[7] LOSSES
+cdef void binary_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    # w (1 - p_t)^gamma BCE, p_t = y p + (1 - y)(1 - p), w = y alpha + (1 - y)(1 - alpha) or 1; h: clip, smoothing, gamma,
+    # alpha or -1
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real p, q, y, miss, power, ce, dce, weight
+    cdef real least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / 2), gamma = <real>h[2], alpha = <real>h[3]
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            p = a[k * WIDTH + r]
+            y = keep * t[k * WIDTH + r] + add
+            q = clipped(p, least)
+            weight = 1 if alpha < 0 else y * alpha + (1 - y) * (1 - alpha)
+            miss = y * (1 - q) + (1 - y) * q
+            power = real_exp(gamma * real_log(miss))
+            ce = -(y * real_log(q) + (1 - y) * real_log(1 - q))
+            dce = (q - y) / (q * (1 - q))
+            total[r] = total[r] + weight * power * ce
+            d[k * WIDTH + r] = weight * power * (dce + gamma * (1 - 2 * y) * ce / miss) if p == q else 0
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void categorical_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                            const double* h) noexcept nogil:
+    # -sum_k alpha (1 - a_k)^gamma y_k log a_k; h: clip, smoothing, gamma, alpha
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real p, q, y, power, logarithm
+    cdef real least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n), gamma = <real>h[2], alpha = <real>h[3]
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            p = a[k * WIDTH + r]
+            y = alpha * (keep * t[k * WIDTH + r] + add)
+            q = clipped(p, least)
+            logarithm = real_log(q)
+            power = real_exp(gamma * real_log(1 - q))
+            total[r] = total[r] - y * power * logarithm
+            d[k * WIDTH + r] = y * power * (gamma * logarithm / (1 - q) - 1 / q) if p == q else 0
+    for r in range(WIDTH):
+        e[r] = total[r]
+
+
+cdef void quantile(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    # mean_k max(q_k x, (q_k - 1) x) with x = t - a_k and the one target t; h: number of levels, then the levels
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, q
+    set_zero(total)
+    for k in range(n):
+        q = <real>h[1 + k]
+        for r in range(WIDTH):
+            x = t[r] - a[k * WIDTH + r]
+            total[r] = total[r] + (q * x if x > 0 else (q - 1) * x)
+            d[k * WIDTH + r] = -q if x > 0 else (1 - q if x < 0 else x)
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void gaussian_nll(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    # outputs: n / 2 means m, then as many log variances s; mean of (s + (t - m)^2 exp(-s)) / 2
+    cdef real[64] total
+    cdef Py_ssize_t k, r, half = n // 2
+    cdef real x, s, precision, part = 1 / <real>half
+    set_zero(total)
+    for k in range(half):
+        for r in range(WIDTH):
+            s = a[(half + k) * WIDTH + r]
+            x = a[k * WIDTH + r] - t[k * WIDTH + r]
+            precision = real_exp(-s)
+            total[r] = total[r] + <real>0.5 * (s + x * x * precision)
+            d[k * WIDTH + r] = x * precision * part
+            d[(half + k) * WIDTH + r] = <real>0.5 * (1 - x * x * precision) * part
+    for r in range(WIDTH):
+        e[r] = total[r] * part
+
+
+cdef LossKernel[18] LOSSES
 LOSSES[0] = LossKernel("mse", mse)
 LOSSES[1] = LossKernel("binary_crossentropy", binary_crossentropy)
 LOSSES[2] = LossKernel("binary_crossentropy_logits", binary_crossentropy_logits)
@@ -141,3 +344,14 @@ LOSSES[3] = LossKernel("categorical_crossentropy", categorical_crossentropy)
 LOSSES[4] = LossKernel("categorical_crossentropy_logits", categorical_crossentropy_logits)
 LOSSES[5] = LossKernel("sparse_categorical_crossentropy", sparse_categorical_crossentropy)
 LOSSES[6] = LossKernel("sparse_categorical_crossentropy_logits", sparse_categorical_crossentropy_logits)
+LOSSES[7] = LossKernel("mae", mae)
+LOSSES[8] = LossKernel("huber", huber)
+LOSSES[9] = LossKernel("log_cosh", log_cosh)
+LOSSES[10] = LossKernel("poisson", poisson)
+LOSSES[11] = LossKernel("hinge", hinge)
+LOSSES[12] = LossKernel("squared_hinge", squared_hinge)
+LOSSES[13] = LossKernel("kl_divergence", kl_divergence)
+LOSSES[14] = LossKernel("binary_focal_crossentropy", binary_focal)
+LOSSES[15] = LossKernel("categorical_focal_crossentropy", categorical_focal)
+LOSSES[16] = LossKernel("quantile", quantile)
+LOSSES[17] = LossKernel("gaussian_nll", gaussian_nll)

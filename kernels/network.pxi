@@ -1,38 +1,62 @@
-# The engine's heart: forward, loss, backward and update of a batch, by a team of threads that meet at barriers.
+# What the engine runs: a program of operations on a batch in panel matrices, and the phases of inference and training.
 #
 # Work is divided by columns: a thread owns a range of units (a panel and a tile of rows, or a panel and a group of inputs),
 # so that weights and moments stay in the cache of one core and no sum is ever shared. Every output element is computed by
 # one thread in an order that depends on shapes only: the bits do not depend on the number of threads.
 
+cdef enum:
+    DENSE = 0
+    ACTIVATION = 1
+    DROPOUT = 2
+    NOISE = 3
+    BATCH_NORMALIZATION = 4
+    LAYER_NORMALIZATION = 5
+
+cdef enum:
+    NON_NEGATIVE = 1
+    MAX_NORM = 2
+
 # One line of a program; fastnn/program.py writes it (OPERATION), field by field the same.
 cdef struct Operation:
+    int64_t kind
     int64_t inputs, outputs
-    int64_t offset       # of the weight matrix in a row of the arena, in reals
-    int64_t bias         # 1 where the layer has one
-    int64_t activation   # number of its kernel
-    double[4] parameters # of the activation
+    int64_t offset        # of its weights in a row of the arena, in reals
+    int64_t rows          # lines in a panel of its weights: inputs + 1 for DENSE, fewer for a normalization
+    int64_t bias          # 1 where the layer has one
+    int64_t activation    # number of its kernel
+    int64_t constraint    # on the kernel
+    double[4] parameters  # of the activation, or of the layer
+    double[2] kernel_penalty, bias_penalty, activity_penalty  # l1 and l2
+    double limit          # of MAX_NORM
 
 # Buffers for a batch of up to `rows` samples. a[0] is the input, a[i + 1] the output of operation i, d[i] = dL/da[i].
 cdef struct Workspace:
     Py_ssize_t rows
-    Py_ssize_t stride    # reals between the panels of a batch; an odd number of lines, against cache set conflicts
+    Py_ssize_t stride     # reals between the panels of a batch; an odd number of lines, against cache set conflicts
     real** a
     real** d
-    real* targets        # transposed blocks, one after another
-    real* weights        # of the samples
+    real** kept           # what the backward pass of an operation needs beside a: z, a mask, or statistics
+    real* targets         # transposed blocks, one after another
+    real* weights         # of the samples
     real* row_loss
-    real* scratch        # one part for each thread
+    double* penalty       # of each unit of weights
+    double* norm          # squares of the gradient, of each panel: kernel and bias
+    real* scratch         # one part for each thread
     Py_ssize_t scratch_size
 
 cdef struct Network:
-    Py_ssize_t count
+    Py_ssize_t count      # of operations
+    Py_ssize_t trained    # of those that training runs: one less where the loss applies the last activation itself
     Operation* operations
-    real* arena          # weights, then the optimizer's slots, each `size` reals
+    real* arena           # weights, then the optimizer's slots, each `size` reals
     Py_ssize_t size
     Update update
     Loss loss
     double* loss_parameters
-    bint from_logits     # the loss applies the last activation itself
+    bint penalized        # whether any weight has a penalty
+    bint constrained      # whether any weight has a constraint
+    double clip_value, clip_norm, global_clip_norm  # 0: not used
+    Py_ssize_t ema_slot   # of the moving average of the weights, 0 where there is none
 
 # One call of Python: what the team needs to know.
 cdef struct Job:
@@ -43,14 +67,20 @@ cdef struct Job:
     const real* sample_weight  # NULL: all ones
     const int64_t* order       # of the samples; NULL: as they lie
     Py_ssize_t first, total, batch, steps
-    const real* scalars        # (steps, scalars_per_step)
+    uint64_t seed, iteration   # of the random numbers: iteration counts steps since compile
+    const real* scalars        # (steps, scalars_per_step); the last two: factor of the moving average, of weight decay
     Py_ssize_t scalars_per_step
     double* losses             # OUT (steps,)
     real* outputs              # OUT (samples, outputs of the network), or NULL
-    real* gradient             # OUT, one arena row: then no update is made; or NULL
+    real* gradient             # OUT, one arena row, or NULL where nothing needs the whole gradient
+    bint update                # whether to update the weights
     const pool_table* pool
     int bad                    # set by the thread that meets a loss that is not finite
     Py_ssize_t done            # OUT: finished steps
+
+# A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
+cdef struct Share:
+    Py_ssize_t unit, end, tiles, rows, panel, first, last
 
 cdef enum:
     UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
@@ -60,21 +90,48 @@ cdef inline ActivationKernel* activation_of(Operation* op) noexcept nogil:
     return &ACTIVATIONS[op.activation]
 
 
-cdef inline Py_ssize_t matrix_size(Operation* op) noexcept nogil:
-    """Reals between two panels of the weight matrix: one row for each input and one for the bias."""
-    return (op.inputs + 1) * WIDTH
+cdef inline Py_ssize_t panel_size(Operation* op) noexcept nogil:
+    """Reals between two panels of the operation's weights."""
+    return op.rows * WIDTH
 
 
-cdef inline Py_ssize_t batch_row(Job* job, Py_ssize_t i) noexcept nogil:
-    return i if job.order == NULL else job.order[i]
+cdef inline bint is_elementwise(Operation* op) noexcept nogil:
+    return (op.kind == ACTIVATION and not activation_of(op).blockwise) or op.kind == DROPOUT or op.kind == NOISE
 
+
+cdef inline Share share_of(Py_ssize_t columns, Py_ssize_t rows, int thread, int threads) noexcept nogil:
+    cdef Share s
+    s.tiles = ceil_div(rows, TILE)
+    s.rows = rows
+    s.unit = share(panels(columns) * s.tiles, thread, threads)
+    s.end = share(panels(columns) * s.tiles, thread + 1, threads)
+    return s
+
+
+cdef inline bint next_piece(Share* s) noexcept nogil:
+    """Moves on to the next panel of the share, rows [first, last); False at the end."""
+    cdef Py_ssize_t tile
+    if s.unit >= s.end:
+        return False
+    s.panel = s.unit // s.tiles
+    tile = s.unit % s.tiles
+    s.first = tile * TILE
+    s.unit += least(s.tiles - tile, s.end - s.unit)
+    s.last = least(s.rows, (s.unit - s.panel * s.tiles) * TILE)
+    return True
+
+
+# -- forward -----------------------------------------------------------------------------------------------------------
 
 cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
     cdef Workspace* work = job.work
-    cdef Py_ssize_t r, row
+    cdef Py_ssize_t r, row, ahead = 4
     for r in range(first, last):
-        row = batch_row(job, start + r)
+        row = start + r if job.order == NULL else job.order[start + r]
+        if job.order != NULL and r + ahead < last:  # shuffled rows lie where no hardware expects them
+            prefetch(source_row(job.x, job.order[start + r + ahead]))
+            prefetch(<const char*>source_row(job.x, job.order[start + r + ahead]) + 64)
         job.x.panels(job.x, source_row(job.x, row), work.a[0] + r * WIDTH, work.stride)
         if job.y != NULL:
             job.y.column(job.y, source_row(job.y, row),
@@ -82,229 +139,81 @@ cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) 
             work.weights[r] = 1 if job.sample_weight == NULL else job.sample_weight[row]
 
 
-cdef void activate_blocks(Operation* op, Workspace* work, real* a, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
-                          real* block) noexcept nogil:
-    """A blockwise activation on the blocks [first, last) of WIDTH samples, in place."""
-    cdef Py_ssize_t b
-    for b in range(first, last):
-        transpose_panel(a, work.stride, b * WIDTH, rows, op.outputs, block)
-        activation_of(op).forward(op.outputs, block, op.parameters)
-        transpose_back(block, op.outputs, a + b * WIDTH * WIDTH, work.stride)
-
-
-cdef void forward_part(Operation* op, Workspace* work, const real* arena, const real* a, real* z, Py_ssize_t panel,
-                       Py_ssize_t first, Py_ssize_t last, bint activate) noexcept nogil:
-    """z = a W + b for one panel of outputs and rows [first, last), then the activation while z is in the cache."""
-    cdef const real* w = arena + op.offset + panel * matrix_size(op)
-    z += panel * work.stride + first * WIDTH
-    forward_panel(last - first, a + first * WIDTH, work.stride, w, op.inputs, w + op.inputs * WIDTH, z)
-    if activate:
-        activation_of(op).forward((last - first) * WIDTH, z, op.parameters)
-
-
-cdef inline bint is_fused(Operation* op) noexcept nogil:
-    """Whether the activation is applied, and taken back, panel by panel."""
-    return activation_of(op).forward != NULL and not activation_of(op).blockwise
-
-
-cdef void forward_phase(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, bint activate, int thread,
-                        int threads) noexcept nogil:
+cdef void dense_forward(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
+    """a[i + 1] = f(a[i] W + b): the activation while z is in the cache."""
     cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t tiles = ceil_div(rows, TILE), first, last, panel
-    cdef Py_ssize_t unit = share(panels(op.outputs) * tiles, thread, threads)
-    cdef Py_ssize_t end = share(panels(op.outputs) * tiles, thread + 1, threads)
-    activate = activate and is_fused(op)
-    while unit < end:
-        panel = unit // tiles
-        first = unit % tiles
-        last = least(tiles, first + end - unit)
-        forward_part(op, work, net.arena, work.a[i], work.a[i + 1], panel, first * TILE, least(rows, last * TILE), activate)
-        unit += last - first
-
-
-cdef void forward_rows(Network* net, Workspace* work, Py_ssize_t rows, bint logits, real* scratch) noexcept nogil:
-    """The whole network for a few rows on one thread; the last activation is left out if `logits`."""
-    cdef Py_ssize_t i, r, panel
-    cdef Operation* op
-    cdef bint activate
     cdef const real* w
-    for i in range(net.count):
-        op = &net.operations[i]
-        activate = not (logits and i == net.count - 1)
-        if rows <= 2:  # wide tiles: one row alone would wait for each sum in turn
-            w = net.arena + op.offset
-            for r in range(rows):
-                forward_row(work.a[i] + r * WIDTH, work.stride, w, matrix_size(op), panels(op.outputs), op.inputs,
-                            w + op.inputs * WIDTH, matrix_size(op), work.a[i + 1] + r * WIDTH, work.stride)
-            if activate and is_fused(op):
-                for panel in range(panels(op.outputs)):
-                    activation_of(op).forward(rows * WIDTH, work.a[i + 1] + panel * work.stride, op.parameters)
-        else:
-            forward_phase(net, work, i, rows, activate, 0, 1)
-        if activate and activation_of(op).blockwise:
-            activate_blocks(op, work, work.a[i + 1], rows, 0, ceil_div(rows, WIDTH), scratch)
+    cdef real* z
+    cdef Py_ssize_t n
+    while next_piece(&s):
+        w = net.arena + op.offset + s.panel * panel_size(op)
+        z = work.a[i + 1] + s.panel * work.stride + s.first * WIDTH
+        n = s.last - s.first
+        forward_panel(n, work.a[i] + s.first * WIDTH, work.stride, w, op.inputs, w + op.inputs * WIDTH, z)
+        activate(op, work, i, n * WIDTH, z)
 
 
-cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, real* scratch,
-                      bint backward) noexcept nogil:
-    """Loss of each sample in the blocks [first, last), and dL/dz of the last layer, where L is the batch's mean loss."""
-    cdef Network* net = job.net
-    cdef Workspace* work = job.work
-    cdef Operation* op = &net.operations[net.count - 1]
-    cdef Py_ssize_t n = op.outputs, b, k, r, lanes
-    cdef real* a = scratch
-    cdef real* d = scratch + (panels(n) + 1) * WIDTH * WIDTH
-    cdef real* e
-    cdef real[64] scale
-    cdef real* to
-    for b in range(first, last):
-        lanes = least(WIDTH, rows - b * WIDTH)
-        e = work.row_loss + b * WIDTH
-        transpose_panel(work.a[net.count], work.stride, b * WIDTH, rows, n, a)
-        net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
-        for r in range(WIDTH):
-            e[r] = e[r] * work.weights[b * WIDTH + r]
-            scale[r] = work.weights[b * WIDTH + r] / <real>rows
-        for r in range(lanes):
-            if e[r] - e[r] != 0:
-                job.bad = 1
-        if job.outputs != NULL:
-            to = job.outputs + (start - job.first + b * WIDTH) * n
-            for r in range(lanes):
-                for k in range(n):
-                    to[r * n + k] = a[k * WIDTH + r]
-        if backward:
-            if not net.from_logits and activation_of(op).backward != NULL:
-                activation_of(op).backward(n if activation_of(op).blockwise else n * WIDTH, a, d, op.parameters)
-            for k in range(n):
-                for r in range(WIDTH):
-                    d[k * WIDTH + r] = d[k * WIDTH + r] * scale[r]
-            transpose_back(d, n, work.d[net.count] + b * WIDTH * WIDTH, work.stride)
+cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t n, real* z) noexcept nogil:
+    """The elementwise activation of a part of a[i + 1], in place; keeps z where the derivative needs it."""
+    if activation_of(op).forward == NULL:
+        return
+    if activation_of(op).keeps_input and work.kept[i] != NULL:
+        memcpy(work.kept[i] + (z - work.a[i + 1]), z, n * sizeof(real))
+    activation_of(op).forward(n, z, op.parameters)
 
 
-cdef void input_gradient_phase(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, real* scratch, int thread,
-                               int threads) noexcept nogil:
-    """d[i] = d[i + 1] W^T, then through the activation of the operation before, if that works panel by panel."""
+cdef void dense_forward_few(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows) noexcept nogil:
+    """The same for one or two rows, with tiles that are wide in columns: one row alone would wait for each sum in turn."""
     cdef Operation* op = &net.operations[i]
-    cdef Operation* before = &net.operations[i - 1]
-    cdef Py_ssize_t tiles = ceil_div(rows, TILE), first, last, panel, n
-    cdef Py_ssize_t unit = share(panels(op.inputs) * tiles, thread, threads)
-    cdef Py_ssize_t end = share(panels(op.inputs) * tiles, thread + 1, threads)
-    cdef real[64] zero
-    cdef real* d
-    for n in range(WIDTH):
-        zero[n] = 0
-    while unit < end:
-        panel = unit // tiles
-        first = unit % tiles
-        last = least(tiles, first + end - unit)
-        unit += last - first
-        first *= TILE
-        n = least(rows, last * TILE) - first
-        transpose_panel(net.arena + op.offset, matrix_size(op), panel * WIDTH, op.inputs, op.outputs, scratch)
-        d = work.d[i] + panel * work.stride + first * WIDTH
-        forward_panel(n, work.d[i + 1] + first * WIDTH, work.stride, scratch, op.outputs, zero, d)
-        if is_fused(before):
-            activation_of(before).backward(n * WIDTH, work.a[i] + panel * work.stride + first * WIDTH, d,
-                                           before.parameters)
+    cdef const real* w = net.arena + op.offset
+    cdef Py_ssize_t r, panel
+    for r in range(rows):
+        forward_row(work.a[i] + r * WIDTH, work.stride, w, panel_size(op), panels(op.outputs), op.inputs,
+                    w + op.inputs * WIDTH, panel_size(op), work.a[i + 1] + r * WIDTH, work.stride)
+    for panel in range(panels(op.outputs)):
+        activate(op, work, i, rows * WIDTH, work.a[i + 1] + panel * work.stride)
 
 
-cdef void activation_blocks_backward(Operation* op, Workspace* work, const real* a, real* d, Py_ssize_t rows,
-                                     Py_ssize_t first, Py_ssize_t last, real* scratch) noexcept nogil:
+cdef void activation_forward_elements(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t at, n
+    while next_piece(&s):
+        at = s.panel * work.stride + s.first * WIDTH
+        n = (s.last - s.first) * WIDTH
+        memcpy(work.a[i + 1] + at, work.a[i] + at, n * sizeof(real))
+        if activation_of(op).forward != NULL:
+            activation_of(op).forward(n, work.a[i + 1] + at, op.parameters)
+
+
+cdef void activation_forward_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
+                                    Py_ssize_t last, real* block) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
     cdef Py_ssize_t b
-    cdef real* block = scratch + (panels(op.outputs) + 1) * WIDTH * WIDTH
     for b in range(first, last):
-        transpose_panel(a, work.stride, b * WIDTH, rows, op.outputs, scratch)
-        transpose_panel(d, work.stride, b * WIDTH, rows, op.outputs, block)
-        activation_of(op).backward(op.outputs, scratch, block, op.parameters)
-        transpose_back(block, op.outputs, d + b * WIDTH * WIDTH, work.stride)
+        transpose_panel(work.a[i], work.stride, b * WIDTH, rows, op.outputs, block)
+        activation_of(op).forward(op.outputs, block, op.parameters)
+        transpose_back(block, op.outputs, work.a[i + 1] + b * WIDTH * WIDTH, work.stride)
 
 
-cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, const real* g, const real* h) noexcept nogil:
-    """Hands n gradients for the weights at `position` of the arena to the optimizer, or stores them."""
-    cdef Network* net = job.net
-    cdef real* w = net.arena + position
-    if job.gradient == NULL:
-        net.update(n, w, g, w + net.size, w + 2 * net.size, w + 3 * net.size, h)
-    else:
-        memcpy(job.gradient + position, g, n * sizeof(real))
-
-
-cdef void update_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, real* g, int thread,
-                       int threads) noexcept nogil:
-    """G = a[i]^T d[i + 1], block by block into g, each block handed to the optimizer while it is in the cache."""
-    cdef Workspace* work = job.work
-    cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t groups = panels(op.inputs), first, last, panel, k, position
-    cdef Py_ssize_t unit = share(panels(op.outputs) * groups, thread, threads)
-    cdef Py_ssize_t end = share(panels(op.outputs) * groups, thread + 1, threads)
-    cdef const real* d
-    while unit < end:
-        panel = unit // groups
-        first = unit % groups
-        last = least(least(groups, first + UPDATE_PANELS), first + end - unit)
-        unit += last - first
-        d = work.d[i + 1] + panel * work.stride
-        position = op.offset + panel * matrix_size(op)
-        for k in range(first, last):
-            gradient_panel(least(WIDTH, op.inputs - k * WIDTH), work.a[i] + k * work.stride, d, rows,
-                           g + (k - first) * WIDTH * WIDTH)
-        update_part(job, position + first * WIDTH * WIDTH,
-                    (least(op.inputs, last * WIDTH) - first * WIDTH) * WIDTH, g, h)
-        if last == groups and op.bias:
-            bias_gradient(d, rows, g)
-            update_part(job, position + op.inputs * WIDTH, WIDTH, g, h)
-
-
-cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
-    """One step: gather, forward, loss, backward with update. False where the loss is not finite: then nothing changed."""
-    cdef Network* net = job.net
-    cdef Workspace* work = job.work
-    cdef Py_ssize_t start = job.first + step * job.batch, i, r
-    cdef Py_ssize_t rows = least(job.batch, job.total - start), blocks = ceil_div(rows, WIDTH)
-    cdef real* scratch = work.scratch + thread * work.scratch_size
-    cdef double loss = 0
+cdef void infer(Network* net, Workspace* work, Py_ssize_t rows, Py_ssize_t count, real* scratch) noexcept nogil:
+    """The first `count` operations for some rows on one thread. Dropout and noise do nothing: their buffers are one."""
+    cdef Py_ssize_t i
     cdef Operation* op
-    gather(job, start, share(rows, thread, threads), share(rows, thread + 1, threads))
-    job.pool.wait(threads)
-    for i in range(net.count):
+    for i in range(count):
         op = &net.operations[i]
-        forward_phase(net, work, i, rows, i < net.count - 1 or not net.from_logits, thread, threads)
-        job.pool.wait(threads)
-        if activation_of(op).blockwise and (i < net.count - 1 or not net.from_logits):
-            activate_blocks(op, work, work.a[i + 1], rows, share(blocks, thread, threads),
-                            share(blocks, thread + 1, threads), scratch)
-            job.pool.wait(threads)
-    loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), scratch, True)
-    job.pool.wait(threads)
-    if thread == 0:
-        for r in range(rows):
-            loss += work.row_loss[r]
-        job.losses[step] = loss / rows
-    if job.bad:
-        return False
-    for i in range(net.count - 1, -1, -1):
-        if i > 0:
-            input_gradient_phase(net, work, i, rows, scratch, thread, threads)
-            job.pool.wait(threads)
-            op = &net.operations[i - 1]
-            if activation_of(op).blockwise:
-                activation_blocks_backward(op, work, work.a[i], work.d[i], rows, share(blocks, thread, threads),
-                                           share(blocks, thread + 1, threads), scratch)
-                job.pool.wait(threads)
-        update_phase(job, i, rows, job.scalars + step * job.scalars_per_step, scratch, thread, threads)
-    job.pool.wait(threads)
-    return True
-
-
-cdef void train_task(void* argument, int thread, int threads) noexcept nogil:
-    cdef Job* job = <Job*>argument
-    cdef Py_ssize_t step
-    for step in range(job.steps):
-        if not train_step(job, step, thread, threads):
-            return
-        if thread == 0:
-            job.done = step + 1
+        if op.kind == DENSE:
+            if rows <= 2:
+                dense_forward_few(net, work, i, rows)
+            else:
+                dense_forward(net, work, i, share_of(op.outputs, rows, 0, 1))
+        elif op.kind == ACTIVATION and activation_of(op).blockwise:
+            activation_forward_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+        elif op.kind == ACTIVATION:
+            activation_forward_elements(net, work, i, share_of(op.outputs, rows, 0, 1))
+        elif op.kind == BATCH_NORMALIZATION:
+            batch_norm_infer(net, work, i, share_of(op.outputs, rows, 0, 1))
+        elif op.kind == LAYER_NORMALIZATION:
+            layer_norm_forward(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
 
 
 cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
@@ -321,7 +230,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
         start = job.first + chunk * work.rows
         rows = least(work.rows, job.total - start)
         gather(&mine, start, 0, rows)
-        forward_rows(net, &work, rows, job.y != NULL and net.from_logits, work.scratch)
+        infer(net, &work, rows, net.count if job.y == NULL else net.trained, work.scratch)
         if job.y != NULL:
             loss_blocks(&mine, rows, start, 0, ceil_div(rows, WIDTH), work.scratch, False)
             for r in range(rows):
@@ -331,3 +240,392 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
                 to = job.outputs + (start - job.first + r) * outputs
                 for k in range(outputs):
                     to[k] = work.a[net.count][k // WIDTH * work.stride + r * WIDTH + k % WIDTH]
+
+
+# -- loss --------------------------------------------------------------------------------------------------------------
+
+cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, real* scratch,
+                      bint backward) noexcept nogil:
+    """Loss of each sample in the blocks [first, last), and the gradient of the batch's mean loss by the last output."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Py_ssize_t n = net.operations[net.trained - 1].outputs, b, k, r, lanes
+    cdef real* a = scratch
+    cdef real* d = scratch + (panels(n) + 1) * WIDTH * WIDTH
+    cdef real* e
+    cdef real[64] scale
+    cdef real* to
+    for b in range(first, last):
+        lanes = least(WIDTH, rows - b * WIDTH)
+        e = work.row_loss + b * WIDTH
+        transpose_panel(work.a[net.trained], work.stride, b * WIDTH, rows, n, a)
+        net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
+        for r in range(WIDTH):
+            e[r] = e[r] * work.weights[b * WIDTH + r]
+            scale[r] = work.weights[b * WIDTH + r] / <real>rows
+        for r in range(lanes):
+            if e[r] - e[r] != 0:
+                job.bad = 1
+        if job.outputs != NULL:
+            to = job.outputs + (start - job.first + b * WIDTH) * n
+            for r in range(lanes):
+                for k in range(n):
+                    to[r * n + k] = a[k * WIDTH + r]
+        if backward:
+            for k in range(n):
+                for r in range(WIDTH):
+                    d[k * WIDTH + r] = d[k * WIDTH + r] * scale[r]
+            transpose_back(d, n, work.d[net.trained] + b * WIDTH * WIDTH, work.stride)
+            for k in range(panels(n)):
+                finish_gradient(net, work, net.trained, rows, k, b * WIDTH, b * WIDTH + lanes)
+
+
+# -- backward ----------------------------------------------------------------------------------------------------------
+
+cdef void finish_gradient(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t panel,
+                          Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Turns a part of d[i] = dL/da of operation i - 1 into dL/dz, while it is in the cache: penalty, then activation."""
+    cdef Operation* op = &net.operations[i - 1]
+    cdef Py_ssize_t at = panel * work.stride + first * WIDTH, n = (last - first) * WIDTH
+    if op.activity_penalty[0] != 0 or op.activity_penalty[1] != 0:
+        penalize_activity(op, work.a[i] + at, work.d[i] + at, panel, last - first, rows)
+    if op.kind == DENSE and activation_of(op).backward != NULL:
+        activation_of(op).backward(n, (work.kept[i - 1] if activation_of(op).keeps_input else work.a[i]) + at,
+                                   work.d[i] + at, op.parameters)
+
+
+cdef void penalize_activity(Operation* op, const real* a, real* d, Py_ssize_t panel, Py_ssize_t count,
+                            Py_ssize_t rows) noexcept nogil:
+    """d += d(l1 |a| + l2 a^2) / rows, on the columns that exist: the padding of d stays zero."""
+    cdef Py_ssize_t r, k, columns = least(WIDTH, op.outputs - panel * WIDTH)
+    cdef real l1 = <real>(op.activity_penalty[0] / rows), l2 = <real>(op.activity_penalty[1] / rows), x
+    for r in range(count):
+        for k in range(columns):
+            x = a[r * WIDTH + k]
+            d[r * WIDTH + k] = d[r * WIDTH + k] + (2 * l2 * x + (l1 if x > 0 else (-l1 if x < 0 else 0)))
+
+
+cdef void dense_input_gradient(Network* net, Workspace* work, Py_ssize_t i, Share s, real* scratch) noexcept nogil:
+    """d[i] = d[i + 1] W^T (of z = a W + b in dense_forward), one panel's worth of W transposed at a time."""
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t n
+    cdef real[64] zero
+    set_zero(zero)
+    while next_piece(&s):
+        transpose_panel(net.arena + op.offset, panel_size(op), s.panel * WIDTH, op.inputs, op.outputs, scratch)
+        n = s.last - s.first
+        forward_panel(n, work.d[i + 1] + s.first * WIDTH, work.stride, scratch, op.outputs, zero,
+                      work.d[i] + s.panel * work.stride + s.first * WIDTH)
+        finish_gradient(net, work, i, s.rows, s.panel, s.first, s.last)
+
+
+cdef void activation_backward_elements(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t at, n
+    while next_piece(&s):
+        at = s.panel * work.stride + s.first * WIDTH
+        n = (s.last - s.first) * WIDTH
+        memcpy(work.d[i] + at, work.d[i + 1] + at, n * sizeof(real))
+        if activation_of(op).backward != NULL:
+            activation_of(op).backward(n, work.a[i if activation_of(op).keeps_input else i + 1] + at, work.d[i] + at,
+                                       op.parameters)
+        finish_gradient(net, work, i, s.rows, s.panel, s.first, s.last)
+
+
+cdef void activation_backward_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
+                                     Py_ssize_t last, real* scratch) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t b, k
+    cdef real* d = scratch + (panels(op.outputs) + 1) * WIDTH * WIDTH
+    for b in range(first, last):
+        transpose_panel(work.a[i + 1], work.stride, b * WIDTH, rows, op.outputs, scratch)
+        transpose_panel(work.d[i + 1], work.stride, b * WIDTH, rows, op.outputs, d)
+        activation_of(op).backward(op.outputs, scratch, d, op.parameters)
+        transpose_back(d, op.outputs, work.d[i] + b * WIDTH * WIDTH, work.stride)
+        for k in range(panels(op.outputs)):
+            finish_gradient(net, work, i, rows, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
+
+
+# -- update ------------------------------------------------------------------------------------------------------------
+
+cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, real* g, double* penalty, int thread,
+                       int threads) noexcept nogil:
+    """G = a[i]^T d[i + 1], block by block into g, each block handed to the optimizer while it is in the cache."""
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t groups = panels(op.inputs), first, last, panel, k, position, n
+    cdef Py_ssize_t unit = share(panels(op.outputs) * groups, thread, threads)
+    cdef Py_ssize_t end = share(panels(op.outputs) * groups, thread + 1, threads)
+    cdef const real* d
+    while unit < end:
+        panel = unit // groups
+        first = unit % groups
+        last = least(least(groups, first + UPDATE_PANELS), first + end - unit)
+        d = work.d[i + 1] + panel * work.stride
+        position = op.offset + panel * panel_size(op)
+        for k in range(first, last):
+            n = least(WIDTH, op.inputs - k * WIDTH)
+            gradient_panel(n, work.a[i] + k * work.stride, d, rows, g + (k - first) * WIDTH * WIDTH)
+            if job.net.penalized:
+                penalty[panel * (groups + 1) + k] = add_penalty(job, op.kernel_penalty, position + k * WIDTH * WIDTH,
+                                                                n * WIDTH, g + (k - first) * WIDTH * WIDTH)
+        hand_over(job, position + first * WIDTH * WIDTH, (least(op.inputs, last * WIDTH) - first * WIDTH) * WIDTH, g, h)
+        if last == groups and op.bias:
+            bias_gradient(d, rows, g)
+            position += op.inputs * WIDTH
+            if job.net.penalized:
+                penalty[panel * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, g)
+            hand_over(job, position, WIDTH, g, h)
+        unit += last - first
+
+
+cdef double add_penalty(Job* job, const double* l1_l2, Py_ssize_t position, Py_ssize_t n, real* g) noexcept nogil:
+    """Adds the derivative of the penalty of n weights to g, and returns the penalty."""
+    cdef const real* w = job.net.arena + position
+    cdef double absolute = 0, square = 0
+    cdef Py_ssize_t k
+    if l1_l2[0] == 0 and l1_l2[1] == 0:
+        return 0
+    penalize(n, w, g, <real>l1_l2[0], <real>l1_l2[1])
+    if l1_l2[0] != 0:
+        for k in range(n):
+            absolute += real_fabs(w[k])
+    if l1_l2[1] != 0:
+        square = sum_of_squares(n, w)
+    return l1_l2[0] * absolute + l1_l2[1] * square
+
+
+cdef void hand_over(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
+    """Gives n gradients for the weights at `position` of the arena to the optimizer, or stores them for later."""
+    if job.gradient == NULL:
+        update_part(job, position, n, g, h)
+    else:
+        memcpy(job.gradient + position, g, n * sizeof(real))
+
+
+cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
+    """One step of the optimizer, with clipping before and decay and averaging around it."""
+    cdef Network* net = job.net
+    cdef real* w = net.arena + position
+    cdef real decay = h[job.scalars_per_step - 1]
+    if net.clip_value != 0:
+        clip_values(n, g, <real>net.clip_value)
+    if decay != 1:
+        scale_values(n, w, decay)
+    net.update(n, w, g, w + net.size, w + 2 * net.size, w + 3 * net.size, h)
+    if net.ema_slot != 0:
+        average(n, w, w + net.ema_slot * net.size, h[job.scalars_per_step - 2])
+
+
+cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
+    """Sums of squares of the stored gradient, of each panel: kernel and bias apart."""
+    cdef Network* net = job.net
+    cdef Operation* op
+    cdef Py_ssize_t i, p, panel = 0
+    cdef const real* g
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.rows == 0:
+            continue
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            g = job.gradient + op.offset + p * panel_size(op)
+            job.work.norm[2 * (panel + p)] = sum_of_squares(kernel_rows(op) * WIDTH, g)
+            job.work.norm[2 * (panel + p) + 1] = sum_of_squares(WIDTH, g + kernel_rows(op) * WIDTH)
+        panel += panels(op.outputs)
+
+
+cdef inline Py_ssize_t kernel_rows(Operation* op) noexcept nogil:
+    """Lines of a panel before the bias: the kernel of a dense layer, the scale of a normalization."""
+    return op.inputs if op.kind == DENSE else 1
+
+
+cdef double clip_factor(double square, double limit) noexcept nogil:
+    cdef double norm = sqrt(square)
+    return limit / norm if norm > limit else 1
+
+
+cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:
+    """The optimizer's step on the stored gradient, scaled to the allowed norm: of each variable, or of all together."""
+    cdef Network* net = job.net
+    cdef Operation* op
+    cdef Py_ssize_t i, p, panel = 0, n
+    cdef double kernel, bias, total = 0, factor
+    cdef real* g
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.rows != 0:
+            for p in range(2 * panels(op.outputs)):
+                total += job.work.norm[2 * panel + p]
+            panel += panels(op.outputs)
+    panel = 0
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.rows == 0:
+            continue
+        kernel = bias = 0
+        for p in range(panels(op.outputs)):
+            kernel += job.work.norm[2 * (panel + p)]
+            bias += job.work.norm[2 * (panel + p) + 1]
+        n = kernel_rows(op) * WIDTH
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            g = job.gradient + op.offset + p * panel_size(op)
+            factor = clip_factor(total, net.global_clip_norm) if net.global_clip_norm != 0 else clip_factor(kernel, net.clip_norm)
+            scale_values(n, g, <real>factor)
+            update_part(job, op.offset + p * panel_size(op), n, g, h)
+            if op.bias:
+                factor = clip_factor(total, net.global_clip_norm) if net.global_clip_norm != 0 else clip_factor(bias, net.clip_norm)
+                scale_values(WIDTH, g + n, <real>factor)
+                update_part(job, op.offset + p * panel_size(op) + n, WIDTH, g + n, h)
+        panel += panels(op.outputs)
+
+
+cdef void constrain(Network* net, int thread, int threads) noexcept nogil:
+    """Puts kernels back into their allowed set after an update."""
+    cdef Operation* op
+    cdef Py_ssize_t i, p, k, r, n
+    cdef real* w
+    cdef real[64] norm
+    for i in range(net.trained):
+        op = &net.operations[i]
+        n = op.inputs
+        if op.constraint == 0:
+            continue
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            w = net.arena + op.offset + p * panel_size(op)
+            if op.constraint == NON_NEGATIVE:
+                for k in range(n * WIDTH):
+                    w[k] = 0 if w[k] < 0 else w[k]
+                continue
+            set_zero(norm)  # MAX_NORM: of the weights into each output
+            for k in range(n):
+                for r in range(WIDTH):
+                    norm[r] = norm[r] + w[k * WIDTH + r] * w[k * WIDTH + r]
+            for r in range(WIDTH):
+                norm[r] = real_sqrt(norm[r])
+                norm[r] = <real>op.limit / norm[r] if norm[r] > <real>op.limit else 1
+            for k in range(n):
+                for r in range(WIDTH):
+                    w[k * WIDTH + r] = w[k * WIDTH + r] * norm[r]
+
+
+# -- a step ------------------------------------------------------------------------------------------------------------
+
+cdef void forward_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, uint64_t iteration, real* scratch, int thread,
+                        int threads) noexcept nogil:
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Operation* op = &net.operations[i]
+    cdef Share s = share_of(op.outputs, rows, thread, threads)
+    cdef Py_ssize_t blocks = ceil_div(rows, WIDTH)
+    cdef Py_ssize_t first = share(blocks, thread, threads), last = share(blocks, thread + 1, threads)
+    if op.kind == DENSE:
+        dense_forward(net, work, i, s)
+    elif op.kind == ACTIVATION and activation_of(op).blockwise:
+        activation_forward_blocks(net, work, i, rows, first, last, scratch)
+    elif op.kind == ACTIVATION:
+        activation_forward_elements(net, work, i, s)
+    elif op.kind == DROPOUT or op.kind == NOISE:
+        random_forward(net, work, i, s, job.seed, iteration)
+    elif op.kind == BATCH_NORMALIZATION:
+        batch_norm_forward(net, work, i, rows, thread, threads, job.update)
+    elif op.kind == LAYER_NORMALIZATION:
+        layer_norm_forward(net, work, i, rows, first, last, scratch)
+
+
+cdef void input_gradient_phase(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, real* scratch, int thread,
+                               int threads) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Share s = share_of(op.inputs, rows, thread, threads)
+    cdef Py_ssize_t blocks = ceil_div(rows, WIDTH)
+    cdef Py_ssize_t first = share(blocks, thread, threads), last = share(blocks, thread + 1, threads)
+    if op.kind == DENSE:
+        dense_input_gradient(net, work, i, s, scratch)
+    elif op.kind == ACTIVATION and activation_of(op).blockwise:
+        activation_backward_blocks(net, work, i, rows, first, last, scratch)
+    elif op.kind == ACTIVATION:
+        activation_backward_elements(net, work, i, s)
+    elif op.kind == DROPOUT or op.kind == NOISE:
+        random_backward(net, work, i, s)
+    elif op.kind == BATCH_NORMALIZATION:
+        batch_norm_backward(net, work, i, rows, thread, threads)
+    elif op.kind == LAYER_NORMALIZATION:
+        layer_norm_backward(net, work, i, rows, first, last, scratch)
+
+
+cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
+    """One step: gather, forward, loss, backward with update. False where the loss is not finite: then nothing changed."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Py_ssize_t start = job.first + step * job.batch, i, unit = 0
+    cdef Py_ssize_t rows = least(job.batch, job.total - start), blocks = ceil_div(rows, WIDTH)
+    cdef const real* h = job.scalars + step * job.scalars_per_step
+    cdef real* scratch = work.scratch + thread * work.scratch_size
+    cdef Operation* op
+    gather(job, start, share(rows, thread, threads), share(rows, thread + 1, threads))
+    job.pool.wait(threads)
+    for i in range(net.trained):
+        forward_phase(job, i, rows, job.iteration + step, scratch, thread, threads)
+        # an elementwise operation goes on with the units that this thread has just computed
+        if i + 1 == net.trained or not is_elementwise(&net.operations[i + 1]) or net.operations[i].kind > NOISE:
+            job.pool.wait(threads)
+    loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), scratch, True)
+    job.pool.wait(threads)
+    if thread == 0:
+        job.losses[step] = batch_loss(job, rows)
+    if job.bad:
+        return False
+    for i in range(net.trained - 1, -1, -1):
+        op = &net.operations[i]
+        if i > 0:
+            input_gradient_phase(net, work, i, rows, scratch, thread, threads)
+            job.pool.wait(threads)
+        if op.kind == DENSE:
+            dense_update(job, i, rows, h, scratch, work.penalty + unit, thread, threads)
+            unit += panels(op.outputs) * (panels(op.inputs) + 1)
+        elif op.rows != 0:
+            norm_update(job, i, rows, h, scratch, thread, threads)
+    job.pool.wait(threads)
+    if thread == 0 and net.penalized:
+        for i in range(unit):
+            job.losses[step] += work.penalty[i]
+    if not job.update:
+        return True
+    if job.gradient != NULL:
+        measure_gradient(job, thread, threads)
+        job.pool.wait(threads)
+        update_stored(job, h, thread, threads)
+        job.pool.wait(threads)
+    if net.constrained:
+        constrain(net, thread, threads)
+        job.pool.wait(threads)
+    return True
+
+
+cdef double batch_loss(Job* job, Py_ssize_t rows) noexcept nogil:
+    """Mean of the samples' weighted losses and of the activity penalties, summed in the order of the samples."""
+    cdef Network* net = job.net
+    cdef Operation* op
+    cdef double total = 0
+    cdef Py_ssize_t i, r, k
+    cdef double x
+    for r in range(rows):
+        total += job.work.row_loss[r]
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.activity_penalty[0] == 0 and op.activity_penalty[1] == 0:
+            continue
+        for r in range(rows):
+            for k in range(op.outputs):
+                x = job.work.a[i + 1][k // WIDTH * job.work.stride + r * WIDTH + k % WIDTH]
+                total += op.activity_penalty[0] * fabs(x) + op.activity_penalty[1] * x * x
+    return total / rows
+
+
+cdef void train_task(void* argument, int thread, int threads) noexcept nogil:
+    cdef Job* job = <Job*>argument
+    cdef Py_ssize_t step
+    for step in range(job.steps):
+        if not train_step(job, step, thread, threads):
+            return
+        if thread == 0:
+            job.done = step + 1

@@ -26,6 +26,10 @@ typedef int32_t real_bits;
 #define REAL_BYTES 4
 #endif
 
+/* Arguments of the elementwise kernels: what is read and what is written never overlap. */
+typedef const real *restrict reals_in;
+typedef real *restrict reals_out;
+
 #define LINE_BYTES 64
 #define WIDTH (LINE_BYTES / REAL_BYTES)
 
@@ -50,6 +54,7 @@ typedef real vec __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), 
 
 INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec x) { *(vec *)p = x; }
+INLINE void prefetch(const void *p) { __builtin_prefetch(p); }
 INLINE vec splat(real x) { return x - (vec){0}; }
 
 #endif

@@ -1,9 +1,11 @@
 # The C headers, as Cython sees them. `real` is float or double: the C compiler decides (real.h).
 cdef extern from "real.h" nogil:
     ctypedef double real
-    ctypedef int real_bits
+    ctypedef const real* reals_in  # restrict
+    ctypedef real* reals_out       # restrict
     const Py_ssize_t WIDTH
     const Py_ssize_t TILE
+    void prefetch(const void* p)
 
 cdef extern from "tile.h" nogil:
     void forward_panel(Py_ssize_t rows, const real* A, Py_ssize_t sa, const real* W, Py_ssize_t depth,
@@ -14,6 +16,7 @@ cdef extern from "tile.h" nogil:
     void bias_gradient(const real* D, Py_ssize_t rows, real* G)
     void transpose_panel(const real* W, Py_ssize_t sw, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, real* T)
     void transpose_back(const real* T, Py_ssize_t outputs, real* D, Py_ssize_t sd)
+    double sum_of_squares(Py_ssize_t n, const real* x)
     double fma_rate(double seconds)
 
 cdef extern from "vmath.h" nogil:
@@ -26,6 +29,7 @@ cdef extern from "vmath.h" nogil:
     real real_log(real x)
     real real_sqrt(real x)
     real real_fabs(real x)
+    real real_erfc(real x)
 
 cdef extern from "pool.h" nogil:
     ctypedef void (*pool_task)(void* argument, int thread, int threads) noexcept nogil

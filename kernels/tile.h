@@ -179,6 +179,16 @@ static void bias_gradient(const real *D, ptrdiff_t rows, real *G) {
     UNROLL for (int l = 0; l < LINE; l++) store(G + l * LANES, (c[0][l] + c[1][l]) + (c[2][l] + c[3][l]));
 }
 
+/* Sum of x^2 over n reals, n a multiple of WIDTH, in lanes that do not depend on the vector length. */
+static double sum_of_squares(ptrdiff_t n, const real *x) {
+    real c[WIDTH] = {0};
+    for (; n > 0; n -= WIDTH, x += WIDTH)
+        for (int k = 0; k < WIDTH; k++) c[k] += x[k] * x[k];
+    double sum = 0;
+    for (int k = 0; k < WIDTH; k++) sum += (double)c[k];
+    return sum;
+}
+
 /* The most floating-point operations per second that this core can do: independent FMAs on registers alone. */
 static double fma_rate(double seconds) {
     struct timespec start, stop;

@@ -1,7 +1,12 @@
 """What all layers have in common: plain descriptions, without numbers."""
 
+from __future__ import annotations
+
 from math import prod
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
 
@@ -19,8 +24,16 @@ class Layer:
         """Shape of one sample behind the layer, from that before it."""
         return input_shape
 
+    def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
+        """Starting values of the layer's weights, in the order of ``Sequential.get_weights``."""
+        return []
+
     def count_params(self, input_shape: Shape) -> int:
         """Number of weights, biases included."""
+        return 0
+
+    def count_frozen(self, input_shape: Shape) -> int:
+        """How many of them are not trained."""
         return 0
 
     def get_config(self) -> dict[str, Any]:

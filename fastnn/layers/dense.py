@@ -1,16 +1,22 @@
 """The fully connected layer."""
 
+from __future__ import annotations
+
 from fastnn.activations import Activation
 from fastnn.catalogue import resolve
-from fastnn.initializers import Initializer
+from fastnn.constraints import Constraint
+from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Layer, Shape, _positive
+from fastnn.regularizers import Regularizer
 
 
 class Dense(Layer):
     """a = f(x W + b), with W of shape (inputs, units) and b of shape (units,).
 
     activation: a name or object of ``fastnn.activations``, None for linear. kernel_initializer, bias_initializer: names or
-    objects of ``fastnn.initializers``; the defaults are Keras' ones.
+    objects of ``fastnn.initializers``, an array, or a callable of (shape, rng); the defaults are Keras' ones.
+    kernel_regularizer, bias_regularizer, activity_regularizer: of ``fastnn.regularizers``; the activity's penalty is
+    divided by the size of the batch. kernel_constraint: of ``fastnn.constraints``.
 
     >>> Dense(3, activation="relu").output_shape((4,))
     (3,)
@@ -21,21 +27,43 @@ class Dense(Layer):
         units: int,
         activation: str | Activation | type[Activation] | None = None,
         use_bias: bool = True,
-        kernel_initializer: str | Initializer | type[Initializer] = "glorot_uniform",
-        bias_initializer: str | Initializer | type[Initializer] = "zeros",
+        kernel_initializer: object = "glorot_uniform",
+        bias_initializer: object = "zeros",
+        kernel_regularizer: str | Regularizer | None = None,
+        bias_regularizer: str | Regularizer | None = None,
+        activity_regularizer: str | Regularizer | None = None,
+        kernel_constraint: str | Constraint | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
         self.units = _positive("Dense", "units", units)
-        self.activation: Activation = resolve("activation", activation or "linear", Activation)
+        self.activation: Activation = resolve(
+            "activation", "linear" if activation is None else activation, Activation
+        )
         self.use_bias = bool(use_bias)
-        self.kernel_initializer: Initializer = resolve("initializer", kernel_initializer, Initializer)
-        self.bias_initializer: Initializer = resolve("initializer", bias_initializer, Initializer)
+        self.kernel_initializer: Initializer = resolve(
+            "initializer", as_initializer(kernel_initializer), Initializer
+        )
+        self.bias_initializer: Initializer = resolve("initializer", as_initializer(bias_initializer), Initializer)
+        self.kernel_regularizer = _optional("regularizer", kernel_regularizer, Regularizer)
+        self.bias_regularizer = _optional("regularizer", bias_regularizer, Regularizer)
+        self.activity_regularizer = _optional("regularizer", activity_regularizer, Regularizer)
+        self.kernel_constraint = _optional("constraint", kernel_constraint, Constraint)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
-            raise ValueError(f"Dense takes rows of numbers, got samples of shape {input_shape}; put Flatten() before it")
+            raise ValueError(
+                f"Dense takes rows of numbers, got samples of shape {input_shape}; put Flatten() before it"
+            )
         return (self.units,)
 
     def count_params(self, input_shape: Shape) -> int:
         return (input_shape[0] + self.use_bias) * self.units
+
+    def initial_weights(self, input_shape, rng):  # type: ignore[no-untyped-def]
+        weights = [self.kernel_initializer((input_shape[0], self.units), rng)]
+        return [*weights, self.bias_initializer((self.units,), rng)] if self.use_bias else weights
+
+
+def _optional(kind, given, base):  # type: ignore[no-untyped-def]
+    return None if given is None else resolve(kind, given, base)

@@ -1,0 +1,74 @@
+# Every task installs what it needs into .venv, once, and repeats nothing that is up to date.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The installed package is what runs: with safe paths Python does not look into the current folder, nor do its children.
+RUN := PYTHONSAFEPATH=1 $(BIN)/python
+PYTEST := $(RUN) -c "import sys, fastnn, pytest; print('testing', fastnn.__file__); \
+	assert 'site-packages' in fastnn.__file__; sys.exit(pytest.main(sys.argv[1:]))"
+SOURCES := setup.py pyproject.toml README.md LICENSE \
+	$(shell find fastnn -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.gz') \
+	$(wildcard kernels/*.pyx kernels/*.pxi kernels/*.h)
+
+.NOTPARALLEL:
+.PHONY: help demo test bench check wheel clean
+
+help:
+	@echo 'make demo    build, install into .venv, learn handwritten digits, draw demo/demo.png'
+	@echo 'make test    all tests, on the installed package    (ARGS="-k adam" passes options to pytest)'
+	@echo 'make bench   pytest-benchmark over bench/, results kept in .benchmarks/'
+	@echo 'make check   ruff, mypy, cython-lint'
+	@echo 'make wheel   sdist and wheel in dist/'
+	@echo 'make clean   removes everything that the tasks above made'
+
+demo: $(VENV)/installed $(VENV)/extra-plots
+	$(RUN) examples/demo.py --output demo
+
+test: $(VENV)/installed $(VENV)/extra-test
+	$(PYTEST) tests $(ARGS)
+
+bench: $(VENV)/installed $(VENV)/extra-test
+	$(PYTEST) bench --benchmark-only --benchmark-autosave $(ARGS)
+
+check: $(VENV)/build-tools $(VENV)/extra-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint kernels/*.pyx kernels/*.pxi
+
+wheel: $(VENV)/extra-dev
+	rm -rf dist
+	$(BIN)/pyproject-build --outdir dist
+	@ls -l dist
+
+clean:
+	rm -rf $(VENV) build dist demo pictures .benchmarks *.egg-info
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastnn needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Build requirements stand in .venv, not in pip's throw-away environment: so the next build compiles only what changed.
+# A change of flags compiles everything.
+$(VENV)/build-tools: $(VENV)/created setup.py pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		> $(VENV)/build-tools.txt
+	$(PIP) install -r $(VENV)/build-tools.txt
+	rm -rf build
+	@touch $@
+
+$(VENV)/installed: $(VENV)/build-tools $(SOURCES)
+	@echo 'Building and installing fastnn: about a minute the first time'
+	@test ! -d build || find build -path 'build/lib*' -type f ! -name '*.so' -delete  # modules that exist no more
+	$(PIP) install --no-build-isolation .
+	@touch $@
+
+# The packages of one extra of pyproject.toml.
+$(VENV)/extra-%: $(VENV)/created pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' \
+		> $@.txt
+	$(PIP) install -r $@.txt
+	@touch $@

@@ -1,0 +1,75 @@
+"""Learns the bundled handwritten digits, tells how well and how fast, and draws loss curves and a confusion matrix.
+
+python examples/demo.py --output demo
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+import fastnn
+from fastnn.layers import Dense, Input
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+EPOCHS = 30
+
+
+def draw(history: dict[str, list[float]], confusion: np.ndarray, path: Path) -> None:
+    """Loss curves on the left, the confusion matrix of the test digits on the right."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
+    epochs = np.arange(1, len(history["loss"]) + 1)
+    left.plot(epochs, history["loss"], label="training")
+    left.plot(epochs, history["val_loss"], label="validation")
+    left.set(title="Loss", xlabel="epoch", ylabel="crossentropy", yscale="log")
+    left.yaxis.set_major_formatter("{x:g}")
+    left.grid(True, which="both", alpha=0.3)
+    left.legend()
+    right.imshow(confusion, cmap="Blues")
+    right.set(title="Test digits", xlabel="answer of the network", ylabel="truth", xticks=range(10), yticks=range(10))
+    for (truth, answer), count in np.ndenumerate(confusion):
+        if count:
+            colour = "white" if count > confusion.max() / 2 else "black"
+            right.text(answer, truth, str(count), ha="center", va="center", color=colour)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for demo.png")
+    arguments = parser.parse_args()
+
+    # 1,797 images of 8 x 8 pixels with values 0 to 16, in random order: 1,197 to learn from, 200 to watch, 400 to test.
+    X, y = fastnn.datasets.digits()
+    order = np.random.default_rng(0).permutation(len(X))
+    X, y = X[order] / np.float32(16), y[order]
+    (X_train, X_watch, X_test), (y_train, y_watch, y_test) = np.split(X, [1197, 1397]), np.split(y, [1197, 1397])
+
+    fastnn.show_config()
+    model = fastnn.Sequential([Input(64), Dense(128, activation="relu"), Dense(10, activation="softmax")], rng=0)
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.summary()
+
+    began = time.perf_counter()
+    history = model.fit(X_train, y_train, epochs=EPOCHS, validation_data=(X_watch, y_watch), verbose=1)
+    elapsed = time.perf_counter() - began
+
+    _, accuracy = model.evaluate(X_test, y_test)
+    confusion = np.zeros((10, 10), dtype=int)
+    np.add.at(confusion, (y_test, model.predict(X_test).argmax(axis=1)), 1)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = (arguments.output / "demo.png").resolve()
+    draw(history.history, confusion, path)
+
+    print(f"\nTest accuracy: {accuracy:.4f} on {len(X_test)} digits that were not seen in training")
+    print(f"Training time: {elapsed:.2f} s, {EPOCHS * len(X_train) / elapsed:,.0f} samples per second")
+    print(f"CPU level:     {fastnn.backend.level}")
+    print(f"Picture:       {path}")
+
+
+if __name__ == "__main__":
+    main()

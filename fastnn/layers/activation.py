@@ -1,0 +1,21 @@
+"""An activation as a layer of its own."""
+
+from __future__ import annotations
+
+from fastnn import activations
+from fastnn.catalogue import resolve
+from fastnn.layers.base import Layer
+
+
+class Activation(Layer):
+    """a = f(x) for a name or object of ``fastnn.activations``; behind a linear Dense it costs nothing extra.
+
+    >>> Activation("relu")
+    Activation(activation=ReLU())
+    """
+
+    def __init__(
+        self, activation: str | activations.Activation | type[activations.Activation], name: str | None = None
+    ) -> None:
+        super().__init__(name)
+        self.activation: activations.Activation = resolve("activation", activation, activations.Activation)

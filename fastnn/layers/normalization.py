@@ -1,0 +1,59 @@
+"""Batch and layer normalization."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastnn.layers.base import Layer, Shape
+
+
+class _Normalization(Layer):
+    def __init__(self, epsilon: float, name: str | None = None) -> None:
+        super().__init__(name)
+        if not 0 < epsilon < float("inf"):
+            raise ValueError(f"{type(self).__name__}: epsilon must be greater than 0, got {epsilon!r}")
+        self.epsilon = float(epsilon)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ValueError(f"{type(self).__name__} takes rows of numbers, got samples of shape {input_shape}")
+        return input_shape
+
+    def count_params(self, input_shape: Shape) -> int:
+        return 2 * input_shape[0] + self.count_frozen(input_shape)
+
+
+class BatchNormalization(_Normalization):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta for each column.
+
+    In training mean and variance (of n, not n - 1) are those of the batch, and moving averages of them follow with factor
+    ``momentum``; else the averages are used. As in Keras; PyTorch's momentum is 1 - momentum and its epsilon 1e-5.
+    Weights: gamma, beta, moving mean, moving variance, the last two not trained. Source: Ioffe and Szegedy, ICML 2015.
+    """
+
+    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
+        super().__init__(epsilon, name)
+        if not 0 <= momentum < 1:
+            raise ValueError(f"BatchNormalization: momentum must lie in [0, 1), got {momentum!r}")
+        self.momentum = float(momentum)
+
+    def initial_weights(self, input_shape, rng):  # type: ignore[no-untyped-def]
+        n = input_shape[0]
+        return [np.ones(n), np.zeros(n), np.zeros(n), np.ones(n)]
+
+    def count_frozen(self, input_shape: Shape) -> int:
+        return 2 * input_shape[0]
+
+
+class LayerNormalization(_Normalization):
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. Weights: gamma, beta.
+
+    Source: Ba, Kiros, Hinton, "Layer normalization", 2016. PyTorch's epsilon is 1e-5.
+    """
+
+    def __init__(self, epsilon: float = 1e-3, name: str | None = None) -> None:
+        super().__init__(epsilon, name)
+
+    def initial_weights(self, input_shape, rng):  # type: ignore[no-untyped-def]
+        n = input_shape[0]
+        return [np.ones(n), np.zeros(n)]

@@ -1,0 +1,67 @@
+"""Penalties on weights or activations, added to the loss: l1 sum |w| + l2 sum w^2, with Keras' scale (no factor 1/2)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from fastnn.activations import Array
+from fastnn.settings import Settings
+
+
+class Regularizer(Settings):
+    """Base of all penalties, and elastic net itself: l1 |w| + l2 w^2, summed.
+
+    scikit-learn's alpha is a penalty alpha / 2 / n w^2; PyTorch's weight_decay one of half its value, for SGD.
+
+    >>> L1L2(l1=0.5, l2=0.1).value(np.array([1.0, -2.0]))
+    2.0
+    """
+
+    name: ClassVar[str]
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("l1", "l2"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}")
+
+    def value(self, w: Array) -> float:
+        return self.l1 * float(np.abs(w).sum(dtype=np.float64)) + self.l2 * float((w * w).sum(dtype=np.float64))
+
+    def gradient(self, w: Array) -> Array:
+        """l1 sign(w) + 2 l2 w."""
+        return w.dtype.type(self.l1) * np.sign(w) + w.dtype.type(2 * self.l2) * w
+
+
+class L1(Regularizer):
+    """Lasso: l1 |w|; drives weights to exactly zero only where it meets the sign change."""
+
+    name = "l1"
+    l1: float = 0.01
+
+
+class L2(Regularizer):
+    """Ridge: l2 w^2."""
+
+    name = "l2"
+    l2: float = 0.01
+
+    def __init__(self, l2: float = 0.01) -> None:
+        object.__setattr__(self, "l1", 0.0)
+        object.__setattr__(self, "l2", l2)
+        self.__post_init__()
+
+
+class L1L2(Regularizer):
+    """Elastic net: l1 |w| + l2 w^2. Source: Zou and Hastie, 2005."""
+
+    name = "l1_l2"
+    l1: float = 0.01
+    l2: float = 0.01
+
+
+ENTRIES: tuple[type[Regularizer], ...] = (L1, L2, L1L2)
+ALIASES = {"l1l2": "l1_l2", "elastic_net": "l1_l2"}

@@ -1,0 +1,103 @@
+"""Objects that are a name and some settings: constructor, repr and equality from annotated fields.
+
+What the standard library's dataclasses do, without importing them: they bring ``inspect`` along, a third of what importing
+fastnn may cost (docs/decisions/import-cost.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any, dataclass_transform
+
+
+_REQUIRED = object()
+
+
+class _Signature:
+    """What help() and editors show as the arguments; made when asked."""
+
+    def __get__(self, _: object, owner: type[Settings]) -> Any:
+        import inspect
+
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    name,
+                    kinds[name in owner._kw_only],
+                    default=inspect.Parameter.empty if default is _REQUIRED else default,
+                )
+                for name, default in owner._fields.items()
+            ]
+        )
+
+
+@dataclass_transform()
+class Settings:
+    """Base of activations, losses, optimizers and their like.
+
+    Fields are the annotated names of the class body that are not ClassVar; those of base classes come first, or last and
+    by keyword only where the base says ``kw_only=True``. ``__post_init__`` checks them.
+
+    >>> class Slope(Settings):
+    ...     value: float = 1.0
+    >>> Slope(2.0), Slope() == Slope(1.0)
+    (Slope(value=2.0), True)
+    """
+
+    _fields: dict[str, Any] = {}  # noqa: RUF012 - name -> default, replaced in each subclass
+    _kw_only: tuple[str, ...] = ()
+    _frozen = True
+    __signature__ = _Signature()
+
+    def __init_subclass__(cls, kw_only: bool = False, frozen: bool | None = None) -> None:
+        if frozen is not None:
+            cls._frozen = frozen
+        annotations = cls.__dict__.get("__annotations__", {})
+        own = [name for name, kind in annotations.items() if not str(kind).startswith(("ClassVar", "typing.ClassVar"))]
+        if kw_only:
+            cls._kw_only = (*cls._kw_only, *own)
+        inherited = [name for name in cls._fields if name not in cls._kw_only]
+        names = [*inherited, *(name for name in own if name not in cls._fields or name in cls._kw_only)]
+        if not kw_only:
+            cls._kw_only = tuple(name for name in cls._kw_only if name not in own)
+        cls._fields = {name: getattr(cls, name, _REQUIRED) for name in dict.fromkeys([*names, *cls._kw_only])}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        fields = type(self)._fields
+        names = [name for name in fields if name not in self._kw_only]
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} takes at most {len(names)} positional settings, got {len(args)}")
+        given = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in fields:
+                raise TypeError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(fields) or 'none'}")
+            if name in given:
+                raise TypeError(f"{type(self).__name__} got two values for {name!r}")
+            given[name] = value
+        for name, default in fields.items():
+            value = given.get(name, default)
+            if value is _REQUIRED:
+                raise TypeError(f"{type(self).__name__} needs a value for {name!r}")
+            object.__setattr__(self, name, value)
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._frozen and name in self._fields:
+            raise AttributeError(f"{type(self).__name__} cannot be changed; make a new one")
+        object.__setattr__(self, name, value)
+
+    def _key(self) -> tuple[Any, ...]:
+        return (type(self), *(getattr(self, name) for name in self._fields))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
+        return f"{type(self).__name__}({shown})"

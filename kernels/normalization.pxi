@@ -1,0 +1,222 @@
+# Batch and layer normalization. Their weights are panels of lines: scale gamma, shift beta, and for the batch the moving
+# mean and variance. Twins: fastnn/reference.py.
+
+cdef enum:
+    GAMMA = 0
+    BETA = 1
+    MOVING_MEAN = 2
+    MOVING_VARIANCE = 3
+
+
+cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, int thread, int threads,
+                             bint remember) noexcept nogil:
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over the batch. h: epsilon, momentum."""
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t p, r, k
+    cdef const real* x
+    cdef real* y
+    cdef real* w
+    cdef real* kept
+    cdef real[64] mean, variance, scale, shift
+    cdef real e, part = 1 / <real>rows, epsilon = <real>op.parameters[0], momentum = <real>op.parameters[1]
+    for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+        x = work.a[i] + p * work.stride
+        y = work.a[i + 1] + p * work.stride
+        w = net.arena + op.offset + p * panel_size(op)
+        kept = work.kept[i] + p * 2 * WIDTH
+        set_zero(mean)
+        set_zero(variance)
+        for r in range(rows):
+            for k in range(WIDTH):
+                mean[k] = mean[k] + x[r * WIDTH + k]
+        for k in range(WIDTH):
+            mean[k] = mean[k] * part
+        for r in range(rows):
+            for k in range(WIDTH):
+                e = x[r * WIDTH + k] - mean[k]
+                variance[k] = variance[k] + e * e
+        for k in range(WIDTH):
+            variance[k] = variance[k] * part
+            kept[k] = mean[k]
+            kept[WIDTH + k] = 1 / real_sqrt(variance[k] + epsilon)
+            scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
+            shift[k] = w[BETA * WIDTH + k]
+        if remember:
+            for k in range(WIDTH):
+                w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * mean[k]
+                w[MOVING_VARIANCE * WIDTH + k] = momentum * w[MOVING_VARIANCE * WIDTH + k] + (1 - momentum) * variance[k]
+        for r in range(rows):
+            for k in range(WIDTH):
+                y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
+
+
+cdef void batch_norm_infer(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
+    """The same with the moving mean and variance."""
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t r, k
+    cdef const real* x
+    cdef real* y
+    cdef const real* w
+    cdef real[64] mean, scale, shift
+    cdef real epsilon = <real>op.parameters[0]
+    while next_piece(&s):
+        x = work.a[i] + s.panel * work.stride
+        y = work.a[i + 1] + s.panel * work.stride
+        w = net.arena + op.offset + s.panel * panel_size(op)
+        for k in range(WIDTH):
+            mean[k] = w[MOVING_MEAN * WIDTH + k]
+            scale[k] = w[GAMMA * WIDTH + k] / real_sqrt(w[MOVING_VARIANCE * WIDTH + k] + epsilon)
+            shift[k] = w[BETA * WIDTH + k]
+        for r in range(s.first, s.last):
+            for k in range(WIDTH):
+                y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
+
+
+cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
+    """Gradients of gamma and beta: sum d x^ and sum d over the batch, with x^ = (x - mean) / sqrt(variance + epsilon)."""
+    cdef const real* x = work.a[i] + p * work.stride
+    cdef const real* d = work.d[i + 1] + p * work.stride
+    cdef const real* kept = work.kept[i] + p * 2 * WIDTH
+    cdef real[64] gamma, beta
+    cdef Py_ssize_t r, k
+    set_zero(gamma)
+    set_zero(beta)
+    for r in range(rows):
+        for k in range(WIDTH):
+            gamma[k] = gamma[k] + d[r * WIDTH + k] * ((x[r * WIDTH + k] - kept[k]) * kept[WIDTH + k])
+            beta[k] = beta[k] + d[r * WIDTH + k]
+    for k in range(WIDTH):
+        g[GAMMA * WIDTH + k] = gamma[k]
+        g[BETA * WIDTH + k] = beta[k]
+
+
+cdef void batch_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, int thread,
+                              int threads) noexcept nogil:
+    """dx = gamma / sqrt(variance + epsilon) (d - mean(d) - x^ mean(d x^)), of y in batch_norm_forward."""
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t p, r, k
+    cdef const real* x
+    cdef const real* d
+    cdef const real* w
+    cdef const real* kept
+    cdef real* dx
+    cdef real[128] g
+    cdef real[64] scale, by_x, mean, centre
+    cdef real part = 1 / <real>rows
+    for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+        batch_norm_sums(work, i, p, rows, g)
+        x = work.a[i] + p * work.stride
+        d = work.d[i + 1] + p * work.stride
+        dx = work.d[i] + p * work.stride
+        w = net.arena + op.offset + p * panel_size(op)
+        kept = work.kept[i] + p * 2 * WIDTH
+        for k in range(WIDTH):
+            centre[k] = kept[k]
+            scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
+            by_x[k] = g[GAMMA * WIDTH + k] * part * kept[WIDTH + k]
+            mean[k] = g[BETA * WIDTH + k] * part
+        for r in range(rows):
+            for k in range(WIDTH):
+                dx[r * WIDTH + k] = scale[k] * (d[r * WIDTH + k] - mean[k] - (x[r * WIDTH + k] - centre[k]) * by_x[k])
+        finish_gradient(net, work, i, rows, p, 0, rows)
+
+
+cdef void layer_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
+                             Py_ssize_t last, real* a) noexcept nogil:
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. h: epsilon."""
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t n = op.outputs, b, r, k
+    cdef real[64] mean, scale
+    cdef real gamma, beta, e, part = 1 / <real>n, epsilon = <real>op.parameters[0]
+    cdef const real* w
+    for b in range(first, last):
+        transpose_panel(work.a[i], work.stride, b * WIDTH, rows, n, a)
+        set_zero(mean)
+        set_zero(scale)
+        for k in range(n):
+            for r in range(WIDTH):
+                mean[r] = mean[r] + a[k * WIDTH + r]
+        for r in range(WIDTH):
+            mean[r] = mean[r] * part
+        for k in range(n):
+            for r in range(WIDTH):
+                e = a[k * WIDTH + r] - mean[r]
+                scale[r] = scale[r] + e * e
+        for r in range(WIDTH):
+            scale[r] = 1 / real_sqrt(scale[r] * part + epsilon)
+        if work.kept[i] != NULL:
+            for r in range(WIDTH):
+                work.kept[i][b * 2 * WIDTH + r] = mean[r]
+                work.kept[i][b * 2 * WIDTH + WIDTH + r] = scale[r]
+        for k in range(n):
+            w = net.arena + op.offset + k // WIDTH * panel_size(op) + k % WIDTH
+            gamma = w[GAMMA * WIDTH]
+            beta = w[BETA * WIDTH]
+            for r in range(WIDTH):
+                a[k * WIDTH + r] = (a[k * WIDTH + r] - mean[r]) * scale[r] * gamma + beta
+        transpose_back(a, n, work.a[i + 1] + b * WIDTH * WIDTH, work.stride)
+
+
+cdef void layer_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
+                              Py_ssize_t last, real* scratch) noexcept nogil:
+    """dx = (u - mean(u) - x^ mean(u x^)) / sqrt(variance + epsilon) with u = gamma d, of y in layer_norm_forward."""
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t n = op.outputs, b, r, k
+    cdef real* x = scratch
+    cdef real* d = scratch + (panels(n) + 1) * WIDTH * WIDTH
+    cdef real[64] mean, scale, sum_u, sum_ux
+    cdef real gamma, part = 1 / <real>n
+    for b in range(first, last):
+        transpose_panel(work.a[i], work.stride, b * WIDTH, rows, n, x)
+        transpose_panel(work.d[i + 1], work.stride, b * WIDTH, rows, n, d)
+        set_zero(sum_u)
+        set_zero(sum_ux)
+        for r in range(WIDTH):
+            mean[r] = work.kept[i][b * 2 * WIDTH + r]
+            scale[r] = work.kept[i][b * 2 * WIDTH + WIDTH + r]
+        for k in range(n):
+            gamma = net.arena[op.offset + k // WIDTH * panel_size(op) + GAMMA * WIDTH + k % WIDTH]
+            for r in range(WIDTH):
+                x[k * WIDTH + r] = (x[k * WIDTH + r] - mean[r]) * scale[r]
+                d[k * WIDTH + r] = d[k * WIDTH + r] * gamma
+                sum_u[r] = sum_u[r] + d[k * WIDTH + r]
+                sum_ux[r] = sum_ux[r] + d[k * WIDTH + r] * x[k * WIDTH + r]
+        for k in range(n):
+            for r in range(WIDTH):
+                d[k * WIDTH + r] = scale[r] * (d[k * WIDTH + r] - part * (sum_u[r] + x[k * WIDTH + r] * sum_ux[r]))
+        transpose_back(d, n, work.d[i] + b * WIDTH * WIDTH, work.stride)
+        for k in range(panels(n)):
+            finish_gradient(net, work, i, rows, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
+
+
+cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
+    """Gradients of gamma and beta of one panel: sum d x^ and sum d over the batch."""
+    cdef const real* x = work.a[i] + p * work.stride
+    cdef const real* d = work.d[i + 1] + p * work.stride
+    cdef real[64] gamma, beta
+    cdef real mean, scale
+    cdef Py_ssize_t r, k
+    set_zero(gamma)
+    set_zero(beta)
+    for r in range(rows):
+        mean = work.kept[i][r // WIDTH * 2 * WIDTH + r % WIDTH]
+        scale = work.kept[i][r // WIDTH * 2 * WIDTH + WIDTH + r % WIDTH]
+        for k in range(WIDTH):
+            gamma[k] = gamma[k] + d[r * WIDTH + k] * ((x[r * WIDTH + k] - mean) * scale)
+            beta[k] = beta[k] + d[r * WIDTH + k]
+    for k in range(WIDTH):
+        g[GAMMA * WIDTH + k] = gamma[k]
+        g[BETA * WIDTH + k] = beta[k]
+
+
+cdef void norm_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, real* g, int thread,
+                      int threads) noexcept nogil:
+    """Gradients of gamma and beta, handed to the optimizer."""
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t p
+    for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+        if op.kind == BATCH_NORMALIZATION:
+            batch_norm_sums(job.work, i, p, rows, g)
+        else:
+            layer_norm_sums(job.work, i, p, rows, g)
+        hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, g, h)

@@ -1,0 +1,67 @@
+# Dropout and noise. The number of an element is a function of (seed, operation, step, row, column): it does not depend on
+# threads, and a resumed training draws the same ones. Twins: fastnn/counter.py and fastnn/reference.py.
+
+cdef extern from "philox.h" nogil:
+    const Py_ssize_t PHILOX_WORDS
+    void philox_lines(uint64_t seed, uint64_t stream, uint64_t row, uint64_t panel, int width, uint32_t* out)
+
+cdef extern from "vmath.h" nogil:
+    void real_normals(const uint32_t* words, real* out)
+
+
+cdef inline uint64_t random_stream(Py_ssize_t operation, uint64_t iteration) noexcept nogil:
+    return (<uint64_t>(operation + 1) << 48) ^ iteration
+
+
+cdef void random_forward(Network* net, Workspace* work, Py_ssize_t i, Share s, uint64_t seed,
+                         uint64_t iteration) noexcept nogil:
+    """Dropout: a kept with probability 1 - rate and divided by it, else 0. Noise: a + deviation * normal."""
+    cdef Operation* op = &net.operations[i]
+    cdef uint64_t stream = random_stream(i, iteration)
+    cdef uint32_t[64] words
+    cdef const uint32_t* word
+    cdef real[64] normal
+    cdef uint32_t limit = <uint32_t>(op.parameters[0] * 4294967296.0) if op.kind == DROPOUT else 0
+    cdef real factor = <real>(1 / (1 - op.parameters[0])) if op.kind == DROPOUT else <real>op.parameters[0]
+    cdef const real* x
+    cdef real* y
+    cdef real* mask
+    cdef Py_ssize_t r, k, at
+    while next_piece(&s):
+        for r in range(s.first, s.last):
+            if (r - s.first) % (PHILOX_WORDS // WIDTH) == 0:
+                philox_lines(seed, stream, r, s.panel, <int>WIDTH, words)
+            word = words + (r - s.first) % (PHILOX_WORDS // WIDTH) * WIDTH
+            at = s.panel * work.stride + r * WIDTH
+            x = work.a[i] + at
+            y = work.a[i + 1] + at
+            if op.kind == DROPOUT:
+                mask = work.kept[i] + at
+                for k in range(WIDTH):
+                    mask[k] = factor if word[k] >= limit else 0
+                for k in range(WIDTH):
+                    y[k] = x[k] * mask[k]
+            else:
+                real_normals(word, normal)
+                for k in range(WIDTH):
+                    y[k] = x[k] + factor * normal[k]
+
+
+cdef void random_backward(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t at, n, k
+    cdef const real* d
+    cdef const real* mask
+    cdef real* dx
+    while next_piece(&s):
+        at = s.panel * work.stride + s.first * WIDTH
+        n = (s.last - s.first) * WIDTH
+        d = work.d[i + 1] + at
+        dx = work.d[i] + at
+        if op.kind == DROPOUT:
+            mask = work.kept[i] + at
+            for k in range(n):
+                dx[k] = d[k] * mask[k]
+        else:
+            memcpy(dx, d, n * sizeof(real))
+        finish_gradient(net, work, i, s.rows, s.panel, s.first, s.last)

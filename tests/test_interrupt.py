@@ -1,0 +1,104 @@
+"""Ctrl-C during fit: KeyboardInterrupt at once, and a model that knows what it has done."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SCRIPT = """
+import json, signal, sys, time
+import numpy as np
+import fastnn
+from fastnn.layers import Dense, Input
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+width, rows, batch, validate = json.loads(sys.argv[1])
+rng = np.random.default_rng(0)
+X, y = rng.random((rows, 100), dtype=np.float32), rng.integers(0, 10, rows)
+
+def make():
+    model = fastnn.Sequential([Input(100), Dense(width, "relu"), Dense(width, "relu"), Dense(10, "softmax")], rng=0)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+model = make()
+model.fit(X[:batch], y[:batch], shuffle=False)  # the first step makes buffers and threads
+began = model.iterations
+print("ready", flush=True)
+try:
+    model.fit(X, y, batch_size=batch, epochs=10**6, shuffle=False, validation_data=(X, y) if validate else None)
+except KeyboardInterrupt:
+    stopped = time.monotonic()
+iterations, history = model.iterations, model.history
+weights = model.get_weights()
+
+# The same number of steps without an interruption must give the same bits.
+steps = -(-rows // batch)
+epochs, rest = divmod(iterations - began, steps)
+twin = make()
+twin.fit(X[:batch], y[:batch], shuffle=False)
+if epochs:
+    twin.fit(X, y, batch_size=batch, epochs=epochs, shuffle=False)
+if rest:
+    twin.fit(X[:rest * batch], y[:rest * batch], batch_size=batch, shuffle=False)
+print(json.dumps({
+    "stopped": stopped,
+    "epochs": epochs,
+    "rest": rest,
+    "lengths": sorted({len(values) for values in history.history.values()} | {len(history.epoch)}),
+    "names": list(history.history),
+    "finite": all(bool(np.isfinite(w).all()) for w in weights),
+    "same": all(np.array_equal(a, b) for a, b in zip(weights, twin.get_weights())),
+    "again": model.fit(X[: 20 * batch], y[: 20 * batch], batch_size=batch, epochs=4).history["loss"],
+}))
+"""
+
+
+def interrupt(width, rows, batch, validate, seconds):
+    """What the child reports of a fit that was interrupted after so many seconds, and the latency."""
+    arguments = json.dumps([width, rows, batch, validate])
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        try:
+            assert child.stdout.readline().strip() == "ready", child.stderr.read()
+            time.sleep(seconds)
+            sent = time.monotonic()
+            os.kill(child.pid, signal.SIGINT)
+            out, err = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == 0, err
+    report = json.loads(out)
+    return report, report["stopped"] - sent
+
+
+CASES = {
+    "large": (600, 2000, 64, False),
+    "large, one epoch": (600, 60000, 64, False),
+    "small": (16, 5000, 32, False),
+    "batches of one": (8, 3000, 1, False),
+    "with validation": (100, 3000, 32, True),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
+@pytest.mark.parametrize("case", CASES)
+def test_interrupt(case, record_property):
+    report, latency = interrupt(*CASES[case], seconds=0.5)
+    record_property("latency", latency)
+    print(f"latency {1000 * latency:.0f} ms after {report['epochs']} epochs and {report['rest']} steps")
+    assert latency < 0.5  # 0.2 s is the promise, the rest belongs to the scheduler
+    assert report["finite"]
+    finished = report["epochs"]
+    if report["rest"] or not finished:
+        assert report["lengths"] == [finished]  # an unfinished epoch leaves nothing in the history
+    else:
+        assert report["lengths"] in ([finished - 1], [finished])  # stopped between the last step and the history
+    assert bool(report["names"]) == (report["lengths"] != [0])
+    assert report["same"], "iterations do not tell how many steps the weights have seen"
+    assert report["again"][-1] < report["again"][0] < 10

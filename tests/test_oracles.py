@@ -1,0 +1,252 @@
+"""Whole networks: steps worked by hand, the reference, Keras' numbers, PyTorch where it is installed."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numerics import build, distance, engines, eps, guard, intact, targets, train, weights_of
+
+from fastnn import losses, optimizers, reference
+from fastnn.data import Source
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "golden.npz")
+# After ten steps, norm-wise: 100 roundings or so of 6e-8 and 1e-16.
+WITHIN = {"float32": 1e-5, "float64": 1e-12}
+OPTIMIZERS = [
+    optimizers.SGD(0.1),
+    optimizers.SGD(0.1, momentum=0.9),
+    optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    optimizers.RMSprop(0.01),
+    optimizers.RMSprop(0.01, momentum=0.9),
+    optimizers.Adam(0.01),
+]
+NETWORKS = {  # sizes, activations
+    "7-5-3": ((7, 5, 3), ["relu", "sigmoid"]),
+    "33-17-1": ((33, 17, 1), ["tanh", "sigmoid"]),
+    "16-16-16": ((16, 16, 16), ["leaky_relu", "softmax"]),
+    "13-24-40": ((13, 24, 40), ["sigmoid", "softmax"]),
+    "5-40-9-2": ((5, 40, 9, 2), ["softmax", "tanh", "linear"]),
+    "1-1": ((1, 1), ["linear"]),
+}
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Both types."""
+    return request.param
+
+
+@pytest.fixture(params=engines("float64"))
+def engine(request, dtype):
+    """The reference and each compiled engine."""
+    return engines(dtype)[request.param]
+
+
+def put(net, *arrays):
+    """Weights and biases into an engine's arena."""
+    for op, W, b in zip(net.program.steps, arrays[::2], arrays[1::2], strict=True):
+        net.program.write(net.arena[0], op, np.asarray(W), np.asarray(b))
+
+
+# -- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_step_by_hand(engine, dtype):
+    """Two inputs, two relu units, one linear output, two samples of weight 1 and 2, mse, rate 1/4: all exact in binary.
+
+    x1 = (1, 2), t1 = 1:  z = x W1 + b1 = (1 + 2, -1 + 0 + 1/2) = (3, -1/2)   a = (3, 0)
+                          y = 3/2 + 0 + 1 = 5/2                               L = (5/2 - 1)^2 = 9/4
+    x2 = (0, 1), t2 = 2:  z = (1, 1/2)                                        a = (1, 1/2)
+                          y = 1/2 + 1/2 + 1 = 2                               L = 0
+
+    Mean loss (1 * 9/4 + 2 * 0) / 2 = 9/8. Sample 2 has no gradient; that of sample 1 by its output:
+    dL/dy = 1 * 2 (5/2 - 1) / 2 = 3/2.
+    dW2 = a dL/dy = (9/2, 0), db2 = 3/2.  da = W2 dL/dy = (3/4, 3/2), dz = (3/4, 0): the second unit is off.
+    dW1 = x^T dz = ((3/4, 0), (3/2, 0)), db1 = (3/4, 0). Each weight goes down by a quarter of its gradient.
+    """
+    net = build(engine, dtype, (2, 2, 1), ["relu", "linear"], "mse", optimizers.SGD(0.25))
+    put(net, [[1, -1], [1, 0]], [0, 0.5], [[0.5], [1]], [1])
+    x, y = np.array([[1, 2], [0, 1]]), np.array([[1.0], [2.0]])
+    loss, outputs = train(net, x, y, np.array([1.0, 2.0]))
+    assert loss.tolist() == [9 / 8]
+    assert outputs.tolist() == [[5 / 2], [2]]
+    W1, b1, W2, b2 = weights_of(net)
+    assert W1.tolist() == [[1 - 3 / 16, -1], [1 - 3 / 8, 0]]
+    assert b1.tolist() == [-3 / 16, 0.5]
+    assert W2.tolist() == [[0.5 - 9 / 8], [1]]
+    assert b2.tolist() == [1 - 3 / 8]
+
+
+def test_one_step_from_logits_by_hand(engine, dtype):
+    """One input, sigmoid, binary crossentropy: z = 0 gives p = 1/2, L = ln 2, dL/dz = p - t = -1/2 for t = 1.
+
+    With x = 2: dw = -1, db = -1/2; at the rate 1/2, w = 1/2 and b = 1/4.
+    """
+    net = build(engine, dtype, (1, 1), ["sigmoid"], "binary_crossentropy", optimizers.SGD(0.5))
+    put(net, [[0]], [0])
+    loss, outputs = train(net, np.array([[2.0]]), np.array([[1.0]]))
+    assert loss[0] == pytest.approx(np.log(2), rel=eps(dtype))
+    assert outputs.tolist() == [[0.5]]
+    assert [array.item() for array in weights_of(net)] == [0.5, 0.25]
+
+
+def test_momentum_by_hand(engine, dtype):
+    """y = w x with x = 1, t = 0, w = 1, no bias; rate 1/8, momentum 1/2. g = 2 w.
+
+    v1 = -1/8 * 2 = -1/4, w = 3/4. v2 = 1/2 * -1/4 - 1/8 * 3/2 = -5/16, w = 7/16.
+    """
+    net = build(engine, dtype, (1, 1), ["linear"], "mse", optimizers.SGD(0.125, momentum=0.5), bias=False)
+    put(net, [[1]], [0])
+    loss, _ = train(net, np.ones((2, 1)), np.zeros((2, 1)), batch=1)
+    assert loss.tolist() == [1, 9 / 16]
+    assert weights_of(net)[0].item() == 7 / 16
+    assert weights_of(net, row=1)[0].item() == -5 / 16
+
+
+# -- against the reference -------------------------------------------------------------------------------------------
+
+
+def compare(compiled, dtype, sizes, functions, loss, optimizer, weighted):
+    """Ten steps of eight samples, the last of five, in both engines: losses, outputs, weights, optimizer's state."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(77, sizes[0]))
+    y = targets(loss, rng, len(x), sizes[-1])
+    weights = rng.uniform(0.5, 2, size=len(x)) if weighted else None
+    order = rng.permutation(len(x))
+    nets = [build(engine, dtype, sizes, functions, loss, optimizer) for engine in (compiled, reference.Engine)]
+    results = [train(net, x.astype(dtype), y, weights, order=order) for net in nets]
+    assert len(results[0][0]) == 10
+    for actual, expected in zip(*results, strict=True):
+        assert distance(actual, expected) < WITHIN[dtype]
+    before = weights_of(build(reference.Engine, dtype, sizes, functions, loss, optimizer))
+    for row in range(len(nets[0].arena)):
+        for actual, expected, old in zip(*(weights_of(net, row) for net in nets), before, strict=True):
+            assert distance(actual, expected) < WITHIN[dtype]
+            assert (actual != old).any()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ten_steps(core, name, optimizer):
+    """All optimizers on networks narrower than, as wide as and wider than a panel, with their natural losses."""
+    sizes, functions = NETWORKS[name]
+    output = {"sigmoid": losses.BinaryCrossentropy(), "softmax": losses.SparseCategoricalCrossentropy()}
+    loss = output.get(functions[-1], losses.MeanSquaredError())
+    compare(core.Engine, core.REAL.name, sizes, functions, loss, optimizer, weighted=False)
+
+
+@pytest.mark.parametrize("loss", [entry for entry in losses.ENTRIES if not entry.name.endswith("_logits")])
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ten_steps_of_each_loss(core, loss, output, weighted):
+    """From logits behind one output, from probabilities behind the other."""
+    compare(core.Engine, core.REAL.name, (7, 17, 5), ["tanh", output], loss(), optimizers.SGD(0.1), weighted)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_threads_give_the_same_bits(core, threads):
+    """No sum is shared: neither the losses nor any number of the arena depends on the number of threads."""
+    rng = np.random.default_rng(9)
+    x, y = rng.normal(size=(77, 33)).astype(core.REAL), rng.integers(40, size=77)
+    for activation in ("tanh", "softmax"):
+        one, many = (
+            build(core.Engine, core.REAL, (33, 50, 40), [activation, "softmax"], "sparse_categorical_crossentropy")
+            for _ in range(2)
+        )
+        for first, second in zip(train(one, x, y, batch=23), train(many, x, y, batch=23, threads=threads), strict=True):
+            np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(one.arena, many.arena)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_inference(core, name):
+    """Predict and evaluate as the reference; a row's bits do not depend on the rows that are asked with it."""
+    sizes, functions = NETWORKS[name]
+    nets = [build(engine, core.REAL, sizes, functions, "mse") for engine in (core.Engine, reference.Engine)]
+    rng = np.random.default_rng(10)
+    x, y = (rng.normal(size=(200, n)).astype(core.REAL) for n in (sizes[0], sizes[-1]))
+    whole = nets[0].predict(Source(x), 1)
+    assert distance(whole, nets[1].predict(Source(x))) < WITHIN[core.REAL.name]
+    for rows in (0, 1, 2, 3, 7, 8, 9, 95, 96, 97, 193):
+        for threads in (1, 2):
+            np.testing.assert_array_equal(nets[0].predict(Source(x[:rows]), threads), whole[:rows])
+        np.testing.assert_array_equal(nets[0](x[:rows]), whole[:rows])
+    found = []
+    for net in nets:
+        loss, outputs = guard(np.zeros(150)), guard(np.zeros((150, sizes[-1]), dtype=core.REAL))
+        net.evaluate(Source(x), Source(y), np.linspace(0, 1, 200, dtype=core.REAL), 20, 170, loss, outputs, 2)
+        found.append(intact(loss, outputs))
+    for actual, expected in zip(*found, strict=True):
+        assert distance(actual, expected) < WITHIN[core.REAL.name]
+    np.testing.assert_array_equal(found[0][1], whole[20:170])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_bad_loss_stops_the_step(engine, dtype, value):
+    """The third of five steps meets the number: two are finished, their weights stay, the bad loss is told."""
+    rng = np.random.default_rng(11)
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    net, same = (build(engine, dtype, (3, 4, 2), ["tanh", "linear"], "mse") for _ in range(2))
+    train(same, x[:8], y[:8], batch=4)
+    y[9, 1] = value
+    rate = net.program.optimizer_object.scalars(np.arange(1, 6), np.full(5, 0.01)).astype(dtype)
+    found, order = np.zeros(5), np.arange(20)
+    assert net.run_steps(Source(x), Source(y), None, order, 0, 5, 4, rate, found, None, 1) == 2
+    assert np.isfinite(found[:2]).all()
+    assert not np.isfinite(found[2])
+    np.testing.assert_array_equal(net.arena, same.arena)
+
+
+# -- against other frameworks ----------------------------------------------------------------------------------------
+
+KERAS = {
+    "sgd": optimizers.SGD(0.1, momentum=0.9),
+    "nesterov": optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "rmsprop": optimizers.RMSprop(0.01),
+    "rmsprop_momentum": optimizers.RMSprop(0.01, momentum=0.9),
+    "adam": optimizers.Adam(0.01),
+}
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_keras(engine, dtype, name):
+    """Ten steps in float64 by Keras 3 on PyTorch, from the same weights; tests/golden/make_golden.py wrote them."""
+    net = build(engine, dtype, (5, 4, 3), ["tanh", "softmax"], "categorical_crossentropy", KERAS[name])
+    put(net, *(GOLDEN[f"start_{i}"] for i in range(4)))
+    found, _ = train(net, GOLDEN["x"], GOLDEN["y"], batch=int(GOLDEN["batch"]))
+    within = {"float32": 1e-5, "float64": 1e-10}[dtype]
+    assert distance(found, GOLDEN[f"{name}_losses"]) < within
+    for i, array in enumerate(weights_of(net)):
+        assert distance(array, GOLDEN[f"{name}_{i}"]) < within
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed; Keras' stored numbers stand for it")
+@pytest.mark.parametrize("kind", engines("float64"))
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "rmsprop", "adam"])
+def test_torch(kind, name):
+    """The same ten steps by PyTorch, with an epsilon so small that its place does not matter."""
+    import torch
+
+    ours, theirs = {
+        "sgd": (optimizers.SGD(0.1, momentum=0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
+        "nesterov": (KERAS["nesterov"], lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True)),
+        "rmsprop": (
+            optimizers.RMSprop(0.01, epsilon=1e-30),
+            lambda p: torch.optim.RMSprop(p, 0.01, alpha=0.9, eps=1e-30),
+        ),
+        "adam": (optimizers.Adam(0.01, epsilon=1e-30), lambda p: torch.optim.Adam(p, 0.01, eps=1e-30)),
+    }[name]
+    engine = engines("float64")[kind]
+    net = build(engine, "float64", (5, 4, 3), ["tanh", "softmax"], "categorical_crossentropy", ours)
+    put(net, *(GOLDEN[f"start_{i}"] for i in range(4)))
+    train(net, GOLDEN["x"], GOLDEN["y"], batch=int(GOLDEN["batch"]))
+    parameters = [torch.tensor(GOLDEN[f"start_{i}"], requires_grad=True) for i in range(4)]
+    W1, b1, W2, b2 = parameters
+    optimizer = theirs(parameters)
+    for x, y in zip(*(torch.tensor(GOLDEN[key]).split(int(GOLDEN["batch"])) for key in "xy"), strict=True):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(torch.tanh(x @ W1 + b1) @ W2 + b2, y).backward()
+        optimizer.step()
+    for actual, expected in zip(weights_of(net), parameters, strict=True):
+        assert distance(actual, expected.detach().numpy()) < 1e-10

@@ -1,0 +1,209 @@
+"""The checks themselves: each must fail for a kernel that returns zeros, returns its input, or drops a term."""
+
+import numpy as np
+import pytest
+import test_kernels as checks
+
+from fastnn import activations, backend, losses
+
+
+class Broken:
+    """A core with other kernels in the place of some; the rest is the core's own."""
+
+    def __init__(self, core, **kernels):
+        self._core = core
+        self.__dict__.update(kernels)
+
+    def __getattr__(self, name):
+        return getattr(self._core, name)
+
+
+def filled(array, value):
+    """The array, a kernel's output, full of one value."""
+    array[...] = value
+    return array
+
+
+def zeros(core):
+    """Kernels that compute nothing and say 0."""
+    return Broken(
+        core,
+        activation_forward=lambda kernel, z, h: filled(z.copy(), 0),
+        activation_backward=lambda kernel, a, d, h: filled(d.copy(), 0),
+        loss=lambda kernel, a, t, h: (a.copy(), np.zeros(core.PANEL_WIDTH, core.REAL), filled(a.copy(), 0)),
+        update=lambda kernel, w, g, slots, h: filled(w, 0),
+        product=lambda A, W, Z: filled(Z, 0),
+        product_of_row=lambda A, W, Z: filled(Z, 0),
+        weight_gradient=lambda A, D, inputs, G: filled(G, 0),
+        transpose=lambda W, first, inputs, outputs, T: filled(T, 0),
+        elementary=lambda name, x: np.zeros_like(x),
+        nonfinite=lambda source: (0, 0),
+        Engine=Broken(core.Engine, classes=lambda outputs: np.zeros(len(outputs), np.int64)),
+    )
+
+
+def inputs(core):
+    """Kernels that leave everything as it was."""
+    return Broken(
+        core,
+        activation_forward=lambda kernel, z, h: z.copy(),
+        activation_backward=lambda kernel, a, d, h: d.copy(),
+        loss=lambda kernel, a, t, h: (a.copy(), np.array(a[0]), a.copy()),
+        update=lambda kernel, w, g, slots, h: None,
+        product=lambda A, W, Z: None,
+        product_of_row=lambda A, W, Z: None,
+        weight_gradient=lambda A, D, inputs, G: None,
+        transpose=lambda W, first, inputs, outputs, T: None,
+        elementary=lambda name, x: x.copy(),
+        nonfinite=lambda source: None,
+        Engine=Broken(core.Engine, classes=lambda outputs: np.arange(len(outputs))),
+    )
+
+
+def without_last_input(W):
+    """Weights (panels, inputs + 1, width) whose last input counts for nothing."""
+    W = np.array(W)
+    W[:, -2] = 0
+    return W
+
+
+def drops(core):
+    """Kernels that forget the last term: an output, an input, a sample, the gradient, the last bits of a function."""
+
+    def activation_forward(kernel, z, h):
+        a = core.activation_forward(kernel, z, h)
+        a[-1:] = 0
+        return a
+
+    def activation_backward(kernel, a, d, h):
+        out = core.activation_backward(kernel, a, d, h)
+        out[-1:] = 0
+        return out
+
+    def loss(kernel, a, t, h):
+        out, e, d = core.loss(kernel, a, t, h)
+        d[-1:] = 0
+        return out, e - 1e-3 * np.abs(e).max(), d
+
+    def update(kernel, w, g, slots, h):
+        core.update(kernel, w, np.zeros_like(np.asarray(g)), slots, h)
+
+    def weight_gradient(A, D, inputs, G):
+        D = np.array(D)
+        D[:, -1] = 0
+        core.weight_gradient(A, D, inputs, G)
+
+    def transpose(W, first, inputs, outputs, T):
+        core.transpose(W, first, inputs, outputs, T)
+        T[outputs - 1] = 0
+
+    return Broken(
+        core,
+        activation_forward=activation_forward,
+        activation_backward=activation_backward,
+        loss=loss,
+        update=update,
+        product=lambda A, W, Z: core.product(A, without_last_input(W), Z),
+        product_of_row=lambda A, W, Z: core.product_of_row(A, without_last_input(W), Z),
+        weight_gradient=weight_gradient,
+        transpose=transpose,
+        elementary=lambda name, x: core.elementary(name, x) * core.REAL.type(1 + 8 * np.finfo(core.REAL).eps),
+        nonfinite=lambda source: core.nonfinite(checks.Source(source.array[:-1])),
+        Engine=Broken(core.Engine, classes=lambda outputs: core.Engine.classes(outputs[:, :-1].copy())),
+    )
+
+
+def overruns(core, place):
+    """Kernels that are right and write one number too many, behind (0) or before (-1) an output."""
+
+    def spilling(kernel):
+        def run(*arguments):
+            out = kernel(*arguments)
+            for array in (*(out if isinstance(out, tuple) else (out,)), *arguments):
+                if getattr(array, "fence", ()):
+                    array.fence[1 + place][place] = 0
+            return out
+
+        return run
+
+    names = ("activation_forward", "activation_backward", "loss", "update", "product", "weight_gradient", "transpose")
+    return Broken(core, **{name: spilling(getattr(core, name)) for name in (*names, "product_of_row")})
+
+
+def activation_check(activation):
+    """A check of one activation on ordinary numbers."""
+
+    def check(core):
+        rng, W = np.random.default_rng(0), core.PANEL_WIDTH
+        checks.check_activation(core, activation, checks.normal(core, rng, W, 7), checks.normal(core, rng, W, 7))
+
+    return check
+
+
+def loss_check(loss):
+    """A check of one loss on ordinary numbers."""
+    return lambda core: checks.check_loss(core, loss, *checks.samples(core, loss, np.random.default_rng(0), 9, 5))
+
+
+WITH_OUTPUTS = {
+    **{entry.name: activation_check(entry()) for entry in activations.ENTRIES},
+    **{entry.name: loss_check(entry()) for entry in losses.ENTRIES},
+    **{k: lambda core, v=v: checks.check_optimizer(core, v, 7) for k, v in checks.OPTIMIZERS.items()},
+    "product": lambda core: checks.check_product(core, 13, 53, 17),
+    "product_of_row": lambda core: checks.check_product(core, 1, 53, 17, product="product_of_row"),
+    "weight_gradient": lambda core: checks.check_weight_gradient(core, 37, 17, 9),
+    "transpose": lambda core: checks.check_transpose(core, 17, 9),
+}
+CHECKS = {
+    **WITH_OUTPUTS,
+    **{name: lambda core, name=name: checks.check_elementary(core, name) for name in ("exp", "tanh", "log1p", "log")},
+    "classes": checks.check_classes,
+    "nonfinite": checks.check_nonfinite,
+}
+MY_CORES = pytest.mark.parametrize("core", [f"{backend.level}_{dtype}" for dtype in backend.DTYPES], indirect=True)
+
+
+@MY_CORES
+@pytest.mark.parametrize("name", CHECKS)
+def test_right_kernels_pass(core, name):
+    """Else the tests below would prove nothing."""
+    CHECKS[name](Broken(core))
+
+
+@MY_CORES
+@pytest.mark.parametrize("breaker", [zeros, inputs, drops])
+@pytest.mark.parametrize("name", CHECKS)
+def test_wrong_kernels_fail(core, breaker, name):
+    """Zeros, the input, a term too few."""
+    if breaker is inputs and name == "linear":
+        return CHECKS[name](breaker(core))  # its output is its input
+    with pytest.raises(AssertionError):
+        CHECKS[name](breaker(core))
+
+
+@MY_CORES
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("name", WITH_OUTPUTS)
+def test_kernels_that_write_too_far_fail(core, place, name):
+    """One number behind or before the output."""
+    with pytest.raises(AssertionError, match="outside"):
+        WITH_OUTPUTS[name](overruns(core, place))
+
+
+@checks.IN_FLOAT64
+@pytest.mark.parametrize("entry", [*activations.ENTRIES, *losses.ENTRIES], ids=lambda entry: entry.name)
+def test_wrong_derivatives_fail(core, entry):
+    """A slope of zero, and one that is a millionth too steep."""
+    is_loss = issubclass(entry, losses.Loss)
+    check = checks.check_loss_derivative if is_loss else checks.check_activation_derivative
+    for factor in (0, 1 + 1e-6):
+
+        def loss(*arguments, factor=factor):
+            out, e, d = core.loss(*arguments)
+            return out, e, d * factor
+
+        def backward(*arguments, factor=factor):
+            return core.activation_backward(*arguments) * factor
+
+        with pytest.raises(AssertionError, match="derivative"):
+            check(Broken(core, loss=loss, activation_backward=backward), entry())

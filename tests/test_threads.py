@@ -1,0 +1,169 @@
+"""Threads of Python, forked and spawned processes: the same numbers, no waiting for ever."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import backend
+from fastnn.layers import Dense, Input
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = fastnn.get_num_threads()
+    fastnn.set_num_threads(2)
+    yield
+    fastnn.set_num_threads(before)
+
+
+def data(seed=0, n=256):
+    rng = np.random.default_rng(seed)
+    return rng.random((n, 200), dtype=np.float32), rng.integers(0, 10, n)
+
+
+def network(seed=0):
+    """Large enough for two threads at batches of 64."""
+    model = fastnn.Sequential([Input(200), Dense(128, "relu"), Dense(64, "tanh"), Dense(10, "softmax")], rng=seed)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert backend.threads_for(model.program.flops * 64) == 2
+    return model
+
+
+def train(seed, epochs=3):
+    """All weights of a model of its own, as bytes."""
+    model = network(seed)
+    model.fit(*data(seed), batch_size=64, epochs=epochs)
+    return b"".join(w.tobytes() for w in model.get_weights())
+
+
+def train_to(queue, seed):
+    """The work of a process."""
+    fastnn.set_num_threads(2)
+    queue.put(train(seed))
+
+
+def test_many_python_threads_train_their_own_models():
+    serial = [train(seed) for seed in range(16)]
+    assert len(set(serial)) == 16
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert list(pool.map(train, range(16))) == serial
+
+
+def test_one_model_is_trained_by_one_thread_at_a_time():
+    model, (X, y) = network(), data(n=2000)
+    stop, failures = threading.Event(), []
+
+    def keep_training():
+        try:
+            while not stop.is_set():
+                model.fit(X, y, batch_size=64, epochs=20)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=keep_training)
+    thread.start()
+    try:
+        while not model.iterations and thread.is_alive():
+            time.sleep(0.001)
+        refused = 0
+        for _ in range(20):
+            with pytest.raises(RuntimeError, match="another thread"):
+                model.fit(X, y, batch_size=64)
+            with pytest.raises(RuntimeError, match="another thread"):
+                model.compile("sgd", "mse")
+            refused += 1
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive() and not failures and refused == 20
+    assert np.isfinite(model.fit(X, y, batch_size=64).history["loss"]).all()  # the lock is free again
+
+
+def test_the_lock_is_free_after_an_error():
+    model, (X, y) = network(), data()
+    with pytest.raises(ValueError, match="features"):
+        model.fit(X[:, 1:], y)
+    assert np.isfinite(model.fit(X, y).history["loss"]).all()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100, 1000])
+def test_predict_from_many_threads_on_one_model(rows):
+    model = network()
+    inputs = [data(seed, rows)[0] for seed in range(8)]
+    expected = [model.predict(x) for x in inputs]
+
+    def ask(i):
+        return all(np.array_equal(model.predict(inputs[i % 8]), expected[i % 8]) for _ in range(20)) and np.array_equal(
+            model(inputs[i % 8]), expected[i % 8]
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(32)))
+
+
+def test_predict_of_one_model_while_another_trains():
+    model, x = network(), data(1, 500)[0]
+    expected = model.predict(x)
+    thread = threading.Thread(target=train, args=(2, 40))
+    thread.start()
+    while thread.is_alive():
+        assert np.array_equal(model.predict(x), expected)
+    thread.join()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_process_trains_the_same_bits(method):
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method}")
+    expected = train(3)  # the pool of this process has its threads now
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    children = [context.Process(target=train_to, args=(queue, 3)) for _ in range(2)]
+    for child in children:
+        child.start()
+    try:
+        assert [queue.get(timeout=60) for _ in children] == [expected] * 2
+        for child in children:
+            child.join(10)
+        assert [child.exitcode for child in children] == [0, 0]
+    finally:
+        for child in children:
+            child.kill()
+
+
+FORKS = """
+import hashlib, os, sys, threading
+sys.path.insert(0, {folder!r})
+import fastnn
+from test_threads import train
+
+fastnn.set_num_threads(2)
+expected = train(3)
+busy = threading.Thread(target=train, args=(4, 300), daemon=True)
+busy.start()  # the pool is in use while the process forks
+for _ in range(10):
+    child = os.fork()
+    if not child:
+        os._exit(0 if train(3) == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
+assert train(3) == expected  # the parent's pool works as before
+print("forked")
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_fork_while_another_thread_uses_the_pool():
+    script = FORKS.format(folder=os.path.dirname(os.path.abspath(__file__)))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, "forked"), done.stderr
