@@ -250,6 +250,7 @@ cdef class Engine:
         memset(&job, 0, sizeof(Job))
         sx.data = <const char*>cnp.PyArray_DATA(x)
         sx.columns = self.inputs
+        sx.bytes = 0
         sx.stride = self.inputs * sizeof(real)
         sx.offsets = NULL
         if sizeof(real) == 4:

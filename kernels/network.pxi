@@ -126,12 +126,12 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
 cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
     cdef Workspace* work = job.work
-    cdef Py_ssize_t r, row, ahead = 4
+    cdef Py_ssize_t r, row, byte, ahead = 4
     for r in range(first, last):
         row = start + r if job.order == NULL else job.order[start + r]
         if job.order != NULL and r + ahead < last:  # shuffled rows lie where no hardware expects them
-            prefetch(source_row(job.x, job.order[start + r + ahead]))
-            prefetch(<const char*>source_row(job.x, job.order[start + r + ahead]) + 64)
+            for byte in range(0, least(job.x.bytes, 512), 64):
+                prefetch(<const char*>source_row(job.x, job.order[start + r + ahead]) + byte)
         job.x.panels(job.x, source_row(job.x, row), work.a[0] + r * WIDTH, work.stride)
         if job.y != NULL:
             job.y.column(job.y, source_row(job.y, row),
@@ -382,17 +382,15 @@ cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, r
 cdef double add_penalty(Job* job, const double* l1_l2, Py_ssize_t position, Py_ssize_t n, real* g) noexcept nogil:
     """Adds the derivative of the penalty of n weights to g, and returns the penalty."""
     cdef const real* w = job.net.arena + position
-    cdef double absolute = 0, square = 0
+    cdef double total = 0
     cdef Py_ssize_t k
-    if l1_l2[0] == 0 and l1_l2[1] == 0:
-        return 0
-    penalize(n, w, g, <real>l1_l2[0], <real>l1_l2[1])
-    if l1_l2[0] != 0:
-        for k in range(n):
-            absolute += real_fabs(w[k])
     if l1_l2[1] != 0:
-        square = sum_of_squares(n, w)
-    return l1_l2[0] * absolute + l1_l2[1] * square
+        total = l1_l2[1] * penalize_squares(n, w, g, <real>l1_l2[1])
+    if l1_l2[0] != 0:
+        penalize_absolute(n, w, g, <real>l1_l2[0])
+        for k in range(n):
+            total += l1_l2[0] * real_fabs(w[k])
+    return total
 
 
 cdef void hand_over(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
@@ -624,8 +622,10 @@ cdef double batch_loss(Job* job, Py_ssize_t rows) noexcept nogil:
 cdef void train_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Job* job = <Job*>argument
     cdef Py_ssize_t step
+    cdef unsigned mode = flush_subnormals()
     for step in range(job.steps):
         if not train_step(job, step, thread, threads):
-            return
+            break
         if thread == 0:
             job.done = step + 1
+    restore_subnormals(mode)

@@ -129,11 +129,11 @@ cdef void lion(Py_ssize_t n, reals_out w, reals_in g, reals_out s0, reals_out s1
 
 # What may stand before and after an update: terms of a penalty, clipping, decay, average.
 
-cdef void penalize(Py_ssize_t n, reals_in w, reals_out g, real l1, real l2) noexcept nogil:
-    """Adds the derivative of l1 |w| + l2 w^2 to the gradient."""
+cdef void penalize_absolute(Py_ssize_t n, reals_in w, reals_out g, real l1) noexcept nogil:
+    """Adds the derivative of l1 |w| to the gradient; that of l2 w^2 is penalize_squares in tile.h."""
     cdef Py_ssize_t i
     for i in range(n):
-        g[i] = g[i] + (2 * l2 * w[i] + (l1 if w[i] > 0 else (-l1 if w[i] < 0 else 0)))
+        g[i] = g[i] + (l1 if w[i] > 0 else (-l1 if w[i] < 0 else 0))
 
 
 cdef void clip_values(Py_ssize_t n, reals_out g, real limit) noexcept nogil:

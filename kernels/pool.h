@@ -21,8 +21,10 @@ typedef struct {
     void (*wait)(int threads);
 } pool_table;
 
-#define BARRIER_SPINS 20000 /* about 200 us: the phases of a step are shorter than waking a thread up */
-#define IDLE_SPINS 2000     /* about 20 us between two calls, then the cores belong to others */
+#define SPINS 1000          /* some 10 us of waiting that nobody else feels */
+#define BARRIER_YIELDS 500 /* then at least as long giving the core away between looks: on a shared core the one who is waited
+                              for may need it. Waking a sleeper costs more than most phases of a step last */
+#define IDLE_YIELDS 20      /* between two calls the cores soon belong to others */
 
 static inline void pool_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -33,6 +35,7 @@ static inline void pool_pause(void) {
 }
 
 #ifdef FASTNN_POOL
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -53,6 +56,14 @@ static struct {
           .awake = PTHREAD_COND_INITIALIZER,
           .barrier = {.mutex = PTHREAD_MUTEX_INITIALIZER, .awake = PTHREAD_COND_INITIALIZER}};
 
+/* The i-th moment of waiting. */
+static inline void pool_relax(int i) {
+    if (i < SPINS)
+        pool_pause();
+    else
+        sched_yield();
+}
+
 static void pool_wait(int threads) {
     pool_barrier *b = &pool.barrier;
     if (threads == 1) return;
@@ -67,9 +78,9 @@ static void pool_wait(int threads) {
         }
         return;
     }
-    for (int i = 0; i < BARRIER_SPINS; i++) {
+    for (int i = 0; i < SPINS + BARRIER_YIELDS; i++) {
         if (atomic_load_explicit(&b->generation, memory_order_acquire) != generation) return;
-        pool_pause();
+        pool_relax(i);
     }
     pthread_mutex_lock(&b->mutex);
     atomic_fetch_add(&b->sleepers, 1);
@@ -80,9 +91,9 @@ static void pool_wait(int threads) {
 
 static unsigned long pool_next_ticket(unsigned long seen) {
     unsigned long ticket;
-    for (int i = 0; i < IDLE_SPINS; i++) {
+    for (int i = 0; i < SPINS + IDLE_YIELDS; i++) {
         if ((ticket = atomic_load_explicit(&pool.ticket, memory_order_acquire)) != seen) return ticket;
-        pool_pause();
+        pool_relax(i);
     }
     pthread_mutex_lock(&pool.mutex);
     atomic_fetch_add(&pool.sleepers, 1);
@@ -146,7 +157,7 @@ static void pool_run(pool_task task, void *argument, int threads) {
     }
     task(argument, 0, threads);
     if (threads > 1) /* tasks end with a barrier or a short rest of work: no need to sleep */
-        while (atomic_load_explicit(&pool.running, memory_order_acquire)) pool_pause();
+        for (int i = 0; atomic_load_explicit(&pool.running, memory_order_acquire); i += i < SPINS) pool_relax(i);
     atomic_flag_clear(&pool.busy);
 }
 

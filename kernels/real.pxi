@@ -5,6 +5,8 @@ cdef extern from "real.h" nogil:
     ctypedef real* reals_out       # restrict
     const Py_ssize_t WIDTH
     const Py_ssize_t TILE
+    unsigned flush_subnormals()
+    void restore_subnormals(unsigned before)
     void prefetch(const void* p)
 
 cdef extern from "tile.h" nogil:
@@ -16,6 +18,7 @@ cdef extern from "tile.h" nogil:
     void bias_gradient(const real* D, Py_ssize_t rows, real* G)
     void transpose_panel(const real* W, Py_ssize_t sw, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, real* T)
     void transpose_back(const real* T, Py_ssize_t outputs, real* D, Py_ssize_t sd)
+    double penalize_squares(Py_ssize_t n, const real* w, real* g, real l2)
     double sum_of_squares(Py_ssize_t n, const real* x)
     double fma_rate(double seconds)
 

@@ -29,7 +29,8 @@ ctypedef fused number:
 
 cdef struct Source:
     const char* data
-    Py_ssize_t rows, columns, stride  # stride between rows, in bytes
+    Py_ssize_t rows, columns, bytes   # bytes: of a row whose columns are contiguous
+    Py_ssize_t stride                 # between rows, in bytes
     const Py_ssize_t* offsets         # of each column from its row, in bytes; NULL where columns are contiguous
     void (*panels)(const Source* x, const void* row, real* to, Py_ssize_t distance) noexcept nogil
     void (*column)(const Source* x, const void* row, real* to) noexcept nogil
@@ -139,5 +140,6 @@ cdef int read_source(Source* s, object source) except -1:
     s.rows = cnp.PyArray_DIM(array, 0)
     s.columns = source.columns
     s.stride = cnp.PyArray_STRIDE(array, 0)
+    s.bytes = 0 if source.offsets is not None else s.columns * source.itemsize
     s.offsets = NULL if source.offsets is None else <const Py_ssize_t*>cnp.PyArray_DATA(source.offsets)
     return bind_source(s, source.kind, source.itemsize)

@@ -67,7 +67,8 @@ static void forward_panel(ptrdiff_t rows, const real *A, ptrdiff_t sa, const rea
             FORWARD(3) FORWARD(4) FORWARD(5) FORWARD(6)
 #endif
 #if TILE > 6
-            FORWARD(7) FORWARD(8) FORWARD(9) FORWARD(10) FORWARD(11) FORWARD(12)
+            FORWARD(7) FORWARD(8) FORWARD(9) FORWARD(10) FORWARD(11)
+            FORWARD(12) FORWARD(13) FORWARD(14) FORWARD(15) FORWARD(16)
 #endif
         }
     }
@@ -84,7 +85,7 @@ static void forward_row(const real *A, ptrdiff_t sa, const real *W, ptrdiff_t sw
 
 /* Weight gradient of `inputs` <= WIDTH inputs of one panel of A with one panel of D. */
 static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdiff_t rows, real *G) {
-#if TILE >= 12
+#if TILE >= 16
 #define GRADIENT_TILE WIDTH /* a whole line of A at once */
 #else
 #define GRADIENT_TILE TILE
@@ -177,6 +178,22 @@ static void bias_gradient(const real *D, ptrdiff_t rows, real *G) {
     for (; rows > 0; rows--, D += WIDTH)
         UNROLL for (int l = 0; l < LINE; l++) c[0][l] += load(D + l * LANES);
     UNROLL for (int l = 0; l < LINE; l++) store(G + l * LANES, (c[0][l] + c[1][l]) + (c[2][l] + c[3][l]));
+}
+
+/* g += 2 l2 w over n reals, a multiple of WIDTH; returns the sum of w^2. */
+static double penalize_squares(ptrdiff_t n, const real *restrict w, real *restrict g, real l2) {
+    vec c[LINE], twice = splat(2 * l2);
+    UNROLL for (int l = 0; l < LINE; l++) c[l] = splat(0);
+    for (; n > 0; n -= WIDTH, w += WIDTH, g += WIDTH)
+        UNROLL for (int l = 0; l < LINE; l++) {
+            const vec x = load(w + l * LANES);
+            store(g + l * LANES, load(g + l * LANES) + twice * x);
+            c[l] += x * x;
+        }
+    double sum = 0;
+    UNROLL for (int l = 0; l < LINE; l++)
+        UNROLL for (int k = 0; k < LANES; k++) sum += (double)c[l][k];
+    return sum;
 }
 
 /* Sum of x^2 over n reals, n a multiple of WIDTH, in lanes that do not depend on the vector length. */
