@@ -81,3 +81,6 @@ def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
             order[j] = other
             draw += 1
     return out
+
+
+include "perceptron.pxi"
