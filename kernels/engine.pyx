@@ -21,6 +21,8 @@ include "optimizers.pxi"
 include "network.pxi"
 include "normalization.pxi"
 include "randomness.pxi"
+include "update.pxi"
+include "step.pxi"
 
 REAL = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
 PANEL_WIDTH = WIDTH
@@ -167,7 +169,8 @@ cdef class Engine:
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
         losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. seed: of the random numbers,
-        which depend on `iterations` too. Returns the number of finished steps, less than count where a loss was not finite: the weights are then those before that step.
+        which depend on `iterations` too. Returns the number of finished steps, less than count where a loss was not
+        finite: the weights are then those before that step.
         """
         cdef Job job
         cdef Source sx, sy

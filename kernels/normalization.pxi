@@ -1,5 +1,5 @@
-# Batch and layer normalization. Their weights are panels of lines: scale gamma, shift beta, and for the batch the moving
-# mean and variance. Twins: fastnn/reference.py.
+# Batch and layer normalization. Their weights are panels of lines: scale gamma, shift beta, and for the batch the
+# moving mean and variance. Twins: fastnn/reference.py.
 
 cdef enum:
     GAMMA = 0

@@ -1,7 +1,8 @@
 /* Elementary functions without branches, so that a plain loop over them becomes vector code on every level.
  *
  * Bounds, tested in tests/test_kernels.py over the whole range: exp 2 ULP, expm1 2 ULP, tanh 3 ULP, sigmoid 3 ULP,
- * log1p of [0, 1] 3 ULP, log 3 ULP; erfc to 4 ULP of 1. NaN stays NaN, overflow gives infinity, underflow goes through the subnormals to zero. */
+ * log1p of [0, 1] 3 ULP, log 3 ULP, softplus 3 ULP; erfc to 4 ULP of 1. NaN stays NaN, overflow gives infinity,
+ * underflow goes through the subnormals to zero. */
 #ifndef FASTNN_VMATH_H
 #define FASTNN_VMATH_H
 

@@ -1,0 +1,123 @@
+# One training step: the phases in order, and the barriers between them.
+
+cdef void forward_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, uint64_t iteration, real* scratch, int thread,
+                        int threads) noexcept nogil:
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Operation* op = &net.operations[i]
+    cdef Share s = share_of(op.outputs, rows, thread, threads)
+    cdef Py_ssize_t blocks = ceil_div(rows, WIDTH)
+    cdef Py_ssize_t first = share(blocks, thread, threads), last = share(blocks, thread + 1, threads)
+    if op.kind == DENSE:
+        dense_forward(net, work, i, s)
+    elif op.kind == ACTIVATION and activation_of(op).blockwise:
+        activation_forward_blocks(net, work, i, rows, first, last, scratch)
+    elif op.kind == ACTIVATION:
+        activation_forward_elements(net, work, i, s)
+    elif op.kind == DROPOUT or op.kind == NOISE:
+        random_forward(net, work, i, s, job.seed, iteration)
+    elif op.kind == BATCH_NORMALIZATION:
+        batch_norm_forward(net, work, i, rows, thread, threads, job.update)
+    elif op.kind == LAYER_NORMALIZATION:
+        layer_norm_forward(net, work, i, rows, first, last, scratch)
+
+
+cdef void input_gradient_phase(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, real* scratch, int thread,
+                               int threads) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Share s = share_of(op.inputs, rows, thread, threads)
+    cdef Py_ssize_t blocks = ceil_div(rows, WIDTH)
+    cdef Py_ssize_t first = share(blocks, thread, threads), last = share(blocks, thread + 1, threads)
+    if op.kind == DENSE:
+        dense_input_gradient(net, work, i, s, scratch)
+    elif op.kind == ACTIVATION and activation_of(op).blockwise:
+        activation_backward_blocks(net, work, i, rows, first, last, scratch)
+    elif op.kind == ACTIVATION:
+        activation_backward_elements(net, work, i, s)
+    elif op.kind == DROPOUT or op.kind == NOISE:
+        random_backward(net, work, i, s)
+    elif op.kind == BATCH_NORMALIZATION:
+        batch_norm_backward(net, work, i, rows, thread, threads)
+    elif op.kind == LAYER_NORMALIZATION:
+        layer_norm_backward(net, work, i, rows, first, last, scratch)
+
+
+cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
+    """One step: gather, forward, loss, backward with update. False where the loss is not finite: then nothing changed."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Py_ssize_t start = job.first + step * job.batch, i, unit = 0
+    cdef Py_ssize_t rows = least(job.batch, job.total - start), blocks = ceil_div(rows, WIDTH)
+    cdef const real* h = job.scalars + step * job.scalars_per_step
+    cdef real* scratch = work.scratch + thread * work.scratch_size
+    cdef Operation* op
+    gather(job, start, share(rows, thread, threads), share(rows, thread + 1, threads))
+    job.pool.wait(threads)
+    for i in range(net.trained):
+        forward_phase(job, i, rows, job.iteration + step, scratch, thread, threads)
+        # an elementwise operation goes on with the units that this thread has just computed
+        if i + 1 == net.trained or not is_elementwise(&net.operations[i + 1]) or net.operations[i].kind > NOISE:
+            job.pool.wait(threads)
+    loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), scratch, True)
+    job.pool.wait(threads)
+    if thread == 0:
+        job.losses[step] = batch_loss(job, rows)
+    if job.bad:
+        return False
+    for i in range(net.trained - 1, -1, -1):
+        op = &net.operations[i]
+        if i > 0:
+            input_gradient_phase(net, work, i, rows, scratch, thread, threads)
+            job.pool.wait(threads)
+        if op.kind == DENSE:
+            dense_update(job, i, rows, h, scratch, work.penalty + unit, thread, threads)
+            unit += panels(op.outputs) * (panels(op.inputs) + 1)
+        elif op.rows != 0:
+            norm_update(job, i, rows, h, scratch, thread, threads)
+    job.pool.wait(threads)
+    if thread == 0 and net.penalized:
+        for i in range(unit):
+            job.losses[step] += work.penalty[i]
+    if not job.update:
+        return True
+    if job.gradient != NULL:
+        measure_gradient(job, thread, threads)
+        job.pool.wait(threads)
+        update_stored(job, h, thread, threads)
+        job.pool.wait(threads)
+    if net.constrained:
+        constrain(net, thread, threads)
+        job.pool.wait(threads)
+    return True
+
+
+cdef double batch_loss(Job* job, Py_ssize_t rows) noexcept nogil:
+    """Mean of the samples' weighted losses and of the activity penalties, summed in the order of the samples."""
+    cdef Network* net = job.net
+    cdef Operation* op
+    cdef double total = 0
+    cdef Py_ssize_t i, r, k
+    cdef double x
+    for r in range(rows):
+        total += job.work.row_loss[r]
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.activity_penalty[0] == 0 and op.activity_penalty[1] == 0:
+            continue
+        for r in range(rows):
+            for k in range(op.outputs):
+                x = job.work.a[i + 1][k // WIDTH * job.work.stride + r * WIDTH + k % WIDTH]
+                total += op.activity_penalty[0] * fabs(x) + op.activity_penalty[1] * x * x
+    return total / rows
+
+
+cdef void train_task(void* argument, int thread, int threads) noexcept nogil:
+    cdef Job* job = <Job*>argument
+    cdef Py_ssize_t step
+    cdef unsigned mode = flush_subnormals()
+    for step in range(job.steps):
+        if not train_step(job, step, thread, threads):
+            break
+        if thread == 0:
+            job.done = step + 1
+    restore_subnormals(mode)

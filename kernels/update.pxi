@@ -1,0 +1,158 @@
+# Weight gradients, and what happens to them: penalties, clipping, the optimizer's step, constraints.
+
+cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, real* g, double* penalty, int thread,
+                       int threads) noexcept nogil:
+    """G = a[i]^T d[i + 1], block by block into g, each block handed to the optimizer while it is in the cache."""
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t groups = panels(op.inputs), first, last, panel, k, position, n
+    cdef Py_ssize_t unit = share(panels(op.outputs) * groups, thread, threads)
+    cdef Py_ssize_t end = share(panels(op.outputs) * groups, thread + 1, threads)
+    cdef const real* d
+    while unit < end:
+        panel = unit // groups
+        first = unit % groups
+        last = least(least(groups, first + UPDATE_PANELS), first + end - unit)
+        d = work.d[i + 1] + panel * work.stride
+        position = op.offset + panel * panel_size(op)
+        for k in range(first, last):
+            n = least(WIDTH, op.inputs - k * WIDTH)
+            gradient_panel(n, work.a[i] + k * work.stride, d, rows, g + (k - first) * WIDTH * WIDTH)
+            if job.net.penalized:
+                penalty[panel * (groups + 1) + k] = add_penalty(job, op.kernel_penalty, position + k * WIDTH * WIDTH,
+                                                                n * WIDTH, g + (k - first) * WIDTH * WIDTH)
+        hand_over(job, position + first * WIDTH * WIDTH, (least(op.inputs, last * WIDTH) - first * WIDTH) * WIDTH, g, h)
+        if last == groups and op.bias:
+            bias_gradient(d, rows, g)
+            position += op.inputs * WIDTH
+            if job.net.penalized:
+                penalty[panel * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, g)
+            hand_over(job, position, WIDTH, g, h)
+        unit += last - first
+
+
+cdef double add_penalty(Job* job, const double* l1_l2, Py_ssize_t position, Py_ssize_t n, real* g) noexcept nogil:
+    """Adds the derivative of the penalty of n weights to g, and returns the penalty."""
+    cdef const real* w = job.net.arena + position
+    cdef double total = 0
+    cdef Py_ssize_t k
+    if l1_l2[1] != 0:
+        total = l1_l2[1] * penalize_squares(n, w, g, <real>l1_l2[1])
+    if l1_l2[0] != 0:
+        penalize_absolute(n, w, g, <real>l1_l2[0])
+        for k in range(n):
+            total += l1_l2[0] * real_fabs(w[k])
+    return total
+
+
+cdef void hand_over(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
+    """Gives n gradients for the weights at `position` of the arena to the optimizer, or stores them for later."""
+    if job.gradient == NULL:
+        update_part(job, position, n, g, h)
+    else:
+        memcpy(job.gradient + position, g, n * sizeof(real))
+
+
+cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
+    """One step of the optimizer, with clipping before and decay and averaging around it."""
+    cdef Network* net = job.net
+    cdef real* w = net.arena + position
+    cdef real decay = h[job.scalars_per_step - 1]
+    if net.clip_value != 0:
+        clip_values(n, g, <real>net.clip_value)
+    if decay != 1:
+        scale_values(n, w, decay)
+    net.update(n, w, g, w + net.size, w + 2 * net.size, w + 3 * net.size, h)
+    if net.ema_slot != 0:
+        average(n, w, w + net.ema_slot * net.size, h[job.scalars_per_step - 2])
+
+
+cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
+    """Sums of squares of the stored gradient, of each panel: kernel and bias apart."""
+    cdef Network* net = job.net
+    cdef Operation* op
+    cdef Py_ssize_t i, p, panel = 0
+    cdef const real* g
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.rows == 0:
+            continue
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            g = job.gradient + op.offset + p * panel_size(op)
+            job.work.norm[2 * (panel + p)] = sum_of_squares(kernel_rows(op) * WIDTH, g)
+            job.work.norm[2 * (panel + p) + 1] = sum_of_squares(WIDTH, g + kernel_rows(op) * WIDTH)
+        panel += panels(op.outputs)
+
+
+cdef inline Py_ssize_t kernel_rows(Operation* op) noexcept nogil:
+    """Lines of a panel before the bias: the kernel of a dense layer, the scale of a normalization."""
+    return op.inputs if op.kind == DENSE else 1
+
+
+cdef double clip_factor(Network* net, double whole, double own) noexcept nogil:
+    """What shortens a gradient to the allowed norm, from the squares of all gradients' norm and of the variable's own."""
+    cdef double limit = net.global_clip_norm if net.global_clip_norm != 0 else net.clip_norm
+    cdef double norm = sqrt(whole if net.global_clip_norm != 0 else own)
+    return limit / norm if norm > limit else 1
+
+
+cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:
+    """The optimizer's step on the stored gradient, scaled to the allowed norm: of each variable, or of all together."""
+    cdef Network* net = job.net
+    cdef Operation* op
+    cdef Py_ssize_t i, p, panel = 0, n
+    cdef double kernel, bias, total = 0
+    cdef real* g
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.rows != 0:
+            for p in range(2 * panels(op.outputs)):
+                total += job.work.norm[2 * panel + p]
+            panel += panels(op.outputs)
+    panel = 0
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.rows == 0:
+            continue
+        kernel = bias = 0
+        for p in range(panels(op.outputs)):
+            kernel += job.work.norm[2 * (panel + p)]
+            bias += job.work.norm[2 * (panel + p) + 1]
+        n = kernel_rows(op) * WIDTH
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            g = job.gradient + op.offset + p * panel_size(op)
+            scale_values(n, g, <real>clip_factor(net, total, kernel))
+            update_part(job, op.offset + p * panel_size(op), n, g, h)
+            if op.bias:
+                scale_values(WIDTH, g + n, <real>clip_factor(net, total, bias))
+                update_part(job, op.offset + p * panel_size(op) + n, WIDTH, g + n, h)
+        panel += panels(op.outputs)
+
+
+cdef void constrain(Network* net, int thread, int threads) noexcept nogil:
+    """Puts kernels back into their allowed set after an update."""
+    cdef Operation* op
+    cdef Py_ssize_t i, p, k, r, n
+    cdef real* w
+    cdef real[64] norm
+    for i in range(net.trained):
+        op = &net.operations[i]
+        n = op.inputs
+        if op.constraint == 0:
+            continue
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            w = net.arena + op.offset + p * panel_size(op)
+            if op.constraint == NON_NEGATIVE:
+                for k in range(n * WIDTH):
+                    w[k] = 0 if w[k] < 0 else w[k]
+                continue
+            set_zero(norm)  # MAX_NORM: of the weights into each output
+            for k in range(n):
+                for r in range(WIDTH):
+                    norm[r] = norm[r] + w[k * WIDTH + r] * w[k * WIDTH + r]
+            for r in range(WIDTH):
+                norm[r] = real_sqrt(norm[r])
+                norm[r] = <real>op.limit / norm[r] if norm[r] > <real>op.limit else 1
+            for k in range(n):
+                for r in range(WIDTH):
+                    w[k * WIDTH + r] = w[k * WIDTH + r] * norm[r]
