@@ -11,7 +11,9 @@ import matplotlib
 import numpy as np
 
 import fastnn
+from fastnn import plots
 from fastnn.layers import Dense, Input
+from fastnn.metrics import confusion_matrix
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -19,23 +21,12 @@ from matplotlib import pyplot as plt
 EPOCHS = 30
 
 
-def draw(history: dict[str, list[float]], confusion: np.ndarray, path: Path) -> None:
+def draw(history: fastnn.History, confusion: np.ndarray, path: Path) -> None:
     """Loss curves on the left, the confusion matrix of the test digits on the right."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    left.plot(epochs, history["loss"], label="training")
-    left.plot(epochs, history["val_loss"], label="validation")
-    left.set(title="Loss", xlabel="epoch", ylabel="crossentropy", yscale="log")
-    left.yaxis.set_major_formatter("{x:g}")
-    left.grid(True, which="both", alpha=0.3)
-    left.legend()
-    right.imshow(confusion, cmap="Blues")
-    right.set(title="Test digits", xlabel="answer of the network", ylabel="truth", xticks=range(10), yticks=range(10))
-    for (truth, answer), count in np.ndenumerate(confusion):
-        if count:
-            colour = "white" if count > confusion.max() / 2 else "black"
-            right.text(answer, truth, str(count), ha="center", va="center", color=colour)
-    figure.savefig(path, dpi=120)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
+    plots.history(history, ax=left).set(title="Loss", yscale="log")
+    plots.confusion_matrix(confusion, ax=right).set_title(f"{confusion.sum()} test digits")
+    figure.savefig(path, dpi=90)
 
 
 def main() -> None:
@@ -59,11 +50,10 @@ def main() -> None:
     elapsed = time.perf_counter() - began
 
     _, accuracy = model.evaluate(X_test, y_test)
-    confusion = np.zeros((10, 10), dtype=int)
-    np.add.at(confusion, (y_test, model.predict(X_test).argmax(axis=1)), 1)
+    confusion = confusion_matrix(y_test, model.predict(X_test))
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = (arguments.output / "demo.png").resolve()
-    draw(history.history, confusion, path)
+    draw(history, confusion, path)
 
     print(f"\nTest accuracy: {accuracy:.4f} on {len(X_test)} digits that were not seen in training")
     print(f"Training time: {elapsed:.2f} s, {EPOCHS * len(X_train) / elapsed:,.0f} samples per second")

@@ -7,9 +7,9 @@ import argparse
 from pathlib import Path
 
 import matplotlib
-import numpy as np
 
 import fastnn
+from fastnn import plots
 from fastnn.layers import Dense, Input
 
 matplotlib.use("Agg")
@@ -44,18 +44,12 @@ def print_table(name: str, model: fastnn.Sequential) -> bool:
 
 def draw(models: dict[str, fastnn.Sequential], path: Path) -> None:
     """The output of each network over the square, with the four points of the table."""
-    side = np.linspace(-0.3, 1.3, 200, dtype=np.float32)
-    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    figure, axes = plt.subplots(1, len(models), figsize=(4 * len(models), 4.2), layout="constrained", squeeze=False)
-    for axis, (name, model) in zip(axes[0], models.items(), strict=True):
-        X, y = fastnn.datasets.gate(name)
-        values = model.predict(grid).reshape(len(side), -1)
-        image = axis.pcolormesh(side, side, values, cmap="RdBu", vmin=0, vmax=1, rasterized=True)
-        for (a, b), truth in zip(X, y, strict=True):
-            axis.text(a, b, str(truth), ha="center", va="center", bbox={"boxstyle": "circle", "facecolor": "white"})
-        axis.set(title=name.upper(), xlabel="a", ylabel="b", xticks=[0, 1], yticks=[0, 1], aspect="equal")
-    figure.colorbar(image, ax=axes[0].tolist(), label="output of the network", shrink=0.8)
-    figure.savefig(path, dpi=120)
+    figure, axes = plt.subplots(1, len(models), figsize=(4 * len(models), 3.8), layout="constrained", squeeze=False)
+    for ax, (name, model) in zip(axes[0], models.items(), strict=True):
+        plots.decision_boundary(model, *fastnn.datasets.gate(name), ax=ax).set_title(name.upper())
+    for ax in axes[0, :-1]:
+        ax.get_legend().remove()  # one is enough
+    figure.savefig(path, dpi=90)
 
 
 def main() -> int:

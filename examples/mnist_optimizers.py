@@ -15,6 +15,7 @@ import matplotlib
 import numpy as np
 
 import fastnn
+from fastnn import plots
 from fastnn.layers import Dense, Flatten, Input
 
 matplotlib.use("Agg")
@@ -56,7 +57,7 @@ def main() -> int:
         return 0
     data, test = (X / np.float32(255), y), (X_test / np.float32(255), y_test)
 
-    figure, axis = plt.subplots(figsize=(7, 5), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.5, 4), layout="constrained")
     print(f"{'optimizer':<10} {'test accuracy':>13} {'published':>10} {'seconds':>8}   (seeds: {arguments.seeds})")
     for optimizer, published in PUBLISHED.items():
         began = time.perf_counter()
@@ -65,14 +66,15 @@ def main() -> int:
         accuracy = np.mean([accuracy for accuracy, _ in runs])
         print(f"{optimizer:<10} {accuracy:>13.4f} {published:>10.4f} {elapsed:>8.1f}", flush=True)
         curve = np.mean([history["val_accuracy"] for _, history in runs], axis=0)
-        axis.plot(np.arange(1, 6), curve, marker="o", label=optimizer)
+        i = len(axis.lines)
+        axis.plot(np.arange(1, 6), curve, marker=plots.MARKERS[i], color=plots.COLOURS[i], label=optimizer)
 
     axis.set(title="MNIST, 784-300-100-10", xlabel="epoch", ylabel="validation accuracy", xticks=range(1, 6))
     axis.grid(True, alpha=0.3)
     axis.legend(loc="lower right")
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "mnist_optimizers.png"
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=90)
     print(f"Picture: {path.resolve()}")
     return 0
 

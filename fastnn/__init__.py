@@ -1,10 +1,18 @@
 """fastnn: neural networks on CPUs, trained and served at the machine's limit."""
 
+from typing import TYPE_CHECKING, Any
+
 from fastnn import activations, datasets, initializers, layers, losses, metrics, optimizers
 from fastnn.backend import get_num_threads, set_num_threads, show_config
 from fastnn.callbacks import History
 from fastnn.errors import DivergenceError, NotCompiledError
 from fastnn.model import Sequential
+
+if TYPE_CHECKING:
+    from fastnn import lbfgs, schedules
+    from fastnn.learning_rate import find_learning_rate
+    from fastnn.minimization import minimize
+    from fastnn.perceptron import Perceptron
 
 __version__ = "0.1.0"
 
@@ -12,15 +20,42 @@ __all__ = [
     "DivergenceError",
     "History",
     "NotCompiledError",
+    "Perceptron",
     "Sequential",
     "activations",
     "datasets",
+    "find_learning_rate",
     "get_num_threads",
     "initializers",
     "layers",
+    "lbfgs",
     "losses",
     "metrics",
+    "minimize",
     "optimizers",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]
+
+_LAZY = {  # name -> module: imported when first used
+    "Perceptron": "perceptron",
+    "find_learning_rate": "learning_rate",
+    "lbfgs": "lbfgs",
+    "minimize": "minimization",
+    "schedules": "schedules",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"fastnn.{_LAZY[name]}")
+    value = globals()[name] = getattr(module, name, module)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

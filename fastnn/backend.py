@@ -116,6 +116,36 @@ def threads_for(flops: float) -> int:
 FLOPS_PER_THREAD = 1_000_000
 
 
+class Team:
+    """Chooses the number of threads of each slice of a fit by their measured speed.
+
+    Where other programs share the cores, threads that wait for each other can be slower than one alone. So, from time to
+    time, one slice runs on one thread (or on all, if one was faster), and the better of the two goes on. Results do not
+    depend on it.
+    """
+
+    FIRST, EVERY = 6, 40  # slices before the first look at the other size, and between two looks
+
+    def __init__(self, threads: int) -> None:
+        self.sizes = (threads, 1)
+        self.pace = [0.0, 0.0]  # seconds a step takes with each size, as last measured
+        self.chosen = self.running = 0
+        self.slices = 0
+
+    def size(self) -> int:
+        """Threads for the next slice."""
+        self.slices += 1
+        look = self.sizes[0] > 1 and self.slices % self.EVERY == self.FIRST
+        self.running = 1 - self.chosen if look else self.chosen
+        return self.sizes[self.running]
+
+    def report(self, seconds_per_step: float) -> None:
+        """How fast the slice was."""
+        self.pace[self.running] = seconds_per_step
+        if min(self.pace) > 0:
+            self.chosen = int(self.pace[1] < self.pace[0])
+
+
 def show_config() -> None:
     """Prints the version, the CPU level in use and the possible ones, the threads, and NumPy's version."""
     import platform

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Rows = NDArray[np.int64]
 READABLE = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
 
 
@@ -144,7 +145,7 @@ def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[
 
 
 def check_range(source: Source, kind: str, loss: str, name: str = "y") -> None:
-    """Targets lie where the loss is defined: probabilities in [0, 1], counts above 0, signs of -1 and 1 (or 0 and 1)."""
+    """Targets lie where the loss is defined: probabilities in [0, 1], counts above 0, signs of -1, 1 (or 0, 1)."""
     limits = {"probabilities": (0, 1), "counts": (0, np.inf), "signs": (-1, 1)}
     if kind not in limits:
         return
@@ -167,6 +168,115 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ValueError(f"{name} must hold finite numbers of 0 or more")
     return array
+
+
+class Batches:
+    """Base of a user's own batches: anything that counts them and makes each when asked, from disk for instance.
+
+    A subclass has ``__len__``, the number of batches, and ``__getitem__(i)``, which returns (x, y) or (x, y,
+    sample_weight). ``on_epoch_end`` is called after each epoch. ``Sequential.fit`` takes one in the place of x and y.
+
+    >>> class Squares(Batches):
+    ...     def __len__(self):
+    ...         return 10
+    ...     def __getitem__(self, i):
+    ...         x = np.linspace(i, i + 1, 20)[:, None]
+    ...         return x, x**2
+    >>> len(Squares()), Squares()[3][0].shape
+    (10, (20, 1))
+    """
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} needs __len__, the number of batches")
+
+    def __getitem__(self, i: int) -> tuple[Any, ...]:
+        raise NotImplementedError(f"{type(self).__name__} needs __getitem__(i), which returns (x, y)")
+
+    def on_epoch_end(self) -> None:
+        """Called after each epoch."""
+
+
+def are_batches(x: Any, y: Any) -> bool:
+    """Whether x stands for batches (x, y) rather than for an array: there is no y, and NumPy cannot read x directly."""
+    if y is not None or hasattr(x, "__array__") or isinstance(x, (str, bytes, dict)):
+        return False
+    return hasattr(x, "__iter__") or (hasattr(x, "__len__") and hasattr(x, "__getitem__"))
+
+
+def classes_of(y: Source, kind: str) -> NDArray[Any] | None:
+    """The class of each row: labels, one column of whole numbers, or the place of the 1 in one-hot rows; else None."""
+    array = y.array
+    if kind == "labels":
+        return array
+    if array.shape[1] == 1:
+        column = array[:, 0]
+        return column if (column == np.floor(column)).all() else None
+    ones = array == 1
+    one_hot = (ones.sum(axis=1) == 1).all() and np.count_nonzero(array) == len(array)
+    return ones.argmax(axis=1) if one_hot else None
+
+
+def class_factors(class_weight: Any, y: Source, kind: str, outputs: int, dtype: np.dtype) -> NDArray[Any] | None:
+    """The factor of each row from a dict label -> factor; labels that it does not name have 1."""
+    if class_weight is None:
+        return None
+    if not isinstance(class_weight, dict):
+        raise TypeError(f"class_weight must be a dict label -> factor, got {class_weight!r}")
+    allowed = range(outputs) if outputs > 1 else (-1, 0, 1) if kind == "signs" else (0, 1)
+    for label, factor in class_weight.items():
+        if isinstance(label, bool) or label not in allowed:
+            raise ValueError(f"class_weight has the label {label!r}, expected one of {', '.join(map(str, allowed))}")
+        if not isinstance(factor, (int, float, np.number)) or not 0 <= factor < np.inf:
+            raise ValueError(f"class_weight[{label}] must be a finite number of 0 or more, got {factor!r}")
+    classes = classes_of(y, kind) if kind in ("labels", "probabilities", "signs") else None
+    if classes is None:
+        raise ValueError("class_weight needs classes in y: labels, 0 and 1, or one-hot rows; use sample_weight instead")
+    factors = np.ones(len(y), dtype=dtype)
+    for label, factor in class_weight.items():
+        factors[classes == label] = factor
+    return factors
+
+
+def split_rows(share: Any, shuffled: NDArray[np.int64], classes: NDArray[Any] | None) -> tuple[Rows, Rows]:
+    """Row numbers for training and for validation, each ascending. With classes, each has its share of both.
+
+    shuffled: all row numbers in random order.
+
+    >>> train, test = split_rows(0.25, np.arange(8), np.array([0, 0, 0, 0, 1, 1, 1, 1]))
+    >>> train.tolist(), test.tolist()
+    ([1, 2, 3, 5, 6, 7], [0, 4])
+    """
+    n = len(shuffled)
+    if isinstance(share, bool) or not isinstance(share, (int, float, np.number)) or not 0 < share < 1:
+        raise ValueError(f"validation_split must be a number from 0 to below 1, got {share!r}")
+    held = round(n * float(share))
+    if not 0 < held < n:
+        raise ValueError(
+            f"validation_split={share} of {n} rows leaves {n - held} to train and {held} to validate; both need one"
+        )
+    chosen = shuffled[:held]
+    if classes is not None:
+        # Row number r of the c rows of a class stands at (r + 1/2) / c: the first come evenly from all classes.
+        grouped = shuffled[np.argsort(classes[shuffled], kind="stable")]
+        _, counts = np.unique(classes, return_counts=True)
+        place = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+        chosen = grouped[np.argsort(place, kind="stable")[:held]]
+    mask = np.zeros(n, dtype=bool)
+    mask[chosen] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def check_indices(indices: Any, rows: int) -> NDArray[np.int64]:
+    """What a sampler returned, as the engine takes it."""
+    array = np.asarray(indices)
+    if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"the sampler must return at least one row number in one axis, got shape {array.shape}, dtype {array.dtype}"
+        )
+    least, most = int(array.min()), int(array.max())
+    if least < 0 or most >= rows:
+        raise ValueError(f"the sampler returned row numbers from {least} to {most}, expected 0 to {rows - 1}")
+    return np.ascontiguousarray(array, dtype=np.int64)
 
 
 def as_generator(rng: Any) -> np.random.Generator:

@@ -39,6 +39,23 @@ def digits() -> Data:
     return table[:, :64].copy(), table[:, 64].astype(np.int64)
 
 
+def breast_cancer() -> Data:
+    """569 breast tumours: X float64 (569, 30), measures of the cell nuclei, y (569,) 0 malignant, 1 benign.
+
+    "Breast Cancer Wisconsin (Diagnostic)" by W. Wolberg, O. Mangasarian, N. Street and W. Street, UCI Machine Learning
+    Repository, 1995, doi 10.24432/C5DW2B, licence CC BY 4.0; bundled with fastnn, in scikit-learn's order.
+
+    >>> X, y = breast_cancer()
+    >>> X.shape, X.dtype, np.bincount(y).tolist()
+    ((569, 30), dtype('float64'), [212, 357])
+    """
+    import gzip  # here, because importing fastnn shall cost little
+
+    with gzip.open(os.path.join(os.path.dirname(__file__), "_data", "breast_cancer.csv.gz"), "rt") as file:
+        table = np.loadtxt(file, delimiter=",", skiprows=1)
+    return table[:, :30].copy(), table[:, 30].astype(np.int64)
+
+
 def gate(name: str) -> Data:
     """The four rows of a logic gate: "and", "or", "xor", "nand" or "nor".
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,7 +185,7 @@ class FromCallable(Initializer):
         return values
 
 
-def as_initializer(given: object) -> object:
+def as_initializer(given: Any) -> Any:
     """An array or a callable becomes an Initializer; all else is left to the catalogue."""
     if isinstance(given, (np.ndarray, list, int, float)):
         return Constant(given)

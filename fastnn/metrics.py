@@ -1,20 +1,47 @@
-"""Metrics: exact over everything they have seen, never a mean of batch values."""
+"""Metrics: exact over everything they have seen, never a mean of batch values.
+
+Sample weights do not enter: a metric describes the samples as they are. Conventions are scikit-learn's where Keras
+approximates (AUC) or averages batches.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
 from fastnn.settings import Settings
 
+if TYPE_CHECKING:
+    from fastnn.losses import Loss
 
-class Metric(Settings, frozen=False):
-    """Base of all metrics: reset(), update() once for each piece of data, result()."""
+AVERAGES = ("auto", "binary", "macro", "micro", "weighted")
 
-    name: ClassVar[str]
+
+class Metric(Settings, frozen=False, kw_only=True):
+    """Base of all metrics: reset(), update() once for each piece of data, result().
+
+    name: the key in ``History.history``, where "val_" may stand before it.
+    """
+
+    name: str = "metric"
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        """Told once, by ``compile``, which loss and how many outputs the model has; refuses what makes no sense."""
+        columns = loss.columns(outputs)
+        if loss.targets != "labels" and columns != outputs:
+            raise ValueError(
+                f"metric {self.name!r} compares each output with a target, but loss {loss.name!r} has {columns} target"
+                f" columns for {outputs} outputs; leave the metric out"
+            )
 
     def reset(self) -> None:
+        """Forgets all samples."""
         raise NotImplementedError
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
@@ -22,14 +49,37 @@ class Metric(Settings, frozen=False):
         raise NotImplementedError
 
     def result(self) -> float:
+        """The value over all samples since ``reset``; NaN where it is not defined."""
         raise NotImplementedError
 
 
-class Accuracy(Metric):
+# -- classification ----------------------------------------------------------------------------------------------------
+
+
+class _Decided(Metric):
+    """Base of metrics that need to know how outputs become answers: one class of a row, or yes or no for each output.
+
+    Each output is an answer of its own behind the binary and the hinge losses, and where there is only one.
+    """
+
+    _binary = False
+    _limit = 0.5
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        super().prepare(loss, outputs)
+        self._binary = loss.name.startswith("binary_") or loss.targets == "signs"
+        self._limit = 0.0 if loss.targets == "signs" else 0.5
+
+    def _elementwise(self, outputs: NDArray) -> bool:
+        return self._binary or outputs.shape[1] == 1
+
+
+class Accuracy(_Decided):
     """Share of right answers, as Keras' "accuracy" chooses it.
 
     One output: (output > 0.5) == y, for several outputs with probabilities as targets of a binary loss too, element by
-    element (``binary``). Otherwise the largest output must be the label, or the largest target.
+    element (``binary``). Behind a hinge loss the limit is 0. Otherwise the largest output must be the label, or the
+    largest target.
 
     >>> metric = Accuracy()
     >>> metric.update(np.array([1, 0]), np.array([[0.9], [0.8]]), np.array([0, 0]))
@@ -40,17 +90,14 @@ class Accuracy(Metric):
     name = "accuracy"
     binary: bool = False
 
-    def __post_init__(self) -> None:
-        self.reset()
-
     def reset(self) -> None:
         self.right = self.total = 0
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        if self.binary or outputs.shape[1] == 1:
-            match = (outputs > 0.5) == (y.reshape(outputs.shape) > 0.5)
+        if self.binary or self._elementwise(outputs):
+            match = (outputs > self._limit) == (_like(y, outputs, self.name) > 0.5)
         else:
-            match = classes == (y.reshape(len(y)) if y.size == len(y) else y.argmax(axis=1))
+            match = classes == _labels(y, outputs, self.name)
         self.right += int(np.count_nonzero(match))
         self.total += match.size
 
@@ -58,5 +105,535 @@ class Accuracy(Metric):
         return self.right / self.total if self.total else float("nan")
 
 
-ENTRIES: tuple[type[Metric], ...] = (Accuracy,)
-ALIASES = {"acc": "accuracy"}
+class BinaryAccuracy(Accuracy):
+    """Share of outputs on the right side of ``threshold``, element by element: (output > threshold) == (y > 0.5).
+
+    >>> metric = BinaryAccuracy(threshold=0.7)
+    >>> metric.update(np.array([[1, 0]]), np.array([[0.9, 0.6]]), np.array([0]))
+    >>> metric.result()
+    1.0
+    """
+
+    name = "binary_accuracy"
+    binary: bool = True
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_threshold(self.threshold)
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        super().prepare(loss, outputs)
+        if loss.targets == "labels":
+            raise ValueError(
+                f"metric {self.name!r} compares each output with a target, but the targets of loss {loss.name!r} are"
+                " labels; use 'accuracy'"
+            )
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        self._limit = self.threshold
+        super().update(y, outputs, classes)
+
+
+class CategoricalAccuracy(Metric):
+    """Share of rows whose largest output is the label, or the largest target.
+
+    >>> metric = CategoricalAccuracy()
+    >>> metric.update(np.array([[0, 1], [0, 1]]), np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 0]))
+    >>> metric.result()
+    0.5
+    """
+
+    name = "categorical_accuracy"
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        super().prepare(loss, outputs)
+        _check_several(self.name, outputs)
+
+    def reset(self) -> None:
+        self.right = self.total = 0
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        self.right += int(np.count_nonzero(classes == _labels(y, outputs, self.name)))
+        self.total += len(outputs)
+
+    def result(self) -> float:
+        return self.right / self.total if self.total else float("nan")
+
+
+class SparseCategoricalAccuracy(CategoricalAccuracy):
+    """``CategoricalAccuracy`` under the name that Keras has for integer labels."""
+
+    name = "sparse_categorical_accuracy"
+
+
+class TopKCategoricalAccuracy(CategoricalAccuracy):
+    """Share of rows whose label is among the k largest outputs: fewer than k outputs are larger than the label's.
+
+    y: labels or one-hot rows. Of equal outputs each has its chance, as in Keras.
+
+    >>> metric = TopKCategoricalAccuracy(k=2)
+    >>> metric.update(np.array([1, 2]), np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([0, 0]))
+    >>> metric.result()
+    0.5
+    """
+
+    name = "top_k_categorical_accuracy"
+    k: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.k, bool) or not hasattr(self.k, "__index__") or self.k < 1:
+            raise ValueError(f"k must be a whole number of 1 or more, got {self.k!r}")
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        own = np.take_along_axis(outputs, _labels(y, outputs, self.name)[:, None], axis=1)
+        above = np.count_nonzero(~(outputs <= own), axis=1)  # NaN counts as larger
+        self.right += int(np.count_nonzero(above < self.k))
+        self.total += len(outputs)
+
+
+class _Counted(_Decided):
+    """Base of precision, recall and F1: counts of each class.
+
+    average: "binary", the value of class 1 of two; "macro", the mean of the classes' values (of those that occur in
+    answers or targets); "micro", of all classes' counts together; "weighted", the mean by the classes' true shares;
+    "auto", "binary" for two classes and "macro" for more. threshold: an output above it means class 1, for one output
+    and for several outputs of a binary loss (then each output is a class of its own); None is 0.5, or 0 behind a hinge
+    loss. Where a ratio is 0 / 0 the value is 0, as in scikit-learn.
+    """
+
+    average: str = "auto"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.average not in AVERAGES:
+            raise ValueError(f"average must be one of {', '.join(AVERAGES)}, got {self.average!r}")
+        if self.threshold is not None:
+            _check_threshold(self.threshold)
+        super().__post_init__()
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        super().prepare(loss, outputs)
+        if self.average == "binary" and (outputs > 2 or (outputs == 2 and self._binary)):
+            raise ValueError(
+                f"metric {self.name!r} has average='binary' but the model has {outputs} outputs;"
+                " use average='macro' or 'micro'"
+            )
+
+    def reset(self) -> None:
+        self.true = self.answered = self.actual = np.zeros(0, dtype=np.int64)
+        self.separate = False
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        limit = self._limit if self.threshold is None else self.threshold
+        if self._elementwise(outputs):
+            positive, wanted = outputs > limit, _like(y, outputs, self.name) > 0.5
+            if outputs.shape[1] > 1:
+                self.separate = True
+                self._add((positive & wanted).sum(axis=0), positive.sum(axis=0), wanted.sum(axis=0))
+                return
+            answers, labels, n = positive[:, 0].astype(np.int64), wanted[:, 0].astype(np.int64), 2
+        else:
+            answers, labels, n = classes, _labels(y, outputs, self.name), outputs.shape[1]
+        true = np.bincount(labels[answers == labels], minlength=n)
+        self._add(true, np.bincount(answers, minlength=n), np.bincount(labels, minlength=n))
+
+    def _add(self, true: NDArray, answered: NDArray, actual: NDArray) -> None:
+        if not self.true.size:
+            self.true, self.answered, self.actual = true, answered, actual
+        else:
+            self.true, self.answered, self.actual = self.true + true, self.answered + answered, self.actual + actual
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def result(self) -> float:
+        true, answered, actual = self.true, self.answered, self.actual
+        if not true.size:
+            return float("nan")
+        average = self.average
+        if average == "auto":
+            average = "binary" if len(true) == 2 and not self.separate else "macro"
+        if average == "binary":
+            if len(true) != 2 or self.separate:
+                raise ValueError(f"{self.name}: average='binary' needs two classes, got {len(true)}; use 'macro'")
+            return float(self._value(true[1:], answered[1:], actual[1:])[0])
+        if average == "micro":
+            return float(
+                self._value(true.sum(keepdims=True), answered.sum(keepdims=True), actual.sum(keepdims=True))[0]
+            )
+        values = self._value(true, answered, actual)
+        if average == "weighted":
+            return float(_ratio((values * actual).sum(keepdims=True), actual.sum(keepdims=True))[0])
+        seen = np.ones(len(true), dtype=bool) if self.separate else (answered + actual) > 0
+        return float(values[seen].mean())
+
+
+class Precision(_Counted):
+    """True positives / all answered as positive.
+
+    >>> metric = Precision()
+    >>> metric.update(np.array([1, 0, 1]), np.array([[0.9], [0.8], [0.3]]), np.array([0, 0, 0]))
+    >>> metric.result()
+    0.5
+    """
+
+    name = "precision"
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        return _ratio(true, answered)
+
+
+class Recall(_Counted):
+    """True positives / all that are positive.
+
+    >>> metric = Recall(average="macro")
+    >>> metric.update(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), np.array([0, 0, 1]))
+    >>> metric.result()
+    0.75
+    """
+
+    name = "recall"
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        return _ratio(true, actual)
+
+
+class F1(_Counted):
+    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
+
+    >>> metric = F1()
+    >>> metric.update(np.array([1, 0, 1]), np.array([[0.9], [0.8], [0.7]]), np.array([0, 0, 0]))
+    >>> metric.result()
+    0.8
+    """
+
+    name = "f1"
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        return _ratio(2 * true, answered + actual)
+
+
+class AUC(_Decided):
+    """Area under the ROC curve: the chance that a positive sample has a larger output than a negative one.
+
+    From ranks, with ties at their mean: (R - P (P + 1) / 2) / (P N), R the sum of the P positives' ranks; exact, where
+    Keras has 200 thresholds. All outputs are kept until the end of the epoch. More than two classes: the mean of each
+    class against the rest. NaN where a class has no positives or no negatives. Source: Mann and Whitney, 1947; Hanley
+    and McNeil, Radiology 143, 1982.
+
+    >>> metric = AUC()
+    >>> metric.update(np.array([1, 0, 1, 0]), np.array([[0.9], [0.8], [0.3], [0.3]]), np.zeros(4, dtype=int))
+    >>> metric.result()
+    0.625
+    """
+
+    name = "auc"
+
+    def reset(self) -> None:
+        self.scores: list[NDArray] = []
+        self.truths: list[NDArray[np.bool_]] = []
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        if self._elementwise(outputs):
+            score, truth = outputs, _like(y, outputs, self.name) > 0.5
+        else:
+            n = outputs.shape[1]
+            kept = np.arange(n) if n > 2 else np.array([1])
+            score, truth = outputs[:, kept], _labels(y, outputs, self.name)[:, None] == kept
+        self.scores.append(score.copy())  # the caller uses its buffer again
+        self.truths.append(truth)
+
+    def result(self) -> float:
+        if not self.scores:
+            return float("nan")
+        scores, truths = np.concatenate(self.scores), np.concatenate(self.truths)
+        return float(np.mean([_area(score, truth) for score, truth in zip(scores.T, truths.T, strict=True)]))
+
+
+class LogLoss(_Decided):
+    """Mean of -log p of what was true, p cut to [eps, 1 - eps] of the outputs' type, as in scikit-learn.
+
+    One output, and several of a binary loss: -(y log p + (1 - y) log(1 - p)), the mean of all elements. Otherwise
+    -sum_k y_k log p_k for each row, y a label or a row of probabilities.
+
+    >>> metric = LogLoss()
+    >>> metric.update(np.array([1, 0]), np.array([[0.5], [0.5]]), np.array([0, 0]))
+    >>> round(metric.result(), 4)
+    0.6931
+    """
+
+    name = "log_loss"
+
+    def reset(self) -> None:
+        self.sum, self.total = 0.0, 0
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        least = np.finfo(outputs.dtype).eps if outputs.dtype.kind == "f" else np.finfo(np.float64).eps
+        p = np.clip(outputs.astype(np.float64), least, 1 - least)
+        if self._elementwise(outputs):
+            t = _like(y, outputs, self.name).astype(np.float64)
+            values = -(t * np.log(p) + (1 - t) * np.log1p(-p))
+        elif y.size == len(y):
+            values = -np.log(np.take_along_axis(p, _labels(y, outputs, self.name)[:, None], axis=1))
+        else:
+            values = -(_like(y, outputs, self.name) * np.log(p)).sum(axis=1)
+        self.sum += float(values.sum())
+        self.total += values.size
+
+    def result(self) -> float:
+        return self.sum / self.total if self.total else float("nan")
+
+
+# -- regression --------------------------------------------------------------------------------------------------------
+
+
+class _Error(Metric):
+    """Base of means over all elements, in float64."""
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        super().prepare(loss, outputs)
+        if loss.targets == "labels" and outputs > 1:
+            raise ValueError(
+                f"metric {self.name!r} compares outputs with numbers, but the targets of loss {loss.name!r} are labels;"
+                " use a metric of classification, for instance 'accuracy'"
+            )
+
+    def reset(self) -> None:
+        self.sum, self.total = 0.0, 0
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        errors = outputs.astype(np.float64) - _like(y, outputs, self.name)
+        self.sum += self._total(errors)
+        self.total += errors.size
+
+    def _total(self, errors: NDArray[np.float64]) -> float:
+        return float(np.vdot(errors, errors))
+
+    def result(self) -> float:
+        return self.sum / self.total if self.total else float("nan")
+
+
+class MeanSquaredError(_Error):
+    """Mean of (output - y)^2 over all samples and outputs.
+
+    >>> metric = MeanSquaredError()
+    >>> metric.update(np.array([1.0, 2.0]), np.array([[1.0], [4.0]]), np.array([0, 0]))
+    >>> metric.result()
+    2.0
+    """
+
+    name = "mse"
+
+
+class RootMeanSquaredError(_Error):
+    """Root of the mean of (output - y)^2 over all samples and outputs: the root once, at the end.
+
+    >>> metric = RootMeanSquaredError()
+    >>> metric.update(np.array([1.0, 1.0]), np.array([[3.0], [3.0]]), np.array([0, 0]))
+    >>> metric.result()
+    2.0
+    """
+
+    name = "rmse"
+
+    def result(self) -> float:
+        return float(np.sqrt(super().result()))
+
+
+class MeanAbsoluteError(_Error):
+    """Mean of |output - y| over all samples and outputs.
+
+    >>> metric = MeanAbsoluteError()
+    >>> metric.update(np.array([1.0, 2.0]), np.array([[1.0], [4.0]]), np.array([0, 0]))
+    >>> metric.result()
+    1.0
+    """
+
+    name = "mae"
+
+    def _total(self, errors: NDArray[np.float64]) -> float:
+        return float(np.abs(errors).sum())
+
+
+class R2(_Error):
+    """Coefficient of determination, 1 - sum (output - y)^2 / sum (y - mean y)^2; the mean of the outputs' values.
+
+    1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else 0, as in scikit-learn. NaN
+    for fewer than two samples. Squares are summed about running means (Chan, Golub, LeVeque, 1983), so that a large
+    mean costs no digits.
+
+    >>> metric = R2()
+    >>> metric.update(np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [2.0]]), np.array([0, 0, 0]))
+    >>> metric.result()
+    0.5
+    """
+
+    name = "r2"
+
+    def reset(self) -> None:
+        super().reset()
+        self.errors = self.mean = self.squares = np.zeros(1)
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        if not len(outputs):
+            return
+        t = _like(y, outputs, self.name).astype(np.float64)
+        self.errors = self.errors + ((outputs - t) ** 2).sum(axis=0)
+        mean = t.mean(axis=0)
+        shift, all_rows = mean - self.mean, self.total + len(t)
+        self.squares = self.squares + ((t - mean) ** 2).sum(axis=0) + shift**2 * (self.total * len(t) / all_rows)
+        self.mean = self.mean + shift * (len(t) / all_rows)
+        self.total = all_rows
+
+    def result(self) -> float:
+        if self.total < 2:
+            return float("nan")
+        constant = self.squares == 0
+        values = 1 - self.errors / np.where(constant, 1, self.squares)
+        return float(np.where(constant, self.errors == 0, values).mean())
+
+
+# -- a function --------------------------------------------------------------------------------------------------------
+
+
+def confusion_matrix(
+    y_true: ArrayLike, y_pred: ArrayLike, classes: Sequence[Any] | NDArray | None = None
+) -> NDArray[np.int64]:
+    """Counts (classes, classes): row i, column j holds the samples of class i that were answered as class j.
+
+    y_true: labels (rows,), or one-hot rows. y_pred: labels (rows,), or the outputs of a model: (rows, classes), of
+    which the largest counts, or (rows, 1), which is class 1 above 0.5. classes: the labels in the wanted order; by
+    default all that occur, sorted, or 0 .. classes - 1 for outputs.
+
+    >>> confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2])
+    array([[1, 0, 0],
+           [0, 1, 1],
+           [0, 0, 1]])
+    >>> confusion_matrix(["cat", "dog"], ["dog", "dog"], classes=["dog", "cat"])
+    array([[1, 0],
+           [1, 0]])
+    """
+    true, count = _as_labels(y_true, "y_true")
+    answers, outputs = _as_labels(y_pred, "y_pred")
+    if len(true) != len(answers):
+        raise ValueError(f"y_true has {len(true)} rows but y_pred has {len(answers)}; they must be equal")
+    most = max(count, outputs)
+    if classes is not None:
+        table = np.asarray(classes)
+        if table.ndim != 1 or len(np.unique(table)) < len(table):
+            raise ValueError(f"classes must be a list of different labels, got {classes!r}")
+    elif most and true.dtype.kind in "biuf":
+        both = np.concatenate([true, answers])
+        if both.size and (both.min() < 0 or both.max() >= most):
+            raise ValueError(
+                f"labels must lie in 0 .. {most - 1} beside {most} outputs, got {both.min()} to {both.max()}"
+            )
+        table = np.arange(most)
+    else:
+        if (true.dtype.kind in "biuf") != (answers.dtype.kind in "biuf"):
+            raise TypeError(f"y_true holds {true.dtype} but y_pred {answers.dtype}; both must hold the same labels")
+        table = np.unique(np.concatenate([true, answers]))
+    order = np.argsort(table, kind="stable")
+    places = []
+    for name, labels in (("y_true", true), ("y_pred", answers)):
+        at = np.minimum(np.searchsorted(table[order], labels), max(len(table) - 1, 0))
+        found = table[order][at] == labels if len(table) else np.zeros(len(labels), dtype=bool)
+        if not np.all(found):
+            strange = labels[~found][0]
+            raise ValueError(
+                f"{name} has the label {strange.item()!r}, which is not in classes {table.tolist()}; add it"
+            )
+        places.append(order[at])
+    n = len(table)
+    return np.bincount(places[0] * n + places[1], minlength=n * n).reshape(n, n).astype(np.int64)
+
+
+def _as_labels(values: ArrayLike, name: str) -> tuple[NDArray, int]:
+    """Labels (rows,), and the number of classes where outputs say it, else 0."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] > 1:
+        return array.argmax(axis=1), array.shape[1]
+    if array.ndim == 2 and array.shape[1] == 1:
+        if array.dtype.kind == "f":
+            return (array[:, 0] > 0.5).astype(np.int64), 2
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}, expected labels (rows,) or outputs (rows, classes)")
+    if array.dtype.kind == "f" and not (array == np.floor(array)).all():
+        raise ValueError(
+            f"{name} has {array[array != np.floor(array)][0]}, which is no label; for the outputs of a model with one"
+            f" output pass an array of shape (rows, 1), for instance {name}.reshape(-1, 1)"
+        )
+    return array, 0
+
+
+# -- helpers -----------------------------------------------------------------------------------------------------------
+
+
+def _labels(y: NDArray, outputs: NDArray, name: str) -> NDArray[np.int64]:
+    """The true class of each row, from labels or one-hot rows."""
+    _check_several(name, outputs.shape[1])
+    labels = y.reshape(len(y)) if y.size == len(y) else _like(y, outputs, name).argmax(axis=1)
+    return labels.astype(np.int64, copy=False)
+
+
+def _like(y: NDArray, outputs: NDArray, name: str) -> NDArray:
+    """y in the shape of the outputs."""
+    if y.size != outputs.size:
+        raise ValueError(f"metric {name!r} needs a target for each output: y is {y.shape}, the outputs {outputs.shape}")
+    return y.reshape(outputs.shape)
+
+
+def _check_several(name: str, outputs: int) -> None:
+    if outputs < 2:
+        raise ValueError(f"metric {name!r} needs an output for each class, got 1 output; use 'binary_accuracy'")
+
+
+def _check_threshold(value: float) -> None:
+    if not -np.inf < value < np.inf:
+        raise ValueError(f"threshold must be a finite number, got {value!r}")
+
+
+def _ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:
+    return np.where(below > 0, above / np.maximum(below, 1), 0.0)
+
+
+def _area(score: NDArray, truth: NDArray[np.bool_]) -> float:
+    positives = int(np.count_nonzero(truth))
+    negatives = len(truth) - positives
+    if not positives or not negatives or np.isnan(score).any():
+        return float("nan")
+    _, group, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2  # from 1, equal scores share their mean
+    return (float(ranks[group[truth]].sum()) - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+ENTRIES: tuple[type[Metric], ...] = (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    Precision,
+    Recall,
+    F1,
+    AUC,
+    LogLoss,
+    MeanSquaredError,
+    RootMeanSquaredError,
+    MeanAbsoluteError,
+    R2,
+)
+ALIASES = {
+    "acc": "accuracy",
+    "top_k": "top_k_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy": "top_k_categorical_accuracy",
+    "f1_score": "f1",
+    "roc_auc": "auc",
+    "mean_squared_error": "mse",
+    "root_mean_squared_error": "rmse",
+    "mean_absolute_error": "mae",
+    "r2_score": "r2",
+}

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import backend, counter, training
+from fastnn import backend, counter, files, training
 from fastnn.callbacks import History
 from fastnn.catalogue import resolve, unknown
-from fastnn.data import Source, as_generator, check_finite, check_range, check_rows, features, readable, targets
+from fastnn.data import (
+    Source,
+    are_batches,
+    as_generator,
+    check_finite,
+    check_range,
+    check_rows,
+    features,
+    readable,
+    targets,
+)
 from fastnn.errors import NotCompiledError
 from fastnn.layers import Dense, Input, Layer
 from fastnn.layers.base import _positive
 from fastnn.losses import Loss
-from fastnn.metrics import Accuracy, Metric
+from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.program import Program, lower
+
+if TYPE_CHECKING:
+    from fastnn.augmentation import ImageAugmentation
 
 ENGINES = ("compiled", "reference")
 
@@ -64,6 +78,7 @@ class Sequential:
         self.loss: Loss | None = None
         self.metrics: list[Metric] = []
         self.history: History | None = None
+        self.stop_training = False  # a callback may set it
         self._rng = as_generator(rng)
         self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
         self._epochs = 0  # since the model was made: each one has an order of its own
@@ -187,8 +202,7 @@ class Sequential:
                 " For two classes with one output use loss='binary_crossentropy'"
             )
         for metric in new_metrics:
-            if isinstance(metric, Accuracy) and new_loss.name == "binary_crossentropy":
-                metric.binary = True
+            metric.prepare(new_loss, self.program.outputs)
         with self._training():
             old = self.arena
             self._make_program(new_loss, new_optimizer)
@@ -199,49 +213,144 @@ class Sequential:
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
-        batch_size: int | None = None,
+        x: Any,
+        y: Any = None,
+        batch_size: int | str | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        validation_data: tuple[Any, ...] | None = None,
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
         sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        sampler: Callable[[int, np.random.Generator], ArrayLike] | None = None,
+        augmentation: ImageAugmentation | None = None,
     ) -> History:
         """Trains on X (rows, *input shape) and y, and returns the history of losses and metrics.
 
-        X may have any number type and any strides and is never copied as a whole. y: (rows,) labels for a sparse loss,
-        else (rows, outputs), or (rows,) for one output. batch_size: samples of a step, 32 by default; the last batch
-        may be short. verbose: 0 silent, 1 a progress bar (a line for each epoch outside a terminal), 2 a line for each
-        epoch, "auto" a bar in a terminal and silence elsewhere. validation_data: (X, y) or (X, y, sample_weight),
-        evaluated after each epoch. sample_weight: (rows,) factors of the samples' losses.
+        X may have any number type and any strides and is never copied as a whole; a ``numpy.memmap`` larger than memory
+        will do. y: (rows,) labels for a sparse loss, else (rows, outputs), or (rows,) for one output. Without y, x is
+        batches: a generator, any iterable of (x, y) or (x, y, sample_weight), or a ``fastnn.data.Batches``.
 
-        Raises ValueError or TypeError for bad input, before anything changes; DivergenceError when a loss is not
-        finite, with the weights of the start of that epoch. Ctrl-C raises KeyboardInterrupt within 0.2 s; the weights
-        are then those of the last finished step, and ``model.history`` holds the finished epochs.
+        - batch_size: samples of a step, 32 by default, or "all": gradient descent is "all", stochastic gradient descent
+          is 1. The last batch of an epoch may be short.
+        - epochs, initial_epoch: trains epochs number initial_epoch to epochs - 1; both end up in the history.
+        - verbose: 0 silent, 1 a progress bar (a line for each epoch outside a terminal), 2 a line for each epoch,
+          "auto" a bar in a terminal and silence elsewhere.
+        - callbacks: a list of ``fastnn.callbacks``.
+        - validation_data: (X, y) or (X, y, sample_weight), or batches, evaluated after each epoch.
+        - validation_split: this share of the rows is kept for validation instead. Unlike in Keras, which takes the last
+          rows, they are chosen at random, by the seed of the model alone, and classes keep their shares.
+        - validation_steps: only so many batches of the validation; validation_batch_size: the size of these; by default
+          batch_size. validation_freq: validates each so many epochs, or in the epochs of a list, counted from 1.
+        - shuffle: a new order of the rows (or of the batches of a ``Batches``) in each epoch.
+        - sample_weight: (rows,) factors of the samples' losses. class_weight: a dict label -> factor, for labels, 0 and
+          1, or one-hot rows; classes that it does not name have 1; multiplied with sample_weight.
+        - steps_per_epoch: an epoch is so many batches; the next one goes on where it ended.
+        - sampler: a function (epoch, rng) -> row numbers, the order of an epoch, of any length, with repetitions or
+          without: a curriculum. rng is a ``numpy.random.Generator`` for it, seeded by the model and the epoch.
+        - augmentation: a ``fastnn.augmentation.ImageAugmentation`` for the training images.
+
+        Raises ValueError or TypeError for bad input, before anything changes (a bad batch of a generator or a bad order
+        of a sampler: when it comes, with the weights of the last step); DivergenceError when a loss is not finite, with
+        the weights of the start of that epoch. Ctrl-C raises KeyboardInterrupt within 0.2 s; the weights are then those
+        of the last finished step, and ``model.history`` holds the finished epochs.
+
+        >>> from fastnn.layers import Input, Dense
+        >>> model = Sequential([Input(2), Dense(8, "tanh"), Dense(1, "sigmoid")], rng=0)
+        >>> model.compile("adam", "binary_crossentropy")
+        >>> X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+        >>> history = model.fit(X, y, batch_size="all", epochs=3, validation_split=0.25)
+        >>> sorted(history.history), history.epoch
+        (['loss', 'val_loss'], [0, 1, 2])
         """
         with self._training():
             self._need_compiled("fit")
-            batch_size = 32 if batch_size is None else _positive("fit", "batch_size", batch_size)
-            epochs = _positive("fit", "epochs", epochs)
-            data = training.Data.check(self, x, y, sample_weight)
-            validation = None
-            if validation_data is not None:
-                if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-                    raise ValueError("validation_data must be (X, y) or (X, y, sample_weight)")
-                extra = validation_data[2] if len(validation_data) == 3 else None
-                names = ("validation X", "validation y")
-                validation = training.Data.check(self, validation_data[0], validation_data[1], extra, names)
-            return training.fit(self, data, batch_size, epochs, verbose, validation, bool(shuffle))
+            run = training.Run(
+                self,
+                x,
+                y,
+                batch_size,
+                epochs,
+                verbose,
+                callbacks,
+                validation_split,
+                validation_data,
+                shuffle,
+                class_weight,
+                sample_weight,
+                initial_epoch,
+                steps_per_epoch,
+                validation_steps,
+                validation_batch_size,
+                validation_freq,
+                sampler,
+                augmentation,
+            )
+            return training.fit(run)
+
+    def fit_best_of(self, k: int, x: Any, y: Any = None, **arguments: Any) -> History:
+        """Trains k times from fresh starting weights and keeps the best, by the validation loss where there is one.
+
+        k: number of starting points. The other arguments are those of ``fit``; the loss that decides is that of the
+        weights at the end of each fit, on the validation data, or else on the training data. Returns the history of the
+        best. A start that diverges does not count; DivergenceError when all do. Ctrl-C leaves the best so far.
+
+        >>> from fastnn.layers import Input, Dense
+        >>> model = Sequential([Input(2), Dense(3, "tanh"), Dense(1)], rng=0)
+        >>> model.compile("adam", "mse")
+        >>> X = np.random.default_rng(0).normal(size=(20, 2))
+        >>> history = model.fit_best_of(3, X, X[:, 0] * X[:, 1], epochs=5)
+        >>> len(history.epoch)
+        5
+        """
+        with self._training():
+            self._need_compiled("fit_best_of")
+            k = _positive("fit_best_of", "k", k)
+            if hasattr(x, "__next__"):
+                raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
+            return training.fit_best_of(self, k, training.Run(self, x, y, **arguments))
+
+    def start_anew(self) -> None:
+        """Fresh starting weights from the model's generator; the optimizer begins anew."""
+        fresh = [
+            values.astype(self.dtype)
+            for layer, shape in zip(self.layers[1:], self._shapes(), strict=False)
+            for values in layer.initial_weights(shape, self._rng)
+        ]
+        self._make_program(self.loss, self.optimizer)
+        self.set_weights(fresh)
 
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike, batch_size: int | None = None, sample_weight: ArrayLike | None = None
-    ) -> float | list[float]:
-        """Loss on X and y, or a list of the loss and each metric in the order of ``compile``."""
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss on X and y, or a list of the loss and each metric in the order of ``compile``.
+
+        Without y, x is batches, as in ``fit``. steps: only so many batches. return_dict: a dict of all names instead.
+        """
         self._need_compiled("evaluate")
         batch_size = 32 if batch_size is None else _positive("evaluate", "batch_size", batch_size)
-        results = list(training.evaluate(self, training.Data.check(self, x, y, sample_weight), batch_size).values())
-        return results if len(results) > 1 else results[0]
+        steps = None if steps is None else _positive("evaluate", "steps", steps)
+        data: training.Data | training.BatchFeed
+        if are_batches(x, y):
+            data = training.BatchFeed(self, x, None, steps)
+        else:
+            data = training.Data.check(self, x, y, sample_weight)
+        logs = training.evaluate(self, data, batch_size, steps)
+        results = list(logs.values())
+        return logs if return_dict else results if len(results) > 1 else results[0]
 
     def predict(self, x: ArrayLike) -> NDArray[Any]:
         """Outputs (rows, outputs) for X (rows, *input shape), in the model's dtype. X must be finite."""
@@ -280,13 +389,25 @@ class Sequential:
         check_range(source, loss.targets, loss.name, name)
         return source
 
+    @property
+    def seed(self) -> int:
+        """Of the counter-based generator."""
+        return self._seed
+
     def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:
         """The order of the samples of the next epoch: a function of the seed and the number of epochs so far."""
         self._epochs += 1
-        if not shuffle:
-            return np.arange(n)
+        return self.permutation(self._epochs, n) if shuffle else np.arange(n)
+
+    def next_generator(self) -> np.random.Generator:
+        """For a sampler: a function of the seed and the number of epochs so far."""
+        self._epochs += 1
+        return np.random.default_rng([self._seed, self._epochs])
+
+    def permutation(self, stream: int, n: int) -> NDArray[np.int64]:
+        """A random order of n rows: a function of the seed and the stream."""
         permutation = counter.permutation if self.engine_name == "reference" else backend.machine.permutation
-        return permutation(self._seed, self._epochs, n)
+        return permutation(self._seed, stream, n)
 
     def run_steps(
         self,
@@ -378,6 +499,20 @@ class Sequential:
         for op in self.program.steps:
             self.program.write(self.arena[0], op, arrays[: len(op.shapes)])
             arrays = arrays[len(op.shapes) :]
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Writes all weights to a file in NumPy's .npz format, under the names of their layers.
+
+        The file appears whole or not at all: a crash leaves an older one as it was. Its name is ``path``, unchanged.
+        """
+        files.save_weights(self, path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Sets all weights from a file of ``save_weights``. The optimizer's state stays.
+
+        Raises ValueError where the layers' names or shapes are others, before anything changes.
+        """
+        files.load_weights(self, path)
 
     def count_params(self) -> int:
         """Number of weights and biases."""

@@ -7,7 +7,7 @@ array, in place. Both engines use the same scalars. The defaults are Keras' ones
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,9 @@ class Optimizer(Settings, kw_only=True, frozen=False):
 
     def rates(self, steps: Steps) -> Scalars:
         """The learning rate of each step, counted from 1."""
-        rate = self.learning_rate
+        rate: Any = self.learning_rate
+        if getattr(rate, "vectorized", False):  # a schedule of fastnn.schedules
+            return np.asarray(rate(steps - 1), dtype=np.float64)
         if callable(rate):
             return np.array([float(rate(int(step) - 1)) for step in steps])
         return np.full(len(steps), float(rate))

@@ -263,10 +263,10 @@ class Tape:
         return normal * gamma + beta, np.stack([normal, np.broadcast_to(inverse, x.shape)])
 
     def _words(self, i: int, x: Array) -> NDArray[np.uint32]:
-        return counter.matrix(self.seed, ((i + 1) << 48) ^ self.iteration, *x.shape)
+        return counter.matrix(self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1])
 
     def _normals(self, i: int, x: Array) -> Array:
-        return counter.normals(self.seed, ((i + 1) << 48) ^ self.iteration, *x.shape, self.program.width).astype(x.dtype)
+        return counter.normals(self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1], self.program.width).astype(x.dtype)
 
 
 def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array) -> Array:

@@ -1,19 +1,23 @@
-"""Epochs, validation, history: the only loop in Python. Between two calls of the engine no Python runs."""
+"""Epochs, validation, callbacks: the only loop in Python. Between two calls of the engine no Python runs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import backend
-from fastnn.callbacks import History, Progress, progress
-from fastnn.data import Source, check_rows, weights
+from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
+from fastnn.data import are_batches
 from fastnn.errors import DivergenceError
+from fastnn.feeds import BatchFeed, Data, Feed, RowFeed, pieces
+from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
+from fastnn.layers.base import _positive
 from fastnn.metrics import Metric
+from fastnn.progress import progress
 
 if TYPE_CHECKING:
     from fastnn.model import Sequential
@@ -23,132 +27,301 @@ FIRST_GUESS = 1e10  # operations per second, until the first slice is measured
 RECORDED = 1 << 22  # most outputs kept for the metrics between two updates of them
 
 
-class Data:
-    """Checked samples: x and y as the engine reads them, y as the metrics want it, weights."""
+class Run:
+    """The arguments of ``Sequential.fit``, checked: what is fed, what validates, who listens."""
 
-    def __init__(self, x: Source, y: Source, sample_weight: NDArray[Any] | None) -> None:
-        self.x, self.y, self.sample_weight = x, y, sample_weight
+    def __init__(
+        self,
+        model: Sequential,
+        x: Any,
+        y: Any = None,
+        batch_size: int | str | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        sampler: Callable[..., Any] | None = None,
+        augmentation: Any = None,
+    ) -> None:
+        self.model = model
+        self.epochs = _positive("fit", "epochs", epochs)
+        self.initial_epoch = _positive("fit", "initial_epoch", initial_epoch) if initial_epoch != 0 else 0
+        self.validation_freq = _check_freq(validation_freq)
+        self.validation_steps = _optional("validation_steps", validation_steps)
+        self.validation: Data | BatchFeed | None = None
+        steps = _optional("steps_per_epoch", steps_per_epoch)
+        streamed = are_batches(x, y)
+        batch = 32
+        if batch_size is not None and not (isinstance(batch_size, str) and batch_size == "all"):
+            batch = _positive("fit", "batch_size", batch_size)
+        _check_extras(model, sampler, augmentation, steps, streamed, validation_split)
+        split = not (isinstance(validation_split, (int, float)) and validation_split == 0)
+        if split and validation_data is not None:
+            raise ValueError("give validation_data or validation_split, not both")
+        self.feed: Feed
+        if streamed:
+            given = {"batch_size": batch_size, "sample_weight": sample_weight, "validation_split": split or None}
+            for name, value in given.items():
+                if value is not None:
+                    raise ValueError(f"{name} needs arrays x and y, but x is batches; put it into the batches")
+            self.feed = BatchFeed(model, x, bool(shuffle), steps, class_weight, augmentation)
+        else:
+            data = Data.check(model, x, y, sample_weight, class_weight=class_weight)
+            if split:
+                data, self.validation = data.split(model, validation_split)
+            if batch_size == "all":
+                batch = len(data)
+            self.feed = RowFeed(model, data, batch, bool(shuffle), steps, sampler, augmentation)
+        self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
+        if validation_data is not None:
+            self.validation = _check_validation(model, validation_data, self.validation_steps)
+        if self.epochs - self.initial_epoch > 1:
+            for feed in (self.feed, self.validation):
+                if isinstance(feed, BatchFeed) and feed.once and feed.count is None:
+                    what = "validation_steps" if feed is self.validation else "steps_per_epoch"
+                    raise ValueError(
+                        f"a generator of {feed.name}batches can be read only once, expected one that lasts"
+                        f" {self.epochs} epochs; give {what}, or an object that can be read more than once"
+                    )
+        self.callbacks = check_callbacks(callbacks)
+        samples = self.feed.samples
+        if verbose == "auto" and any(isinstance(callback, ProgressBar) for callback in self.callbacks):
+            verbose = 0  # one bar is enough
+        display = progress(verbose, self.epochs, samples)
+        self.display: list[Callback] = [Verbose(display)] if display else []
+        names = ["loss", *(metric.name for metric in model.metrics)]
+        self.params = {
+            "verbose": verbose,
+            "epochs": self.epochs,
+            "steps": self.feed.steps,
+            "samples": samples,
+            "metrics": names + ([f"val_{name}" for name in names] if self.validation is not None else []),
+        }
 
-    def __len__(self) -> int:
-        return len(self.x)
-
-    @staticmethod
-    def check(model: "Sequential", x: Any, y: Any, sample_weight: Any, names: tuple[str, str] = ("X", "y")) -> "Data":
-        """From the user's arrays, or an error that names them."""
-        source = model.check_features(x, names[0])
-        target = model.check_targets(y, names[1])
-        check_rows(source, names[0], target, names[1])
-        return Data(source, target, weights(sample_weight, len(source), model.dtype))
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch ends with a validation."""
+        if self.validation is None:
+            return False
+        freq = self.validation_freq
+        return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
 
 
-def fit(
-    model: "Sequential",
-    data: Data,
-    batch_size: int,
-    epochs: int,
-    verbose: Any,
-    validation: Data | None,
-    shuffle: bool,
-) -> History:
+def fit(run: Run) -> History:
     """Trains the model; see ``Sequential.fit``."""
-    display = progress(verbose, epochs, len(data))
-    history = model.history = History()
-    safe = Snapshot(model, 0)
-    for epoch in range(epochs):
-        if display:
-            display.begin(epoch)
-        logs, safe = _epoch(model, data, batch_size, shuffle, epoch, display, safe)
-        if validation is not None:
-            results = evaluate(model, validation, batch_size)
-            logs |= {f"val_{name}": value for name, value in results.items()}
-        history.append(epoch, logs)
-        if display:
-            display.end(logs)
-    model.take_average()
+    model = run.model
+    history = History()
+    params = run.params | {"metrics": list(run.params["metrics"])}
+    callbacks = CallbackList([*run.callbacks, history, *run.display], model, params)
+    logs: Logs = {}
+    try:
+        callbacks.call("on_train_begin", {})
+        model.history, model.stop_training = history, False
+        safe = Snapshot(model, run.initial_epoch)
+        for epoch in range(run.initial_epoch, run.epochs):
+            callbacks.call("on_epoch_begin", epoch, {})
+            logs, safe = _epoch(run, callbacks, epoch, safe)
+            if run.validates(epoch):
+                assert run.validation is not None  # noqa: S101 - validates
+                results = evaluate(model, run.validation, run.evaluation_batch, run.validation_steps, callbacks)
+                logs |= {f"val_{name}": value for name, value in results.items()}
+            run.feed.end_epoch()
+            callbacks.call("on_epoch_end", epoch, logs)
+            if model.stop_training:
+                break
+        model.take_average()
+    except DivergenceError as error:
+        quiet = [callback for callback in run.callbacks if isinstance(callback, TerminateOnNaN)]
+        if not quiet:
+            raise
+        quiet[0].error, model.stop_training = error, True
+    finally:
+        callbacks.end(logs)
     return history
+
+
+def fit_best_of(model: Sequential, k: int, run: Run) -> History:
+    """Trains from k starting points; see ``Sequential.fit_best_of``."""
+    optimizer = model.optimizer
+    assert optimizer is not None  # noqa: S101 - Sequential.fit_best_of refuses before compile
+    rate = optimizer.learning_rate
+    best: tuple[float, Snapshot, History] | None = None
+    error: DivergenceError | None = None
+    try:
+        for _ in range(k):
+            model.start_anew()
+            optimizer.learning_rate = rate  # a callback may have changed it
+            try:
+                history = fit(run)
+                score = _score(run, history)
+            except DivergenceError as one:
+                error = one
+                continue
+            if np.isfinite(score) and (best is None or score < best[0]):
+                best = (score, Snapshot(model, 0), history)
+    finally:
+        if best is not None:
+            best[1].restore(model)
+            model.history = best[2]
+    if best is None:
+        raise error or DivergenceError(f"none of {k} starting points led to a finite loss; lower the learning rate")
+    return best[2]
+
+
+def _score(run: Run, history: History) -> float:
+    """The loss of the weights that a fit has left: of validation, else of training."""
+    data = run.validation if run.validation is not None else run.feed.data if isinstance(run.feed, RowFeed) else None
+    if data is None or (isinstance(data, BatchFeed) and data.once):
+        name = "loss" if data is None else "val_loss"
+        return history.history.get(name, [float("nan")])[-1]
+    steps = run.validation_steps if data is run.validation else None
+    return evaluate(run.model, data, run.evaluation_batch, steps)["loss"]
 
 
 class Snapshot:
     """Weights and optimizer state of the start of an epoch, to go back to."""
 
-    def __init__(self, model: "Sequential", epoch: int) -> None:
+    def __init__(self, model: Sequential, epoch: int) -> None:
         self.arena, self.iterations, self.epoch = model.arena.copy(), model.iterations, epoch
 
-    def restore(self, model: "Sequential") -> None:
+    def restore(self, model: Sequential) -> None:
         model.arena[:] = self.arena
         model.iterations = self.iterations
 
 
-def _epoch(
-    model: "Sequential", data: Data, batch: int, shuffle: bool, epoch: int, display: Progress | None, safe: Snapshot
-) -> tuple[dict[str, float], Snapshot]:
-    """One epoch: its logs, and weights to go back to, whose loss was finite (``safe`` until the first step proves more)."""
-    n = len(data)
-    batch = min(batch, n)
-    steps = -(-n // batch)
-    start = Snapshot(model, epoch)
-    order = model.next_order(n, shuffle)
-    losses = np.empty(steps)
-    recorded = _Recorder(model, data.y) if model.metrics else None
-    threads = backend.threads_for(model.program.flops * batch)
-    most = max(1, RECORDED // (batch * model.program.outputs)) if recorded else steps
-    count = max(1, int(SLICE * FIRST_GUESS / (model.program.flops * batch + 20000)))
-    done = 0
-    while done < steps:
-        count = min(count, most, steps - done)
-        first, last = done * batch, min(n, (done + count) * batch)
-        outputs = recorded.buffer(last - first) if recorded else None
+class _Epoch:
+    """The steps of one epoch, its losses, and weights to go back to (``safe``) whose loss was finite."""
+
+    def __init__(self, model: Sequential, callbacks: CallbackList, epoch: int, safe: Snapshot) -> None:
+        self.model, self.callbacks, self.epoch, self.safe = model, callbacks, epoch, safe
+        self.start = Snapshot(model, epoch)
+        self.recorded = _Recorder(model) if model.metrics else None
+        self.losses: list[NDArray[np.float64]] = []  # of the steps of each call, times their samples
+        self.done = self.seen = 0  # steps, samples
+        self.sum = 0.0  # of losses, to show
+
+    def train(self, data: Data, order: NDArray[np.int64], first: int, last: int, batch: int, threads: int) -> float:
+        """Steps over positions [first, last) of the order; returns the seconds that they took."""
+        model, count = self.model, -(-(last - first) // batch)
+        for callback in self.callbacks.batchwise:
+            callback.on_train_batch_begin(self.done, {})
+        losses = np.empty(count)
+        outputs = self.recorded.buffer(last - first) if self.recorded else None
         began = time.perf_counter()
-        finished = model.run_steps(data, order, first, count, batch, losses[done : done + count], outputs, threads)
+        finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads)
         elapsed = time.perf_counter() - began
-        if done + finished > 0:
-            safe = start
+        if self.done + finished > 0:  # the loss of a step proves the weights before it
+            self.safe = self.start
         if finished < count:
-            step = done + finished
-            raise _diverged(model, safe, f"the loss became {losses[step]} in epoch {epoch + 1}, step {step + 1}")
-        if recorded:
-            recorded.update(order[first:last])
-        done += count
-        if display:
-            display.update(last, float(losses[:done].mean()))
+            what = f"the loss became {losses[finished]} in epoch {self.epoch + 1}, step {self.done + finished + 1}"
+            raise _diverged(model, self.safe, what)
+        if self.recorded:
+            self.recorded.update(data.y.array[order[first:last]])
+        weighted = losses * batch
+        weighted[-1] = losses[-1] * (last - first - batch * (count - 1))
+        self.losses.append(weighted)
+        self.done += count
+        self.seen += last - first
+        if self.callbacks.batchwise or self.callbacks.slicewise:
+            self.sum += float(losses.sum())
+            for callback in self.callbacks.slicewise:
+                callback.on_slice_end(self.seen, {"loss": self.sum / self.done})
+            for callback in self.callbacks.batchwise:
+                callback.on_train_batch_end(self.done - 1, {"loss": self.sum / self.done})
+        return elapsed
+
+    def end(self) -> Logs:
+        """The logs of the epoch. Each sample counts alike; how steps were grouped changes no bit."""
+        if not self.model.is_finite():
+            what = f"the weights became infinite or NaN in epoch {self.epoch + 1}, step {self.done}"
+            raise _diverged(self.model, self.safe, what)
+        loss = float(np.concatenate(self.losses).sum()) / self.seen
+        return {"loss": loss} | (self.recorded.results() if self.recorded else {})
+
+
+def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tuple[Logs, Snapshot]:
+    """One epoch: its logs, and weights to go back to."""
+    model, feed = run.model, run.feed
+    epoch = _Epoch(model, callbacks, number, safe)
+    if isinstance(feed, RowFeed) and feed.augmentation is None:
+        _train_rows(epoch, feed, feed.order(number))
+    else:
+        for data in feed.batches(number):
+            n = len(data)
+            epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.program.flops * n))
+            if model.stop_training:
+                break
+    return epoch.end(), epoch.safe
+
+
+def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64]) -> None:
+    """The engine gathers the rows of many steps: slices of about 50 ms, of one step where a callback wants it."""
+    program = epoch.model.program
+    n, batch = len(order), feed.batch
+    steps = -(-n // batch)
+    threads = backend.threads_for(program.flops * batch)
+    most = max(1, RECORDED // (batch * program.outputs)) if epoch.recorded else steps
+    if epoch.callbacks.batchwise:
+        most = 1
+    count = max(1, int(SLICE * FIRST_GUESS / (program.flops * batch + 20000)))
+    while epoch.done < steps and not epoch.model.stop_training:
+        count = min(count, most, steps - epoch.done)
+        first = epoch.done * batch
+        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, threads)
         count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
-    if not model.is_finite():
-        raise _diverged(model, safe, f"the weights became infinite or NaN in epoch {epoch + 1}, step {steps}")
-    return {"loss": _sum_of_losses(losses, batch, n) / n} | (recorded.results() if recorded else {}), safe
 
 
-def _sum_of_losses(losses: NDArray[np.float64], batch: int, samples: int) -> float:
-    """Sum over samples of step losses: the last batch may be short."""
-    rest = samples - batch * (len(losses) - 1)
-    return float(losses[:-1].sum() * batch + losses[-1] * rest)
-
-
-def evaluate(model: "Sequential", data: Data, batch_size: int) -> dict[str, float]:
-    """Mean loss and metrics over all samples, without training."""
-    n = len(data)
-    recorded = _Recorder(model, data.y) if model.metrics else None
-    pieces = max(batch_size, min(RECORDED // model.program.outputs, int(SLICE * FIRST_GUESS / model.program.flops)))
-    losses = np.empty(min(pieces, n))
-    total = 0.0
-    for first in range(0, n, pieces):
-        last = min(n, first + pieces)
-        part = losses[: last - first]
+def evaluate(
+    model: Sequential,
+    data: Data | BatchFeed,
+    batch_size: int,
+    steps: int | None = None,
+    callbacks: CallbackList | None = None,
+) -> Logs:
+    """Mean loss and metrics over all samples, or those of the first ``steps`` batches, without training."""
+    if callbacks is not None:
+        callbacks.call("on_test_begin", {})
+    recorded = _Recorder(model) if model.metrics else None
+    flops, outputs_each = model.program.flops, model.program.outputs
+    size = max(batch_size, min(RECORDED // outputs_each, int(SLICE * FIRST_GUESS / flops)))
+    parts: Iterable[tuple[Data, int, int]]
+    if isinstance(data, BatchFeed):
+        data.restart()
+        parts = ((batch, 0, len(batch)) for batch in data.batches(0))
+    else:
+        if data.rows is not None:  # copied piece by piece
+            size = max(batch_size, min(size, RECORDED // data.x.columns))
+        parts = pieces(data, size, None if steps is None else steps * batch_size)
+    total, n = 0.0, 0
+    for part, first, last in parts:
+        losses = np.empty(last - first)
         outputs = recorded.buffer(last - first) if recorded else None
-        threads = backend.threads_for(model.program.flops / 3 * (last - first))
-        model.engine.evaluate(data.x, data.y, data.sample_weight, first, last, part, outputs, threads)
-        total += float(part.sum())
+        threads = backend.threads_for(flops / 3 * (last - first))
+        model.engine.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs, threads)
+        total += float(losses.sum())
+        n += last - first
         if recorded:
-            recorded.update(slice(first, last))
-    return {"loss": total / n} | (recorded.results() if recorded else {})
+            recorded.update(part.y.array[first:last])
+    logs = {"loss": total / n} | (recorded.results() if recorded else {})
+    if callbacks is not None:
+        callbacks.call("on_test_end", dict(logs))
+    return logs
 
 
 class _Recorder:
     """Hands the outputs of each piece to the metrics, which are exact over the whole epoch."""
 
-    def __init__(self, model: "Sequential", y: Source) -> None:
+    def __init__(self, model: Sequential) -> None:
         self.metrics: Iterable[Metric] = model.metrics
         self.classes = model.engine.classes
-        self.y = y.array
         self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
         for metric in self.metrics:
             metric.reset()
@@ -157,20 +330,64 @@ class _Recorder:
         if len(self.outputs) < rows:
             self.outputs = np.empty((rows, self.outputs.shape[1]), dtype=self.outputs.dtype)
         self.rows = rows
-        return self.outputs
+        return self.outputs[:rows]
 
-    def update(self, chosen: NDArray[np.int64] | slice) -> None:
+    def update(self, y: NDArray[Any]) -> None:
         outputs = self.outputs[: self.rows]
         classes = self.classes(outputs)
-        y = self.y[chosen]
         for metric in self.metrics:
             metric.update(y, outputs, classes)
 
-    def results(self) -> dict[str, float]:
+    def results(self) -> Logs:
         return {metric.name: metric.result() for metric in self.metrics}
 
 
-def _diverged(model: "Sequential", safe: Snapshot, what: str) -> DivergenceError:
+def _optional(name: str, value: Any) -> int | None:
+    return None if value is None else _positive("fit", name, value)
+
+
+def _check_freq(freq: Any) -> int | frozenset[int]:
+    if isinstance(freq, (list, tuple, set, frozenset)):
+        return frozenset(_positive("fit", "each epoch of validation_freq", epoch) for epoch in freq)
+    return _positive("fit", "validation_freq", freq)
+
+
+def _check_extras(
+    model: Sequential, sampler: Any, augmentation: Any, steps: int | None, streamed: bool, split: Any
+) -> None:
+    if sampler is not None:
+        if not callable(sampler):
+            raise TypeError(f"sampler must be a function of (epoch, rng), got {sampler!r}")
+        others = {"steps_per_epoch": steps is not None, "batches": streamed, "validation_split": bool(split)}
+        for name, given in others.items():
+            if given:
+                raise ValueError(
+                    f"sampler, which chooses rows of X for each epoch, cannot go with {name}; leave one out"
+                )
+    if augmentation is not None:
+        from fastnn.augmentation import ImageAugmentation
+
+        if not isinstance(augmentation, ImageAugmentation):
+            raise TypeError(f"augmentation must be a fastnn.augmentation.ImageAugmentation, got {augmentation!r}")
+        augmentation.check(model)
+
+
+def _check_validation(model: Sequential, given: Any, steps: int | None) -> Data | BatchFeed:
+    if isinstance(given, tuple) or (isinstance(given, list) and len(given) in (2, 3) and not _is_batch(given[0])):
+        if len(given) not in (2, 3):
+            raise ValueError("validation_data must be (X, y) or (X, y, sample_weight), or batches of these")
+        extra = given[2] if len(given) == 3 else None
+        return Data.check(model, given[0], given[1], extra, ("validation X", "validation y"))
+    if not are_batches(given, None):
+        raise ValueError("validation_data must be (X, y) or (X, y, sample_weight), or batches of these")
+    return BatchFeed(model, given, None, steps, name="validation")
+
+
+def _is_batch(given: Any) -> bool:
+    return isinstance(given, tuple) and len(given) in (2, 3)
+
+
+def _diverged(model: Sequential, safe: Snapshot, what: str) -> DivergenceError:
     """The error to raise, after the safe weights have taken the place of the bad ones."""
     optimizer = model.optimizer
     assert optimizer is not None  # noqa: S101 - Sequential.fit refuses to train before compile

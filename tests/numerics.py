@@ -10,7 +10,7 @@ from fastnn.data import Source
 from fastnn.layers import Dense, Input
 from fastnn.losses import Loss
 from fastnn.optimizers import SGD
-from fastnn.program import lower
+from fastnn.program import Kind, lower
 
 SENTINEL = -12345.0
 GUARD = 64  # numbers before and after: more than one cache line of either type
@@ -42,6 +42,25 @@ def from_panels(panels, columns):
     """The matrix (rows, columns) of a panel matrix."""
     count, rows, width = panels.shape
     return panels.transpose(1, 0, 2).reshape(rows, count * width)[:, :columns]
+
+
+def sizes(core):
+    """Numbers of columns around a panel's width, and primes."""
+    W = core.PANEL_WIDTH
+    return sorted({1, 2, 3, 5, 6, 7, 11, 12, 13, W - 1, W, W + 1, 2 * W, 2 * W + 1, 53})
+
+
+def extremes(core):
+    """Numbers at the edges of the type, and beyond."""
+    info = np.finfo(core.REAL)
+    least = info.smallest_subnormal
+    values = np.array([0, 1, 30, 100, 1e4, least, 3 * least, info.tiny, info.eps, np.inf], dtype=core.REAL)
+    return np.concatenate([values, -values, [core.REAL.type(np.nan)]])
+
+
+def normal(core, rng, *shape):
+    """Normal numbers of the core's type."""
+    return rng.normal(size=shape).astype(core.REAL)
 
 
 # -- sentinels -------------------------------------------------------------------------------------------------------
@@ -126,50 +145,85 @@ def engines(dtype):
     return {"reference": reference.Engine} | {k: importlib.import_module(v).Engine for k, v in names.items()}
 
 
-def build(engine, dtype, sizes, activations, loss, optimizer=None, bias=True, seed=0):
-    """An engine for a dense network with random weights of size 1 / sqrt(inputs)."""
-    layers = [Dense(n, activation=f, use_bias=bias) for n, f in zip(sizes[1:], activations, strict=True)]
-    program = lower([Input(sizes[0]), *layers], np.dtype(dtype), resolve("loss", loss, Loss), optimizer or SGD())
+def assemble(engine, dtype, layers, loss, optimizer=None, seed=0):
+    """An engine for layers, the first one an Input, with random weights, kernels of size 1 / sqrt(inputs)."""
+    program = lower(layers, np.dtype(dtype), resolve("loss", loss, Loss), optimizer or SGD())
     arena = program.new_arena()
     rng = np.random.default_rng(seed)
     for op in program.steps:
-        W = rng.normal(size=(op.inputs, op.outputs)) / np.sqrt(op.inputs)
-        program.write(arena[0], op, W, 0.1 * rng.normal(size=op.outputs) if bias else None)
+        if op.kind == Kind.DENSE:
+            arrays = [rng.normal(size=(op.inputs, op.outputs)) / np.sqrt(op.inputs)]
+            if op.bias:
+                arrays.append(0.1 * rng.normal(size=op.outputs))
+        else:  # scale, shift and moving statistics: all positive, none near another
+            arrays = [rng.uniform(0.5, 1.5, size=op.outputs) for _ in range(op.rows)]
+        program.write(arena[0], op, arrays)
     return engine(program, arena)
 
 
+def build(engine, dtype, sizes, activations, loss, optimizer=None, bias=True, seed=0):
+    """An engine for a dense network with random weights."""
+    layers = [Dense(n, activation=f, use_bias=bias) for n, f in zip(sizes[1:], activations, strict=True)]
+    return assemble(engine, dtype, [Input(sizes[0]), *layers], loss, optimizer, seed)
+
+
 def targets(loss, rng, rows, outputs, dtype=np.float64):
-    """Random targets of the kind that a loss wants."""
+    """Random targets of the kind that a loss wants: (rows,) labels, or (rows, columns)."""
     if loss.targets == "labels":
         return rng.integers(outputs, size=rows)
-    size = (rows, outputs)
-    return (rng.uniform(size=size) if loss.targets == "probabilities" else rng.normal(size=size)).astype(dtype)
+    size = (rows, loss.columns(outputs))
+    draw = {
+        "numbers": lambda: rng.normal(size=size),
+        "probabilities": lambda: rng.uniform(size=size),
+        "signs": lambda: rng.choice([-1.0, 0.0, 1.0], size=size),
+        "counts": lambda: rng.integers(5, size=size),
+    }
+    return draw[loss.targets]().astype(dtype)
 
 
-def train(engine, x, y, weights=None, batch=8, order=None, threads=1):
+def train(engine, x, y, weights=None, batch=8, order=None, threads=1, seed=0):
     """One pass over the samples: the losses of the steps, and the outputs, between sentinels."""
     program = engine.program
     order = np.arange(len(x)) if order is None else order
     count = -(-len(order) // batch)
-    optimizer = program.optimizer_object
-    scalars = optimizer.scalars(np.arange(1, count + 1), np.full(count, optimizer.learning_rate)).astype(program.dtype)
+    now = engine.iterations
+    scalars = program.optimizer_object.all_scalars(np.arange(now + 1, now + count + 1)).astype(program.dtype)
     losses = guard(np.zeros(count))
     outputs = guard(np.zeros((len(order), program.outputs), dtype=program.dtype))
     if weights is not None:
         weights = weights.astype(program.dtype)
-    done = engine.run_steps(Source(x), Source(y), weights, order, 0, count, batch, scalars, losses, outputs, threads)
+    done = engine.run_steps(
+        Source(x), Source(y), weights, order, 0, count, batch, scalars, losses, outputs, seed, threads
+    )
     assert done == count
     return intact(losses, outputs)
 
 
 def weights_of(engine, row=0):
-    """All weight and bias arrays of one row of an engine's arena."""
-    return [array for op in engine.program.steps for array in engine.program.read(engine.arena[row], op)]
+    """All weight arrays of one row of an engine's arena: of a dense layer W and b, of a normalization its vectors."""
+    program = engine.program
+    return [array for op in program.steps for array in program.read(engine.arena[row], op)[: len(op.shapes)]]
+
+
+def put(engine, arrays):
+    """All weight arrays of an engine, in the order of ``Sequential.get_weights``."""
+    arrays = list(arrays)
+    for op in engine.program.steps:
+        engine.program.write(engine.arena[0], op, [np.asarray(arrays.pop(0)).reshape(shape) for shape in op.shapes])
+    assert not arrays
 
 
 def padding(engine):
     """True where a number of an arena row is no weight of the network."""
     used = np.zeros(engine.program.size, dtype=engine.program.dtype)
     for op in engine.program.steps:
-        engine.program.write(used, op, np.ones((op.inputs, op.outputs)), np.ones(op.outputs) if op.bias else None)
+        engine.program.write(used, op, [np.ones(shape) for shape in op.shapes])
+    return used == 0
+
+
+def unused(engine):
+    """True where a number of an arena row is no weight, or one that no gradient belongs to: the moving statistics."""
+    used = np.zeros(engine.program.size, dtype=engine.program.dtype)
+    for op in engine.program.trained:
+        engine.program.write(used, op, [np.ones(shape) for shape in op.shapes[:2]])
     return used == 0

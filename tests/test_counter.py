@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import permutations
+from math import cos, log, pi, sin, sqrt
 
 import numpy as np
 import pytest
@@ -79,6 +80,33 @@ def test_permutations_differ():
     """Seeds and streams are kept apart, also in their high halves."""
     keys = [(seed, stream) for seed in (0, 1, 1 << 32, 1 << 63) for stream in (0, 1, 1 << 32, 1 << 63)]
     assert len({tuple(machine.permutation(seed, stream, 30)) for seed, stream in keys}) == len(keys)
+
+
+@given(seed=WORD, stream=WORD, rows=st.integers(1, 5), columns=st.integers(1, 20))
+def test_matrix(seed, stream, rows, columns):
+    """Element (r, c) is word c % 4 of block (c // 4, r): no element depends on how many others there are."""
+    key = [seed & ONES, seed >> 32]
+    expected = [
+        [philox([c // 4, r, stream & ONES, stream >> 32], key)[c % 4] for c in range(columns)] for r in range(rows)
+    ]
+    found = counter.matrix(seed, stream, rows, columns)
+    assert found.dtype == np.uint32
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("width", [8, 16])
+@pytest.mark.parametrize("columns", [1, 7, 8, 17, 40])
+def test_normals(width, columns):
+    """Box and Muller's pairs half a panel apart: sqrt(-2 log u) of the cosine and the sine of 2 pi v."""
+    words = counter.matrix(3, 4, 6, 3 * 16 * columns)
+    found = counter.normals(3, 4, 6, columns, width)
+    assert found.shape == (6, columns)
+    for r in range(6):
+        for c in range(columns):
+            first = c - c % width + c % (width // 2)
+            u, v = (int(words[r, first]) + 0.5) / 2**32, int(words[r, first + width // 2]) / 2**32
+            turn = cos if c % width < width // 2 else sin
+            assert found[r, c] == pytest.approx(sqrt(-2 * log(u)) * turn(2 * pi * v), rel=1e-13, abs=1e-14)
 
 
 def chi_square(counts, expected):

@@ -1,43 +1,185 @@
 """Whole-network gradients against finite differences, in float64, for every engine.
 
-Where the activation has a kink at 0 the differences would look across it: seeds are tried until every sum before an
-activation is further from 0 than a step of the differences can move it.
+Where a function has a kink the differences would look across it: seeds are tried until everything that enters one is
+further from it than a step of the differences can move it.
 """
 
 from itertools import count
 
 import numpy as np
 import pytest
-from numerics import build, derivative, distance, engines, padding, targets, weights_of
+from numerics import assemble, build, derivative, distance, engines, targets, unused, weights_of
 
-from fastnn import activations, losses
+from fastnn import activations, losses, regularizers
+from fastnn.catalogue import resolve
 from fastnn.data import Source
-from fastnn.layers import Dense, Flatten, Input
-from fastnn.program import lower
+from fastnn.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    Input,
+    LayerNormalization,
+)
+from fastnn.program import Kind, lower
+from fastnn.reference import Tape
 
 SIZES = (3, 9, 4, 2)  # a panel of float64 has eight columns
 ROWS = 11
 MARGIN = 0.005  # the largest step 2^-10, times inputs below 4
+SEED, ITERATION = 5, 3  # of the random numbers: the same in each difference
 ENGINES = engines("float64")
-NATURAL = {"mse": "linear", "binary_crossentropy": "sigmoid"}  # for the other losses softmax
-NAMES = [entry.name for entry in activations.ENTRIES]
-PLAIN = [entry for entry in losses.ENTRIES if not entry.name.endswith("_logits")]
+# A natural output for each loss; for the crossentropies the one behind which it is computed from logits, too.
+OUTPUTS = {
+    "poisson": "softplus",
+    "binary_crossentropy": "sigmoid",
+    "binary_focal_crossentropy": "sigmoid",
+    "kl_divergence": "softmax",
+    "categorical_crossentropy": "softmax",
+    "sparse_categorical_crossentropy": "softmax",
+    "categorical_focal_crossentropy": "softmax",
+}
+OTHER = {"sigmoid": "softmax", "softmax": "sigmoid", "softplus": "exponential", "linear": "tanh"}
+ACTIVATIONS = [entry() for entry in activations.ENTRIES] + [
+    activations.LeakyReLU(0.0),
+    activations.ELU(0.3),
+    activations.Sigmoid(0.7),
+    activations.Tanh(1.3),
+]
+LOSSES = [
+    *(entry() for entry in losses.ENTRIES if not entry.name.endswith("_logits") and entry is not losses.Quantile),
+    *(
+        entry(0.1)
+        for entry in losses.ENTRIES
+        if not entry.name.endswith("_logits") and issubclass(entry, losses.Smoothed)
+    ),
+    losses.Quantile([0.2, 0.9]),
+    losses.Huber(0.3),
+    losses.BinaryFocalCrossentropy(0.1, 1.5, 0.3),
+]
 # Hidden activations, output activation, loss: each activation in both places, each loss from logits and from outputs.
 CASES = [
-    *(([name, name], "linear", losses.MeanSquaredError) for name in NAMES),
-    *((["tanh", "leaky_relu"], name, losses.MeanSquaredError) for name in NAMES),
-    *((["tanh", "relu"], NATURAL.get(loss.name, "softmax"), loss) for loss in PLAIN),
-    *((["relu", "tanh"], "sigmoid" if loss.activation == "softmax" else "softmax", loss) for loss in PLAIN),
+    *(([f, f], activations.Linear(), losses.MeanSquaredError()) for f in ACTIVATIONS),
+    *(([activations.Tanh(), activations.LeakyReLU()], f, losses.MeanSquaredError()) for f in ACTIVATIONS),
+    *((["tanh", "relu"], OUTPUTS.get(loss.name, "linear"), loss) for loss in LOSSES),
+    *((["relu", "tanh"], OTHER[OUTPUTS.get(loss.name, "linear")], loss) for loss in LOSSES),
 ]
+KINKS = {
+    "relu": (0,),
+    "leaky_relu": (0,),
+    "step": (0,),
+    "elu": (0,),
+    "selu": (0,),
+    "hard_sigmoid": (-3, 3),
+    "softsign": (0,),
+}
+BENT = (losses.MeanAbsoluteError, losses.Huber, losses.Hinge, losses.SquaredHinge, losses.Quantile)
+ELASTIC = regularizers.L1L2(0.01, 0.02)
+LAYERS = {
+    "dropout": lambda: [Dense(9, "tanh"), Dropout(0.4), Dense(2)],
+    "dropout of the input": lambda: [Dropout(0.3), Dense(9, "tanh"), Dense(2)],
+    "dropout behind relu and before softmax": lambda: [Dense(9, "relu"), Dropout(0.5), Dense(9, "softmax"), Dense(2)],
+    "two dropouts": lambda: [Dense(9), Dropout(0.2), Dropout(0.3), Activation("gelu"), Dense(2)],
+    "noise": lambda: [GaussianNoise(0.3), Dense(9, "silu"), GaussianNoise(0.2), Dense(2)],
+    "batch normalization": lambda: [Dense(9, use_bias=False), BatchNormalization(), Activation("tanh"), Dense(2)],
+    "batch normalization first": lambda: [BatchNormalization(), Dense(9, "tanh"), Dense(2)],
+    "batch normalization twice": lambda: [
+        Dense(9, "softplus"),
+        BatchNormalization(epsilon=0.1),
+        BatchNormalization(),
+        Dense(2),
+    ],
+    "batch normalization last": lambda: [Dense(9, "mish"), Dense(2), BatchNormalization()],
+    "layer normalization": lambda: [Dense(9), LayerNormalization(), Activation("gelu"), Dense(2)],
+    "layer normalization first": lambda: [LayerNormalization(), Dense(9, "tanh"), Dense(2)],
+    "layer normalization last": lambda: [Dense(9, "tanh"), Dense(4), LayerNormalization()],
+    "layer normalization around others": lambda: [
+        Dense(17, "gelu_tanh"),
+        LayerNormalization(),
+        Dropout(0.2),
+        BatchNormalization(),
+        LayerNormalization(epsilon=0.01),
+        Dense(2),
+    ],
+    "activation layers": lambda: [
+        Activation("softsign"),
+        Dense(9),
+        Activation("mish"),
+        Activation("silu"),
+        Activation("sigmoid"),
+        Dense(2),
+        Activation("gelu"),
+    ],
+    "hidden softmax": lambda: [Dense(9, "softmax"), Dense(4, "log_softmax"), Activation("softmax"), Dense(2)],
+    "penalties of weights": lambda: [
+        Dense(9, "tanh", kernel_regularizer=ELASTIC, bias_regularizer="l2"),
+        Dense(2, kernel_regularizer="l2", bias_regularizer="l1"),
+    ],
+    "penalties of activities": lambda: [
+        Dense(9, "gelu", activity_regularizer=ELASTIC),
+        Dense(4, activity_regularizer=ELASTIC),
+        Dense(4, "softmax", activity_regularizer=ELASTIC),
+        Dense(2, "tanh", activity_regularizer="l2"),
+    ],
+    "penalties with normalization": lambda: [
+        Dense(9, use_bias=False, kernel_regularizer=ELASTIC, activity_regularizer="l2"),
+        BatchNormalization(),
+        Dropout(0.3),
+        Dense(9, "elu", activity_regularizer="l1"),
+        LayerNormalization(),
+        Dense(2),
+    ],
+}
 
 
-def sums(engine, x):
-    """What goes into each activation."""
-    for op in engine.program.steps:
-        W, b = engine.program.read(engine.arena[0], op)
-        z = x @ W + b
-        yield z
-        x = op.activation.forward(z)
+def near_a_kink(net, x, y, loss):
+    """Whether a sum, an activity or a weight with an l1 penalty, or an output lies near a kink."""
+    program = net.program
+    tape = Tape(program, [program.read(net.arena[0], op) for op in program.steps], SEED, ITERATION)
+    out = tape.forward(x)
+    for op, before, kept, a in zip(program.trained, tape.inputs, tape.kept, tape.outputs, strict=True):
+        z = kept if op.kind == Kind.DENSE else before
+        for kink in KINKS.get(op.activation.name, ()):
+            if np.abs(z - kink).min() < MARGIN:
+                return True
+        if op.activity_regularizer is not None and op.activity_regularizer.l1 and np.abs(a).min() < MARGIN:
+            return True
+        for penalty, w in zip(
+            (op.kernel_regularizer, op.bias_regularizer), program.read(net.arena[0], op), strict=False
+        ):
+            if penalty is not None and penalty.l1 and np.abs(w).min() < MARGIN / 4:
+                return True
+    if isinstance(loss, BENT):
+        t = y.reshape(len(y), -1)
+        e = np.abs(1 - np.where(t != 0, t, -1) * out if loss.targets == "signs" else out - t)
+        return bool(np.abs(e - getattr(loss, "delta", 0)).min() < MARGIN)
+    return False
+
+
+def check_gradient(net, x, y, weights=None):
+    """Every weight; norm-wise for each array: differences of a loss near 1 err by 1e-12, gradients are near 0.1."""
+    _, gradient = net.gradient(Source(x), Source(y), weights, SEED, ITERATION)
+    outside = unused(net)
+    differences = np.zeros_like(gradient)
+    for i in np.flatnonzero(~outside):
+        before = net.arena[0, i]
+
+        def moved(step, i=i, before=before):
+            net.arena[0, i] = before + step
+            return net.gradient(Source(x), Source(y), weights, SEED, ITERATION)[0]
+
+        differences[i] = derivative(moved, 0.0)
+        net.arena[0, i] = before
+    assert (gradient[outside] == 0).all()
+    for op in net.program.trained:
+        pairs = zip(*(net.program.read(row, op)[: len(op.shapes)][:2] for row in (gradient, differences)), strict=True)
+        for actual, expected in pairs:
+            # a gradient of nothing but the differences' error, as by a softmax's common shift, counts as 0
+            size = max(np.linalg.norm(expected), 1e-4)
+            assert np.linalg.norm(actual - expected) < 1e-7 * size, f"{op.kind.name} {op.activation}"
+    return gradient
 
 
 def network(engine, hidden, output, loss, bias):
@@ -45,43 +187,61 @@ def network(engine, hidden, output, loss, bias):
     for seed in count():
         rng = np.random.default_rng(seed)
         x = rng.normal(size=(ROWS, SIZES[0]))
-        net = build(engine, "float64", SIZES, [*hidden, output], loss(), bias=bias, seed=seed)
-        if min(np.abs(z).min() for z in sums(net, x)) > MARGIN:
-            return net, x, targets(loss, rng, ROWS, SIZES[-1])
+        net = build(engine, "float64", SIZES, [*hidden, output], loss, bias=bias, seed=seed)
+        y = targets(loss, rng, ROWS, SIZES[-1])
+        if not near_a_kink(net, x, y, loss):
+            return net, x, y
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize(("hidden", "output", "loss"), CASES, ids=[f"{f[0]}-{g}-{loss.name}" for f, g, loss in CASES])
+@pytest.mark.parametrize(("hidden", "output", "loss"), CASES, ids=[f"{f[0]}-{g}-{loss}" for f, g, loss in CASES])
 @pytest.mark.parametrize(("bias", "weighted"), [(True, True), (True, False), (False, True), (False, False)])
 def test_gradient(name, hidden, output, loss, bias, weighted):
-    """Every weight; norm-wise for each array: differences of a loss near 1 err by 1e-12, gradients are near 0.1."""
+    """Each activation and each loss, in each place."""
     net, x, y = network(ENGINES[name], hidden, output, loss, bias)
-    assert net.program.from_logits == (loss.logits is not None and loss.activation == output)
-    weights = np.linspace(0, 2, ROWS) if weighted else None
-    _, gradient = net.gradient(Source(x), Source(y), weights)
-    unused = padding(net)
-    differences = np.zeros_like(gradient)
-    for i in np.flatnonzero(~unused):
-        before = net.arena[0, i]
+    assert net.program.from_logits == (
+        loss.from_logits() is not None and loss.activation == resolve("activation", output, activations.Activation)
+    )
+    gradient = check_gradient(net, x, y, np.linspace(0, 2, ROWS) if weighted else None)
+    last = net.program.trained[-1]
+    if "step" in (getattr(output, "name", output), getattr(hidden[-1], "name", hidden[-1])):
+        assert isinstance(output, activations.Step) or np.linalg.norm(net.program.read(gradient, last)[0]) > 1e-6
+    else:
+        assert np.linalg.norm(gradient) > 1e-4  # else the distances say nothing
 
-        def moved(step, i=i, before=before):
-            net.arena[0, i] = before + step
-            return net.gradient(Source(x), Source(y), weights)[0]
 
-        differences[i] = derivative(moved, 0.0)
-        net.arena[0, i] = before
-    assert (gradient[unused] == 0).all()
-    for op in net.program.steps:
-        actual, expected = (net.program.read(row, op) for row in (gradient, differences))
-        assert distance(actual[0], expected[0]) < 1e-7
-        assert not bias or distance(actual[1], expected[1]) < 1e-7
-        assert np.linalg.norm(actual[0]) > 1e-6  # else the distance says nothing
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("rows", [ROWS, 37])
+def test_gradient_of_layers(engine, name, rows):
+    """Each kind of layer and penalty: gradients by everything that is trained, through masks, statistics and noise."""
+    loss = losses.MeanSquaredError()
+    for seed in count():
+        rng = np.random.default_rng(seed)
+        net = assemble(ENGINES[engine], "float64", [Input(4), *LAYERS[name]()], loss, seed=seed)
+        x, y = rng.normal(size=(rows, 4)), rng.normal(size=(rows, net.program.outputs))
+        if not near_a_kink(net, x, y, loss):
+            break
+    gradient = check_gradient(net, x, y, rng.uniform(0.5, 2, rows))
+    assert np.linalg.norm(gradient) > 1e-3
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_gradient_through_a_mask_depends_on_the_step(engine):
+    """Another step, another mask; the same step, the same one."""
+    net = assemble(ENGINES[engine], "float64", [Input(4), *LAYERS["dropout"]()], "mse")
+    rng = np.random.default_rng(3)
+    x, y = Source(rng.normal(size=(ROWS, 4))), Source(rng.normal(size=(ROWS, 2)))
+    first, again, other, seeded = (net.gradient(x, y, None, *at)[1] for at in ((1, 1), (1, 1), (1, 2), (2, 1)))
+    np.testing.assert_array_equal(first, again)
+    assert distance(first, other) > 0.01
+    assert distance(first, seeded) > 0.01
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_gradient_is_the_weighted_mean(name):
     """Doubling a sample and giving it the weight 2 are the same, up to the number of samples in the mean."""
-    net, x, y = network(ENGINES[name], ["tanh", "tanh"], "linear", losses.MeanSquaredError, True)
+    net, x, y = network(ENGINES[name], ["tanh", "tanh"], "linear", losses.MeanSquaredError(), True)
     twice = np.vstack([x, x[:1]]), np.vstack([y, y[:1]])
     loss, gradient = net.gradient(Source(x), Source(y), np.array([2.0] + [1.0] * (ROWS - 1)))
     expected_loss, expected = net.gradient(Source(twice[0]), Source(twice[1]), None)
@@ -92,7 +252,7 @@ def test_gradient_is_the_weighted_mean(name):
 @pytest.mark.parametrize("name", ENGINES)
 def test_gradient_behind_flatten(name):
     """Samples of any shape, contiguous or not, are rows of numbers, the last axis running fastest."""
-    net, _, y = network(ENGINES[name], ["tanh", "tanh"], "linear", losses.MeanSquaredError, True)
+    net, _, y = network(ENGINES[name], ["tanh", "tanh"], "linear", losses.MeanSquaredError(), True)
     layers = [Input((3, 1)), Flatten(), *(Dense(n, "tanh") for n in SIZES[1:-1]), Dense(SIZES[-1])]
     program = lower(layers, net.program.dtype, losses.MeanSquaredError())
     flat = ENGINES[name](program, program.new_arena())
@@ -106,10 +266,13 @@ def test_gradient_behind_flatten(name):
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_gradient_changes_nothing(name):
-    """It is a question: the weights stay."""
-    net, x, y = network(ENGINES[name], ["tanh", "tanh"], "softmax", losses.CategoricalCrossentropy, True)
+@pytest.mark.parametrize("layers", ["batch normalization", "penalties of weights", "noise"])
+def test_gradient_changes_nothing(name, layers):
+    """It is a question: weights and moving statistics stay."""
+    net = assemble(ENGINES[name], "float64", [Input(4), *LAYERS[layers]()], "mse")
+    rng = np.random.default_rng(4)
     before = [array.copy() for array in weights_of(net)]
-    net.gradient(Source(x), Source(y), None)
+    net.gradient(Source(rng.normal(size=(ROWS, 4))), Source(rng.normal(size=(ROWS, 2))), None)
     for old, new in zip(before, weights_of(net), strict=True):
         np.testing.assert_array_equal(old, new)
+    assert net.iterations == 0

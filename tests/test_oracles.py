@@ -1,26 +1,15 @@
-"""Whole networks: steps worked by hand, the reference, Keras' numbers, PyTorch where it is installed."""
-
-from importlib.util import find_spec
-from pathlib import Path
+"""Whole dense networks: steps worked by hand, and the reference."""
 
 import numpy as np
 import pytest
-from numerics import build, distance, engines, eps, guard, intact, targets, train, weights_of
+from numerics import build, distance, engines, eps, guard, intact, put, targets, train, weights_of
+from test_kernels import OPTIMIZERS, suited
 
 from fastnn import losses, optimizers, reference
 from fastnn.data import Source
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "golden.npz")
 # After ten steps, norm-wise: 100 roundings or so of 6e-8 and 1e-16.
 WITHIN = {"float32": 1e-5, "float64": 1e-12}
-OPTIMIZERS = [
-    optimizers.SGD(0.1),
-    optimizers.SGD(0.1, momentum=0.9),
-    optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-    optimizers.RMSprop(0.01),
-    optimizers.RMSprop(0.01, momentum=0.9),
-    optimizers.Adam(0.01),
-]
 NETWORKS = {  # sizes, activations
     "7-5-3": ((7, 5, 3), ["relu", "sigmoid"]),
     "33-17-1": ((33, 17, 1), ["tanh", "sigmoid"]),
@@ -43,12 +32,6 @@ def engine(request, dtype):
     return engines(dtype)[request.param]
 
 
-def put(net, *arrays):
-    """Weights and biases into an engine's arena."""
-    for op, W, b in zip(net.program.steps, arrays[::2], arrays[1::2], strict=True):
-        net.program.write(net.arena[0], op, np.asarray(W), np.asarray(b))
-
-
 # -- by hand ---------------------------------------------------------------------------------------------------------
 
 
@@ -66,7 +49,7 @@ def test_one_step_by_hand(engine, dtype):
     dW1 = x^T dz = ((3/4, 0), (3/2, 0)), db1 = (3/4, 0). Each weight goes down by a quarter of its gradient.
     """
     net = build(engine, dtype, (2, 2, 1), ["relu", "linear"], "mse", optimizers.SGD(0.25))
-    put(net, [[1, -1], [1, 0]], [0, 0.5], [[0.5], [1]], [1])
+    put(net, [[[1, -1], [1, 0]], [0, 0.5], [[0.5], [1]], [1]])
     x, y = np.array([[1, 2], [0, 1]]), np.array([[1.0], [2.0]])
     loss, outputs = train(net, x, y, np.array([1.0, 2.0]))
     assert loss.tolist() == [9 / 8]
@@ -84,7 +67,7 @@ def test_one_step_from_logits_by_hand(engine, dtype):
     With x = 2: dw = -1, db = -1/2; at the rate 1/2, w = 1/2 and b = 1/4.
     """
     net = build(engine, dtype, (1, 1), ["sigmoid"], "binary_crossentropy", optimizers.SGD(0.5))
-    put(net, [[0]], [0])
+    put(net, [[[0]], [0]])
     loss, outputs = train(net, np.array([[2.0]]), np.array([[1.0]]))
     assert loss[0] == pytest.approx(np.log(2), rel=eps(dtype))
     assert outputs.tolist() == [[0.5]]
@@ -97,11 +80,16 @@ def test_momentum_by_hand(engine, dtype):
     v1 = -1/8 * 2 = -1/4, w = 3/4. v2 = 1/2 * -1/4 - 1/8 * 3/2 = -5/16, w = 7/16.
     """
     net = build(engine, dtype, (1, 1), ["linear"], "mse", optimizers.SGD(0.125, momentum=0.5), bias=False)
-    put(net, [[1]], [0])
+    put(net, [[[1]]])
     loss, _ = train(net, np.ones((2, 1)), np.zeros((2, 1)), batch=1)
     assert loss.tolist() == [1, 9 / 16]
     assert weights_of(net)[0].item() == 7 / 16
     assert weights_of(net, row=1)[0].item() == -5 / 16
+
+
+def settings_of(entry):
+    """The arguments of an optimizer."""
+    return {name: getattr(entry, name) for name in entry._fields}
 
 
 # -- against the reference -------------------------------------------------------------------------------------------
@@ -126,10 +114,11 @@ def compare(compiled, dtype, sizes, functions, loss, optimizer, weighted):
             assert (actual != old).any()
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_ten_steps(core, name, optimizer):
     """All optimizers on networks narrower than, as wide as and wider than a panel, with their natural losses."""
+    optimizer = type(OPTIMIZERS[optimizer])(**settings_of(OPTIMIZERS[optimizer]) | {"learning_rate": 0.01})
     sizes, functions = NETWORKS[name]
     output = {"sigmoid": losses.BinaryCrossentropy(), "softmax": losses.SparseCategoricalCrossentropy()}
     loss = output.get(functions[-1], losses.MeanSquaredError())
@@ -141,7 +130,8 @@ def test_ten_steps(core, name, optimizer):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_ten_steps_of_each_loss(core, loss, output, weighted):
     """From logits behind one output, from probabilities behind the other."""
-    compare(core.Engine, core.REAL.name, (7, 17, 5), ["tanh", output], loss(), optimizers.SGD(0.1), weighted)
+    entry, outputs = suited(loss(), 5)
+    compare(core.Engine, core.REAL.name, (7, 17, outputs), ["tanh", output], entry, optimizers.SGD(0.1), weighted)
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
@@ -190,63 +180,9 @@ def test_a_bad_loss_stops_the_step(engine, dtype, value):
     net, same = (build(engine, dtype, (3, 4, 2), ["tanh", "linear"], "mse") for _ in range(2))
     train(same, x[:8], y[:8], batch=4)
     y[9, 1] = value
-    rate = net.program.optimizer_object.scalars(np.arange(1, 6), np.full(5, 0.01)).astype(dtype)
+    rate = net.program.optimizer_object.all_scalars(np.arange(1, 6)).astype(dtype)
     found, order = np.zeros(5), np.arange(20)
-    assert net.run_steps(Source(x), Source(y), None, order, 0, 5, 4, rate, found, None, 1) == 2
+    assert net.run_steps(Source(x), Source(y), None, order, 0, 5, 4, rate, found, None, 0, 1) == 2
     assert np.isfinite(found[:2]).all()
     assert not np.isfinite(found[2])
     np.testing.assert_array_equal(net.arena, same.arena)
-
-
-# -- against other frameworks ----------------------------------------------------------------------------------------
-
-KERAS = {
-    "sgd": optimizers.SGD(0.1, momentum=0.9),
-    "nesterov": optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-    "rmsprop": optimizers.RMSprop(0.01),
-    "rmsprop_momentum": optimizers.RMSprop(0.01, momentum=0.9),
-    "adam": optimizers.Adam(0.01),
-}
-
-
-@pytest.mark.parametrize("name", KERAS)
-def test_keras(engine, dtype, name):
-    """Ten steps in float64 by Keras 3 on PyTorch, from the same weights; tests/golden/make_golden.py wrote them."""
-    net = build(engine, dtype, (5, 4, 3), ["tanh", "softmax"], "categorical_crossentropy", KERAS[name])
-    put(net, *(GOLDEN[f"start_{i}"] for i in range(4)))
-    found, _ = train(net, GOLDEN["x"], GOLDEN["y"], batch=int(GOLDEN["batch"]))
-    within = {"float32": 1e-5, "float64": 1e-10}[dtype]
-    assert distance(found, GOLDEN[f"{name}_losses"]) < within
-    for i, array in enumerate(weights_of(net)):
-        assert distance(array, GOLDEN[f"{name}_{i}"]) < within
-
-
-@pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed; Keras' stored numbers stand for it")
-@pytest.mark.parametrize("kind", engines("float64"))
-@pytest.mark.parametrize("name", ["sgd", "nesterov", "rmsprop", "adam"])
-def test_torch(kind, name):
-    """The same ten steps by PyTorch, with an epsilon so small that its place does not matter."""
-    import torch
-
-    ours, theirs = {
-        "sgd": (optimizers.SGD(0.1, momentum=0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
-        "nesterov": (KERAS["nesterov"], lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True)),
-        "rmsprop": (
-            optimizers.RMSprop(0.01, epsilon=1e-30),
-            lambda p: torch.optim.RMSprop(p, 0.01, alpha=0.9, eps=1e-30),
-        ),
-        "adam": (optimizers.Adam(0.01, epsilon=1e-30), lambda p: torch.optim.Adam(p, 0.01, eps=1e-30)),
-    }[name]
-    engine = engines("float64")[kind]
-    net = build(engine, "float64", (5, 4, 3), ["tanh", "softmax"], "categorical_crossentropy", ours)
-    put(net, *(GOLDEN[f"start_{i}"] for i in range(4)))
-    train(net, GOLDEN["x"], GOLDEN["y"], batch=int(GOLDEN["batch"]))
-    parameters = [torch.tensor(GOLDEN[f"start_{i}"], requires_grad=True) for i in range(4)]
-    W1, b1, W2, b2 = parameters
-    optimizer = theirs(parameters)
-    for x, y in zip(*(torch.tensor(GOLDEN[key]).split(int(GOLDEN["batch"])) for key in "xy"), strict=True):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(torch.tanh(x @ W1 + b1) @ W2 + b2, y).backward()
-        optimizer.step()
-    for actual, expected in zip(weights_of(net), parameters, strict=True):
-        assert distance(actual, expected.detach().numpy()) < 1e-10

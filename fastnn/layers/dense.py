@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
 from fastnn.activations import Activation
 from fastnn.catalogue import resolve
 from fastnn.constraints import Constraint
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Layer, Shape, _positive
 from fastnn.regularizers import Regularizer
+
+
+T = TypeVar("T")
 
 
 class Dense(Layer):
@@ -60,10 +68,10 @@ class Dense(Layer):
     def count_params(self, input_shape: Shape) -> int:
         return (input_shape[0] + self.use_bias) * self.units
 
-    def initial_weights(self, input_shape, rng):  # type: ignore[no-untyped-def]
+    def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         weights = [self.kernel_initializer((input_shape[0], self.units), rng)]
         return [*weights, self.bias_initializer((self.units,), rng)] if self.use_bias else weights
 
 
-def _optional(kind, given, base):  # type: ignore[no-untyped-def]
+def _optional(kind: str, given: Any, base: type[T]) -> T | None:
     return None if given is None else resolve(kind, given, base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn.layers.base import Layer, Shape
 
@@ -37,7 +38,7 @@ class BatchNormalization(_Normalization):
             raise ValueError(f"BatchNormalization: momentum must lie in [0, 1), got {momentum!r}")
         self.momentum = float(momentum)
 
-    def initial_weights(self, input_shape, rng):  # type: ignore[no-untyped-def]
+    def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         n = input_shape[0]
         return [np.ones(n), np.zeros(n), np.zeros(n), np.ones(n)]
 
@@ -54,6 +55,6 @@ class LayerNormalization(_Normalization):
     def __init__(self, epsilon: float = 1e-3, name: str | None = None) -> None:
         super().__init__(epsilon, name)
 
-    def initial_weights(self, input_shape, rng):  # type: ignore[no-untyped-def]
+    def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         n = input_shape[0]
         return [np.ones(n), np.zeros(n)]

@@ -1,0 +1,157 @@
+"""Images changed a little each time they are seen, so that a network learns what does not matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import counter
+from fastnn.data import Source
+from fastnn.feeds import Data
+from fastnn.settings import Settings
+
+if TYPE_CHECKING:
+    from fastnn.model import Sequential
+
+STREAM = 1 << 62  # of the counter-based generator; below it the epochs and the layers have theirs
+WORDS = 8  # random words of a sample: two flips, angle, two shifts; the rest is kept for what may come
+
+
+class ImageAugmentation(Settings):
+    """Random changes of the images of each training batch; validation and prediction see the images as they are.
+
+    flip_horizontal, flip_vertical: mirrors half of the images. rotation: turns by an angle from -rotation to rotation,
+    in degrees. shift: (dy, dx), moves by up to so many pixels each way, fractions included. Rotated and shifted images
+    are resampled bilinearly; what comes from outside takes the nearest pixel of the edge. noise: standard deviation of
+    a normal number added to each value. mixup: alpha; each image and its target are mixed with those of another of the
+    batch, with the share lambda of Beta(alpha, alpha); it needs targets that are probabilities, such as one-hot rows
+    (Zhang et al., "mixup", ICLR 2018). shape: (height, width) where the model's input is flat.
+
+    What happens to a sample depends on the model's seed, the step at which the epoch began and the sample's position in
+    the epoch, not on batch size or threads; only mixup's partners are those of the batch.
+
+    Settings that make no sense raise ValueError; samples that are no images raise it from ``fit``, before training.
+
+    >>> augmentation = ImageAugmentation(flip_horizontal=True)
+    >>> images = np.arange(4.0).reshape(1, 2, 2, 1)
+    >>> augmentation.change(images, np.zeros((1, 8)))[0, :, :, 0]  # words below 1/2 flip
+    array([[1., 0.],
+           [3., 2.]])
+    """
+
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+    rotation: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    noise: float = 0.0
+    mixup: float = 0.0
+    shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rotation", "noise", "mixup"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
+                raise ValueError(f"ImageAugmentation: {name} must be a number of 0 or more, got {value!r}")
+        for name, least in (("shift", 0), ("shape", 1)):
+            value = getattr(self, name)
+            if name == "shape" and value is None:
+                continue
+            if (
+                not isinstance(value, (tuple, list))
+                or len(value) != 2
+                or not all(least <= one < np.inf for one in value)
+            ):
+                raise ValueError(f"ImageAugmentation: {name} must be two numbers of {least} or more, got {value!r}")
+
+    def check(self, model: Sequential) -> None:
+        """Refuses a model whose samples are no images, or whose targets cannot be mixed."""
+        self.image_shape(model.input_shape)
+        assert model.loss is not None  # noqa: S101 - fit refuses before compile
+        if self.mixup and model.loss.targets != "probabilities":
+            raise ValueError(
+                f"mixup mixes targets, but {model.loss.name} takes {model.loss.targets}; use one-hot rows and"
+                " loss='categorical_crossentropy', or mixup=0"
+            )
+
+    def image_shape(self, sample: tuple[int, ...]) -> tuple[int, int, int]:
+        """(height, width, channels) of a sample."""
+        if len(sample) in (2, 3) and self.shape in (None, sample[:2]):
+            return sample[0], sample[1], sample[2] if len(sample) == 3 else 1
+        if len(sample) == 1 and self.shape is not None:
+            height, width = self.shape
+            if sample[0] % (height * width) == 0:
+                return height, width, sample[0] // (height * width)
+        raise ValueError(
+            f"ImageAugmentation: samples of shape {sample} are no images of shape={self.shape}; use"
+            " Input((height, width)) or Input((height, width, channels)), or shape=(height, width) for flat samples"
+        )
+
+    def apply(self, model: Sequential, batch: Data, step: int, first: int) -> Data:
+        """A changed copy of a batch, whose first sample is number ``first`` of the epoch that began at ``step``."""
+        n = len(batch)
+        sample = batch.x.array.shape[1:]
+        images = batch.x.array.astype(model.dtype).reshape(n, *self.image_shape(sample))
+        stream = STREAM | step
+        words = _uniforms(model.seed, stream, first, n, WORDS, 0)
+        images = self.change(images, words)
+        if self.noise:
+            u = _uniforms(model.seed, stream, first, n, 2 * images[0].size, WORDS)
+            radius, angle = np.sqrt(-2 * np.log1p(-u[:, ::2])), 2 * np.pi * u[:, 1::2]
+            images += (self.noise * radius * np.cos(angle)).reshape(images.shape).astype(images.dtype)
+        x = images.reshape(n, *sample)
+        if not self.mixup:
+            return Data(Source(np.ascontiguousarray(x)), batch.y, batch.sample_weight)
+        generator = np.random.Generator(np.random.Philox(key=model.seed, counter=[0, 0, first, stream]))
+        share, other = generator.beta(self.mixup, self.mixup, n), generator.permutation(n)
+        y = _mix(batch.y.array.astype(model.dtype), share, other)
+        factors = None if batch.sample_weight is None else _mix(batch.sample_weight, share, other)
+        return Data(Source(_mix(x, share, other)), Source(y), factors)
+
+    def change(self, images: NDArray[Any], words: NDArray[np.float64]) -> NDArray[Any]:
+        """Flipped, turned and moved images (n, height, width, channels) by numbers (n, 8) from 0 to 1."""
+        out = images.copy()
+        if self.flip_horizontal:
+            chosen = words[:, 0] < 0.5
+            out[chosen] = out[chosen, :, ::-1]
+        if self.flip_vertical:
+            chosen = words[:, 1] < 0.5
+            out[chosen] = out[chosen, ::-1]
+        if self.rotation or any(self.shift):
+            angle, dy, dx = (2 * words[:, 2:5] - 1).T
+            out = _resample(out, np.radians(self.rotation) * angle, self.shift[0] * dy, self.shift[1] * dx)
+        return out
+
+
+def _resample(
+    images: NDArray[Any], angle: NDArray[np.float64], dy: NDArray[np.float64], dx: NDArray[np.float64]
+) -> NDArray[Any]:
+    """Images turned by the angles about their centres, then moved down by dy and right by dx: bilinear."""
+    n, height, width, _ = images.shape
+    y, x = np.meshgrid(np.arange(height) - (height - 1) / 2, np.arange(width) - (width - 1) / 2, indexing="ij")
+    y, x = y - dy[:, None, None], x - dx[:, None, None]
+    cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    row = np.clip(cos * y + sin * x + (height - 1) / 2, 0, height - 1)
+    column = np.clip(cos * x - sin * y + (width - 1) / 2, 0, width - 1)
+    top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down = (row - top).astype(images.dtype)[..., None]
+    across = (column - left).astype(images.dtype)[..., None]
+    i = np.arange(n)[:, None, None]
+    upper = images[i, top, left] * (1 - across) + images[i, top, right] * across
+    lower = images[i, bottom, left] * (1 - across) + images[i, bottom, right] * across
+    return upper * (1 - down) + lower * down
+
+
+def _mix(values: NDArray[Any], share: NDArray[np.float64], other: NDArray[np.intp]) -> NDArray[Any]:
+    share = share.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+    return values * share + values[other] * (1 - share)
+
+
+def _uniforms(seed: int, stream: int, first: int, rows: int, columns: int, offset: int) -> NDArray[np.float64]:
+    """Numbers from 0 to below 1: word ``offset`` and those after it of the samples ``first`` and after it."""
+    quarters = np.arange(offset // 4, (offset + columns + 3) // 4, dtype=np.uint64)
+    row, quarter = np.meshgrid(np.arange(first, first + rows, dtype=np.uint64), quarters, indexing="ij")
+    words = counter._philox(seed, stream, quarter, row).reshape(rows, -1)[:, :columns]
+    return words.astype(np.float64) * 2.0**-32

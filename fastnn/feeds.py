@@ -1,0 +1,237 @@
+"""What training is fed with: checked arrays in the order of each epoch, or batches that come one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.data import Source, check_indices, check_rows, class_factors, classes_of, split_rows, weights
+
+if TYPE_CHECKING:
+    from fastnn.augmentation import ImageAugmentation
+    from fastnn.model import Sequential
+
+SPLIT_STREAM = 1 << 63  # of the counter-based generator; the epochs have 1, 2, ...
+
+
+class Data:
+    """Checked samples: x and y as the engine reads them, weights, and which rows count (None: all)."""
+
+    def __init__(
+        self, x: Source, y: Source, sample_weight: NDArray[Any] | None, rows: NDArray[np.int64] | None = None
+    ) -> None:
+        self.x, self.y, self.sample_weight, self.rows = x, y, sample_weight, rows
+
+    def __len__(self) -> int:
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    @staticmethod
+    def check(
+        model: Sequential,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        names: tuple[str, str] = ("X", "y"),
+        class_weight: Any = None,
+    ) -> Data:
+        """From the user's arrays, or an error that names them."""
+        source = model.check_features(x, names[0])
+        target = model.check_targets(y, names[1])
+        check_rows(source, names[0], target, names[1])
+        factors = weights(sample_weight, len(source), model.dtype)
+        assert model.loss is not None  # noqa: S101 - check_targets
+        of_classes = class_factors(class_weight, target, model.loss.targets, model.program.outputs, model.dtype)
+        if of_classes is not None:
+            factors = of_classes if factors is None else factors * of_classes
+        return Data(source, target, factors)
+
+    def take(self, rows: NDArray[np.int64]) -> Data:
+        """A copy of some rows."""
+        factors = None if self.sample_weight is None else self.sample_weight[rows]
+        return Data(Source(self.x.array[rows]), Source(self.y.array[rows]), factors)
+
+    def split(self, model: Sequential, share: Any) -> tuple[Data, Data]:
+        """Training and validation data over the same arrays, by a random order that the model's seed alone decides."""
+        assert model.loss is not None  # noqa: S101
+        kind = model.loss.targets
+        classes = classes_of(self.y, kind) if kind in ("labels", "probabilities", "signs") else None
+        parts = split_rows(share, model.permutation(SPLIT_STREAM, len(self)), classes)
+        train, held = (Data(self.x, self.y, self.sample_weight, rows) for rows in parts)
+        return train, held
+
+
+class _Orders:
+    """Orders of n things: a fresh one for each epoch, or the next ``count`` of an endless row of such passes."""
+
+    def __init__(self, model: Sequential, n: int, shuffle: bool, count: int | None) -> None:
+        self.model, self.n, self.shuffle, self.count = model, n, shuffle, count
+        self.rest = np.empty(0, dtype=np.int64)
+
+    def next(self) -> NDArray[np.int64]:
+        if self.count is None:
+            return self.model.next_order(self.n, self.shuffle)
+        passes = [self.rest]
+        while sum(map(len, passes)) < self.count:
+            passes.append(self.model.next_order(self.n, self.shuffle))
+        order = np.concatenate(passes)
+        self.rest = order[self.count :]
+        return order[: self.count]
+
+
+class RowFeed:
+    """Rows of arrays, in a new order for each epoch.
+
+    batch: samples of a step; steps: batches of an epoch, or None for one pass; sampler: see ``Sequential.fit``.
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        data: Data,
+        batch: int,
+        shuffle: bool = True,
+        steps: int | None = None,
+        sampler: Callable[..., Any] | None = None,
+        augmentation: ImageAugmentation | None = None,
+    ) -> None:
+        self.model, self.data, self.sampler, self.augmentation = model, data, sampler, augmentation
+        self.batch = min(batch, len(data))
+        self.samples: int | None = len(data) if steps is None else steps * self.batch
+        self.steps: int | None = -(-self.samples // self.batch)
+        self.orders = _Orders(model, len(data), shuffle, None if steps is None else self.samples)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The row numbers of an epoch."""
+        if self.sampler is not None:
+            chosen = self.sampler(epoch, self.model.next_generator())
+            return check_indices(chosen, len(self.data))
+        order = self.orders.next()
+        return order if self.data.rows is None else self.data.rows[order]
+
+    def batches(self, epoch: int) -> Iterator[Data]:
+        """Copies of the batches of an epoch, augmented."""
+        assert self.augmentation is not None  # noqa: S101 - without it, the engine gathers the rows itself
+        order = self.order(epoch)
+        stream = self.model.iterations
+        for first in range(0, len(order), self.batch):
+            batch = self.data.take(order[first : first + self.batch])
+            yield self.augmentation.apply(self.model, batch, stream, first)
+
+    def end_epoch(self) -> None:
+        """After each epoch."""
+
+
+class BatchFeed:
+    """Batches (x, y) or (x, y, sample_weight) of the user's making, each checked when it comes.
+
+    source: a ``Batches`` (or what has its methods), an iterable that can be read again, or an iterator. shuffle: the
+    order of a ``Batches``; None for validation, which reads the same batches each time. steps: batches of an epoch;
+    without it an epoch is a pass. name: what error messages call the source.
+    """
+
+    samples: int | None = None
+
+    def __init__(
+        self,
+        model: Sequential,
+        source: Any,
+        shuffle: bool | None = None,
+        steps: int | None = None,
+        class_weight: Any = None,
+        augmentation: ImageAugmentation | None = None,
+        name: str = "",
+    ) -> None:
+        self.model, self.source, self.class_weight, self.augmentation = model, source, class_weight, augmentation
+        self.name = f"{name} " if name else ""
+        self.orders: _Orders | None = None
+        self.iterator: Iterator[Any] | None = None
+        self.once = hasattr(source, "__next__")
+        self.indexed = not self.once and hasattr(source, "__len__") and hasattr(source, "__getitem__")
+        self.count = self.steps = steps
+        if self.indexed:
+            n = len(source)
+            if n < 1:
+                raise ValueError(f"the {self.name}batches are empty: {type(source).__name__} has length {n}")
+            self.steps = n if steps is None else steps
+            if shuffle is not None:
+                self.orders = _Orders(model, n, shuffle, steps)
+
+    def batches(self, epoch: int) -> Iterator[Data]:
+        """The checked batches of an epoch, augmented where asked."""
+        stream, first, i = self.model.iterations, 0, -1
+        for i, given in enumerate(self._raw()):
+            batch = self._check(given, i)
+            if self.augmentation is not None:
+                batch = self.augmentation.apply(self.model, batch, stream, first)
+            first += len(batch)
+            yield batch
+        if i + 1 < (self.count or 1):
+            expected = f"{self.count} batches" if self.count else "at least one batch"
+            raise ValueError(
+                f"the {self.name}batches ended after {i + 1} in epoch {epoch + 1}, expected {expected}; give fewer"
+                " epochs or steps, or an object that can be read again, such as a list or a fastnn.data.Batches"
+            )
+
+    def _raw(self) -> Iterator[Any]:
+        if self.orders is not None:
+            for i in self.orders.next():
+                yield self.source[int(i)]
+        elif self.count is None:
+            yield from self._pass()
+        else:
+            for _ in range(self.count):
+                try:
+                    yield self._next()
+                except StopIteration:
+                    return
+
+    def _pass(self) -> Iterator[Any]:
+        return (self.source[i] for i in range(len(self.source))) if self.indexed else iter(self.source)
+
+    def restart(self) -> None:
+        """The next epoch begins with the first batch, unless the source can be read only once."""
+        if not self.once:
+            self.iterator = None
+
+    def _next(self) -> Any:
+        """The next batch of an endless row of passes."""
+        if self.iterator is not None:
+            try:
+                return next(self.iterator)
+            except StopIteration:
+                if self.once:
+                    raise
+        self.iterator = self._pass()
+        return next(self.iterator)
+
+    def _check(self, given: Any, i: int) -> Data:
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            what = f"{type(given).__name__} of length {len(given)}" if hasattr(given, "__len__") else repr(given)
+            raise ValueError(
+                f"{self.name}batch {i} must be (x, y) or (x, y, sample_weight), got {what}; for arrays pass x and y"
+            )
+        weight = given[2] if len(given) == 3 else None
+        names = (f"X of {self.name}batch {i}", f"y of {self.name}batch {i}")
+        return Data.check(self.model, given[0], given[1], weight, names, self.class_weight)
+
+    def end_epoch(self) -> None:
+        """After each epoch."""
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+
+Feed = RowFeed | BatchFeed
+
+
+def pieces(data: Data, size: int, most: int | None) -> Iterable[tuple[Data, int, int]]:
+    """Parts of up to ``size`` of the first ``most`` rows: data and the range in it; rows by number are gathered."""
+    n = len(data) if most is None else min(most, len(data))
+    for first in range(0, n, size):
+        last = min(n, first + size)
+        if data.rows is None:
+            yield data, first, last
+        else:
+            yield data.take(data.rows[first:last]), 0, last - first

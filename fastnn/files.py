@@ -1,0 +1,69 @@
+"""Weights in files, written so that a crash leaves the old file or the new one, never a half."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastnn.model import Sequential
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
+    """Calls ``write`` on a new file beside ``path``, forces it to the disk, and puts it in the place of ``path``."""
+    import tempfile
+
+    target = os.fspath(path)
+    folder = os.path.dirname(target) or "."
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner only
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def weight_names(model: Sequential) -> list[str]:
+    """A name for each array of ``get_weights``: the layer's, and its position there.
+
+    >>> from fastnn import Sequential, layers
+    >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]))
+    ['dense/0', 'dense/1']
+    """
+    return [f"{model.layers[op.layer].name}/{i}" for op in model.program.steps for i in range(len(op.shapes))]
+
+
+def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """See ``Sequential.save_weights``."""
+    arrays = dict(zip(weight_names(model), model.get_weights(), strict=True))
+    write_atomically(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+    """See ``Sequential.load_weights``."""
+    from zipfile import BadZipFile
+
+    expected = weight_names(model)
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (ValueError, EOFError, AttributeError, TypeError, BadZipFile) as error:
+        raise ValueError(f"{os.fspath(path)!r} is not a file of save_weights: {error}") from None
+    if set(arrays) != set(expected):
+        missing = [name for name in expected if name not in arrays]
+        extra = [name for name in arrays if name not in expected]
+        raise ValueError(
+            f"{os.fspath(path)!r} holds the weights of another model: without {missing}, with {extra}, which this model"
+            " does not have; make the same layers with the same names first"
+        )
+    model.set_weights([arrays[name] for name in expected])

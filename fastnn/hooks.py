@@ -1,0 +1,153 @@
+"""What a fit calls while it runs: the base of all callbacks, the list of those of one fit, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnn.model import Sequential
+
+Logs = dict[str, float]
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+class Callback:
+    """Base of all callbacks: methods that ``fit`` calls, and that do nothing unless overridden.
+
+    ``self.model`` is the model in training and ``self.params`` a dict with "epochs", "steps", "verbose" and "metrics",
+    the names that the logs of an epoch may hold. ``model.stop_training = True`` ends the training. ``on_train_end`` is
+    called at any end, an error or Ctrl-C included. Overriding a method that is called for each batch makes training
+    slower: the engine then returns to Python after each step.
+
+    adds: names that the callback itself puts into the logs, so that others may monitor them.
+
+    >>> import fastnn
+    >>> class Stop(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         self.model.stop_training = epoch >= 2
+    >>> model = fastnn.Sequential([fastnn.layers.Input(1), fastnn.layers.Dense(1)], rng=0)
+    >>> model.compile("sgd", "mse")
+    >>> model.fit([[0.0], [1.0]], [1.0, 3.0], epochs=100, callbacks=[Stop()]).epoch
+    [0, 1, 2]
+    """
+
+    adds: tuple[str, ...] = ()
+    model: Sequential
+    params: dict[str, Any]
+
+    def set_model(self, model: Sequential) -> None:
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Before the first epoch, after all arguments were checked."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """After the last epoch, whatever ended the training; logs of the last finished epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before epoch number ``epoch``, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """After an epoch and its validation; what is put into ``logs`` goes into the history."""
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """The same as ``on_train_batch_begin``."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """The same as ``on_train_batch_end``."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before each step."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After each step; logs: the mean "loss" of the steps of this epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before an evaluation."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """After an evaluation; logs: its results."""
+
+    def on_slice_end(self, seen: int, logs: Logs | None = None) -> None:
+        """About every 50 ms, after ``seen`` samples of the epoch; logs: their mean "loss". Not in Keras; cheap."""
+
+    def wants_batches(self) -> bool:
+        """Whether a method for batches must be called: whether the class overrides one."""
+        return any(getattr(type(self), hook) is not getattr(Callback, hook) for hook in BATCH_HOOKS)
+
+
+class CallbackList:
+    """All callbacks of a fit, called one after another."""
+
+    def __init__(self, callbacks: list[Callback], model: Sequential, params: dict[str, Any]) -> None:
+        self.all = callbacks
+        self.model = model
+        self.batchwise = [callback for callback in callbacks if callback.wants_batches()]
+        self.slicewise = [one for one in callbacks if type(one).on_slice_end is not Callback.on_slice_end]
+        params["metrics"] += [name for callback in callbacks for name in callback.adds]
+        for callback in callbacks:
+            callback.set_params(params)
+            callback.set_model(model)
+
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Calls a method of all."""
+        for callback in self.all:
+            getattr(callback, hook)(*arguments)
+
+    def end(self, logs: Logs) -> None:
+        """Calls ``on_train_end`` of all, also of those after one that fails."""
+        error = None
+        for callback in self.all:
+            try:
+                callback.on_train_end(logs)
+            except Exception as one:
+                error = error or one
+        if error is not None:
+            raise error
+
+
+def check_callbacks(callbacks: Any) -> list[Callback]:
+    """callbacks as a list."""
+    if callbacks is None:
+        return []
+    listed = [callbacks] if isinstance(callbacks, Callback) else callbacks
+    if not isinstance(listed, Iterable):
+        raise TypeError(f"callbacks must be a list of callbacks, got {callbacks!r}")
+    listed = list(listed)
+    for callback in listed:
+        if not isinstance(callback, Callback):
+            hint = "; write it with parentheses" if isinstance(callback, type) else ""
+            raise TypeError(f"callbacks must be objects of fastnn.callbacks.Callback, got {callback!r}{hint}")
+    return listed
+
+
+class History(Callback):
+    """What ``fit`` returns: ``history`` maps each name to its values by epoch, ``epoch`` lists the epochs."""
+
+    def __init__(self) -> None:
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def set_model(self, model: Sequential) -> None:
+        """Keeps no model: a history is small."""
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Keeps none."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.append(epoch, logs or {})
+
+    def append(self, epoch: int, logs: Logs) -> None:
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}: {values[-1]:.4f}" for name, values in self.history.items())
+        return f"<History of {len(self.epoch)} epochs; {last}>"

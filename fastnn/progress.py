@@ -1,0 +1,113 @@
+"""What a fit shows while it runs: a bar for each epoch in a terminal, a line for each epoch elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+
+class Progress:
+    """A bar for each epoch in a terminal, a line for each epoch elsewhere.
+
+    total: samples (or batches) of an epoch, None where nobody knows.
+    """
+
+    WIDTH = 20
+
+    def __init__(self, epochs: int, total: int | None, bar: bool, unit: str = "samples", stream: TextIO | None = None):
+        self.epochs, self.total, self.bar, self.unit = epochs, total, bar, unit
+        self.stream = stream or sys.stdout
+        self.began = self.drawn = 0.0
+        self.seen = 0
+
+    def begin(self, epoch: int) -> None:
+        self.title = f"Epoch {epoch + 1}/{self.epochs}"
+        self.began, self.drawn = time.perf_counter(), 0.0
+
+    def update(self, seen: int, loss: float) -> None:
+        """After each piece of an epoch; draws at most ten times a second."""
+        self.seen = seen
+        now = time.perf_counter()
+        if not self.bar or now - self.drawn < 0.1:
+            return
+        self.drawn = now
+        self.stream.write(f"\r{self._line(seen, now - self.began, loss):<79}")
+        self.stream.flush()
+
+    def _line(self, seen: int, elapsed: float, loss: float) -> str:
+        if self.total is None:
+            return f"{self.title} {seen} {self.unit} {elapsed:.0f}s loss: {loss:.4f}"
+        seen = min(seen, self.total)
+        full = self.WIDTH * seen // self.total
+        bar = "━" * full + "─" * (self.WIDTH - full)
+        remaining = elapsed * (self.total - seen) / max(seen, 1)
+        return f"{self.title} {bar} {seen}/{self.total} {remaining:.0f}s left loss: {loss:.4f}"
+
+    def end(self, logs: dict[str, float]) -> None:
+        elapsed = time.perf_counter() - self.began
+        rate = self.seen / elapsed if elapsed > 0 else float("inf")
+        values = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
+        line = f"{self.title} {elapsed:.2f}s {rate:,.0f} {self.unit}/s - {values}"
+        self.stream.write(f"\r{line:<79}\n" if self.bar else f"{line}\n")
+        self.stream.flush()
+
+    def close(self) -> None:
+        """After the last epoch."""
+
+
+class TqdmProgress:
+    """The same by tqdm, which notebooks draw as a widget."""
+
+    def __init__(self, tqdm: Any, epochs: int, total: int | None, unit: str = "samples"):
+        self.tqdm, self.epochs, self.total, self.unit = tqdm, epochs, total, unit
+        self.bar: Any = None
+
+    def begin(self, epoch: int) -> None:
+        self.bar = self.tqdm(total=self.total, desc=f"Epoch {epoch + 1}/{self.epochs}", unit=f" {self.unit}")
+
+    def update(self, seen: int, loss: float) -> None:
+        self.bar.set_postfix_str(f"loss: {loss:.4f}", refresh=False)
+        self.bar.update(seen - self.bar.n)
+
+    def end(self, logs: dict[str, float]) -> None:
+        self.bar.set_postfix_str(", ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+        self.close()
+
+    def close(self) -> None:
+        """Leaves the bar as it is; an interrupted epoch leaves a part of one."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def in_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return bool(getattr(sys.stdout, "isatty", lambda: False)())
+
+
+def check_verbose(verbose: Any) -> None:
+    """verbose: 0 silent; 1 a bar, or a line for each epoch outside a terminal; 2 a line for each epoch; "auto" a bar
+    in a terminal, else silent."""
+    if verbose not in (0, 1, 2, "auto"):
+        raise ValueError(f"verbose must be 0, 1, 2 or 'auto', got {verbose!r}")
+
+
+def progress(verbose: Any, epochs: int, total: int | None, unit: str = "samples") -> Progress | None:
+    """The display that ``verbose`` asks for; see ``check_verbose``."""
+    check_verbose(verbose)
+    terminal = in_terminal()
+    if verbose == "auto":
+        verbose = 1 if terminal else 0
+    return Progress(epochs, total, terminal and verbose == 1, unit) if verbose else None
+
+
+def best_progress(epochs: int, total: int | None, unit: str = "samples") -> Progress | TqdmProgress | None:
+    """A bar by tqdm where it is installed, else a plain one; None outside a terminal."""
+    if not in_terminal():
+        return None
+    try:
+        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+    except ImportError:
+        return Progress(epochs, total, True, unit)
+    return TqdmProgress(tqdm, epochs, total, unit)

@@ -1,0 +1,216 @@
+"""Layers and what stands around an update, compiled against the reference: ten steps, any threads, inference."""
+
+import numpy as np
+import pytest
+from numerics import assemble, distance, guard, intact, padding, targets, train, weights_of
+
+from fastnn import losses, optimizers, reference, regularizers
+from fastnn.constraints import MaxNorm, NonNeg
+from fastnn.data import Source
+from fastnn.layers import Activation, BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
+
+# After ten steps, norm-wise: 100 roundings or so of 6e-8 and 1e-16.
+WITHIN = {"float32": 1e-5, "float64": 1e-12}
+INPUTS, OUTPUTS, ROWS, BATCH = 9, 3, 125, 13  # the last of ten batches has eight samples
+ELASTIC = regularizers.L1L2(0.001, 0.01)
+# No bias stands before a batch normalization: its exact gradient is zero, and Adam makes steps of what rounding leaves.
+LAYERS = {
+    "dense": lambda: [Dense(33, "tanh")],
+    "dropout": lambda: [Dropout(0.2), Dense(33, "tanh"), Dropout(0.5)],
+    "noise": lambda: [GaussianNoise(0.1), Dense(33, "tanh"), GaussianNoise(0.2)],
+    "batch normalization": lambda: [Dense(33, use_bias=False), BatchNormalization(0.9), Activation("tanh")],
+    "batch normalization first": lambda: [BatchNormalization(0.5, 0.01), Dense(33, "tanh")],
+    "layer normalization": lambda: [Dense(33), LayerNormalization(), Activation("tanh")],
+    "layer normalization first": lambda: [LayerNormalization(0.01), Dense(33, "tanh")],
+    "all kinds": lambda: [
+        LayerNormalization(),
+        Dense(40, "silu", use_bias=False),
+        BatchNormalization(),
+        Activation("gelu"),
+        Dropout(0.3),
+        Activation("softmax"),
+        Dense(17, "gelu_tanh"),
+        GaussianNoise(0.1),
+        LayerNormalization(),
+    ],
+    "activations": lambda: [Activation("softsign"), Dense(20, "mish"), Activation("softplus"), Activation("tanh")],
+    "hidden softmax": lambda: [Dense(33, "softmax"), Dense(20, "log_softmax")],
+    "regularizers": lambda: [
+        Dense(33, "tanh", kernel_regularizer=ELASTIC, bias_regularizer="l2", activity_regularizer=ELASTIC),
+        Dense(20, "softplus", kernel_regularizer="l1", activity_regularizer="l2"),
+    ],
+    "max norm": lambda: [Dense(33, "tanh", kernel_constraint=MaxNorm(0.7))],
+    "not negative": lambda: [Dense(33, "tanh", kernel_constraint=NonNeg())],
+}
+OPTIMIZERS = [
+    optimizers.SGD(0.1),
+    optimizers.SGD(0.1, momentum=0.9),
+    optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    optimizers.RMSprop(0.01, epsilon=1e-3),
+    optimizers.RMSprop(0.01, momentum=0.5, epsilon=1e-3),
+    optimizers.Adagrad(0.1),
+    optimizers.Adadelta(0.1, epsilon=1e-3),
+    optimizers.Adam(0.01, epsilon=1e-3),
+    optimizers.Adam(0.01, beta_2=0.9, epsilon=1e-3, amsgrad=True),
+    optimizers.AdamW(0.01, epsilon=1e-3),
+    optimizers.Adamax(0.01, epsilon=1e-3),
+    optimizers.Nadam(0.01, epsilon=1e-3),
+    optimizers.Lion(0.001),
+]
+OPTIONS = [
+    {"weight_decay": 0.1},
+    {"clipnorm": 0.05},
+    {"clipvalue": 0.003},
+    {"global_clipnorm": 0.1},
+    {"use_ema": True, "ema_momentum": 0.8},
+    {"use_ema": True, "weight_decay": 0.1, "global_clipnorm": 0.05},
+]
+
+
+def network(engine, dtype, layers, optimizer, seed=0):
+    """An engine for the layers, with a softmax behind them."""
+    stack = [Input(INPUTS), *layers(), Dense(OUTPUTS, "softmax")]
+    return assemble(engine, dtype, stack, "sparse_categorical_crossentropy", optimizer, seed)
+
+
+def samples(dtype):
+    """Inputs, labels, weights and an order."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(ROWS, INPUTS)).astype(dtype)
+    return x, rng.integers(OUTPUTS, size=ROWS), rng.uniform(0.5, 2, ROWS), rng.permutation(ROWS)
+
+
+def compare(core, layers, optimizer):
+    """Ten steps in both engines: losses, outputs, weights, moving statistics, the optimizer's state."""
+    dtype = core.REAL.name
+    x, y, weights, order = samples(dtype)
+    nets = [network(engine, dtype, layers, optimizer) for engine in (core.Engine, reference.Engine)]
+    before = weights_of(nets[0])
+    found = [train(net, x, y, weights, BATCH, order, seed=7) for net in nets]
+    assert len(found[0][0]) == 10
+    for actual, expected in zip(*found, strict=True):
+        assert distance(actual, expected) < WITHIN[dtype]
+    for row in range(len(nets[0].arena)):
+        for actual, expected in zip(*(weights_of(net, row) for net in nets), strict=True):
+            assert distance(actual, expected) < WITHIN[dtype]
+    assert all((new != old).any() for new, old in zip(weights_of(nets[0]), before, strict=True))
+    outside = padding(nets[0])
+    assert (nets[0].arena[0, outside] == 0).all()
+    return nets[0]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("optimizer", [optimizers.SGD(0.1), optimizers.Adam(0.01, epsilon=1e-3)], ids=repr)
+def test_ten_steps_of_layers(core, name, optimizer):
+    """Each kind of layer."""
+    compare(core, LAYERS[name], optimizer)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_ten_steps_of_optimizers(core, optimizer):
+    """Each optimizer through normalization, dropout and penalties.
+
+    Epsilon is large where a small one divides a gradient of rounding errors by its own size.
+    """
+    compare(core, LAYERS["all kinds"], optimizer)
+    compare(core, LAYERS["regularizers"], optimizer)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=repr)
+@pytest.mark.parametrize("name", ["regularizers", "all kinds", "max norm"])
+@pytest.mark.parametrize("entry", optimizers.ENTRIES)
+def test_ten_steps_of_options(core, options, name, entry):
+    """Each option of each optimizer, with what it must leave alone: moving statistics, constraints, penalties."""
+    more = {"epsilon": 1e-3} if "epsilon" in entry._fields else {}
+    rate = 0.001 if entry is optimizers.Lion else 0.01
+    compare(core, LAYERS[name], entry(rate, **more, **options))
+
+
+def test_options_do_something(core):
+    """Each option changes the training, else the comparisons above prove little."""
+    ends = []
+    for options in ({}, *OPTIONS[:4]):
+        net = network(core.Engine, core.REAL, LAYERS["dense"], optimizers.SGD(0.1, **options))
+        train(net, *samples(core.REAL)[:2], batch=BATCH)
+        ends.append(net.arena[0].copy())
+    for i, end in enumerate(ends):
+        assert all(distance(end, other) > 1e-4 for other in ends[:i])
+
+
+@pytest.mark.parametrize("constraint", [MaxNorm(0.7), NonNeg()], ids=repr)
+def test_constraints_hold(core, constraint):
+    """Behind each step; the bias is free."""
+    stack = [Input(INPUTS), Dense(33, "tanh", kernel_constraint=constraint), Dense(OUTPUTS, "softmax")]
+    loss = losses.SparseCategoricalCrossentropy()
+    net = assemble(core.Engine, core.REAL, stack, loss, optimizers.SGD(0.5))
+    x, y, _, _ = samples(core.REAL)
+    train(net, x, y, batch=BATCH)
+    W, b = weights_of(net)[:2]
+    if isinstance(constraint, NonNeg):
+        assert (W >= 0).all()
+        assert (W == 0).any()
+        assert (b < 0).any()
+    else:
+        norms = np.linalg.norm(W.astype(float), axis=0)
+        # the norm of 9 squares and the product: some roundings
+        assert norms.max() <= 0.7 * (1 + 16 * np.finfo(core.REAL).eps)
+        assert np.isclose(norms, 0.7, rtol=1e-6).any()
+        assert (norms < 0.69).any()
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [optimizers.SGD(0.1, clipnorm=0.05), optimizers.Adam(0.01, global_clipnorm=0.1, use_ema=True, weight_decay=0.1)],
+    ids=["clipnorm", "global_clipnorm"],
+)
+def test_threads_give_the_same_bits(core, threads, name, optimizer):
+    """No sum is shared, no random number depends on who draws it."""
+    x, y, weights, order = samples(core.REAL)
+    one, many = (network(core.Engine, core.REAL, LAYERS[name], optimizer) for _ in range(2))
+    found = train(one, x, y, weights, 40, order, seed=3)
+    for first, second in zip(found, train(many, x, y, weights, 40, order, threads, seed=3), strict=True):
+        np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(one.arena, many.arena)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_inference(core, name):
+    """Predict and evaluate as the reference, without dropout and noise, with the moving statistics; rows do not mix."""
+    nets = [network(engine, core.REAL, LAYERS[name], optimizers.SGD()) for engine in (core.Engine, reference.Engine)]
+    x, y, weights, _ = samples(core.REAL)
+    whole = nets[0].predict(Source(x), 1)
+    assert distance(whole, nets[1].predict(Source(x))) < WITHIN[core.REAL.name]
+    for rows in (1, 2, 3, 8, 97):
+        for threads in (1, 2, 3):
+            np.testing.assert_array_equal(nets[0].predict(Source(x[:rows]), threads), whole[:rows])
+        np.testing.assert_array_equal(nets[0](x[:rows]), whole[:rows])
+    found = []
+    for net in nets:
+        loss, outputs = guard(np.zeros(100)), guard(np.zeros((100, OUTPUTS), dtype=core.REAL))
+        net.evaluate(Source(x), Source(y), weights.astype(core.REAL), 20, 120, loss, outputs, 2)
+        found.append(intact(loss, outputs))
+    for actual, expected in zip(*found, strict=True):
+        assert distance(actual, expected) < WITHIN[core.REAL.name]
+    np.testing.assert_array_equal(found[0][1], whole[20:120])
+
+
+@pytest.mark.parametrize("loss", [entry for entry in losses.ENTRIES if not entry.name.endswith("_logits")])
+def test_ten_steps_of_each_loss(core, loss):
+    """Behind a normalization, with activities penalized before the output: no activation is left to the loss."""
+    loss, dtype = loss(), core.REAL.name
+    columns = 1 if isinstance(loss, losses.Quantile) else 4
+    output = {"numbers": "tanh", "signs": "tanh", "counts": "softplus"}.get(loss.targets, "softmax")
+    if columns == 1:
+        output = "tanh"
+    rng = np.random.default_rng(9)
+    x, y = rng.normal(size=(ROWS, INPUTS)).astype(dtype), targets(loss, rng, ROWS, columns)
+    stack = [Input(INPUTS), Dense(12), LayerNormalization(), Dense(columns, output, activity_regularizer="l2")]
+    nets = [assemble(kind, dtype, stack, loss, optimizers.SGD(0.05)) for kind in (core.Engine, reference.Engine)]
+    assert not nets[0].program.from_logits
+    found = [train(net, x, y, None, BATCH) for net in nets]
+    for actual, expected in zip(*found, strict=True):
+        assert distance(actual, expected) < WITHIN[dtype]
+    for actual, expected in zip(*map(weights_of, nets), strict=True):
+        assert distance(actual, expected) < WITHIN[dtype]

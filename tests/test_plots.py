@@ -1,0 +1,234 @@
+"""Every picture draws without a screen, has labels, and leaves matplotlib's global state as it found it."""
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn.layers import BatchNormalization, Dense, Dropout, Flatten, Input
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+
+from fastnn import plots  # noqa: E402
+
+
+def network(outputs=1, hidden="relu"):
+    layers = [Input(2), Dense(5, activation=hidden), BatchNormalization(), Dropout(0.2), Dense(4, activation="tanh")]
+    last = Dense(outputs, activation="sigmoid" if outputs == 1 else "softmax")
+    model = fastnn.Sequential([*layers, last], rng=0)
+    model.compile("adam", "binary_crossentropy" if outputs == 1 else "sparse_categorical_crossentropy", ["accuracy"])
+    return model
+
+
+X, Y = fastnn.datasets.moons(60, noise=0.1, rng=0)
+THREE = np.arange(60) % 3
+MODEL, CLASSIFIER = network(), network(3)
+HISTORY = MODEL.fit(X, Y, epochs=3, validation_data=(X, Y), verbose=0)
+IMAGES = fastnn.Sequential([Input((4, 6)), Flatten(), Dense(5)], rng=0)
+RANGE = SimpleNamespace(
+    rates=np.geomspace(1e-4, 1, 9), losses=np.array([2, 2, 2, 1.5, 1, 0.5, 1, 9, np.nan]), suggestion=0.01
+)
+
+# Each function with its arguments and the number of Axes that it draws into.
+DRAWINGS = {
+    "history": (lambda ax: plots.history(HISTORY, ax=ax), 1),
+    "history of accuracy": (lambda ax: plots.history(HISTORY.history, "accuracy", ax=ax), 1),
+    "learning_curve": (lambda ax: plots.learning_curve([10, 100], [1, 0.9], [0.7, 0.8], ax=ax), 1),
+    "learning_curve of runs": (lambda ax: plots.learning_curve([1, 9], np.ones((2, 3)), np.zeros((2, 3)), ax=ax), 1),
+    "range_test": (lambda ax: plots.range_test(RANGE, ax=ax), 1),
+    "schedule": (lambda ax: plots.schedule(lambda step: 1 / (1 + step), 50, ax=ax), 1),
+    "schedules": (lambda ax: plots.schedule({"a": 0.1, "b": lambda step: 0.2}, 50, ax=ax), 1),
+    "perceptron_errors": (lambda ax: plots.perceptron_errors([3, 1, 0], ax=ax), 1),
+    "perceptron_errors of a model": (lambda ax: plots.perceptron_errors(SimpleNamespace(errors_=[2, 0]), ax=ax), 1),
+    "decision_boundary": (lambda ax: plots.decision_boundary(MODEL, X, Y, ax=ax), 1),
+    "decision_boundary of classes": (lambda ax: plots.decision_boundary(CLASSIFIER, X, THREE, ax=ax), 1),
+    "decision_boundary of a function": (lambda ax: plots.decision_boundary(lambda x: x[:, 0] > 0, X, Y, ax=ax), 1),
+    "confusion_matrix": (lambda ax: plots.confusion_matrix([[5, 1], [0, 7]], ["a", "b"], ax=ax), 1),
+    "activations": (lambda ax: plots.activations(["relu", fastnn.activations.ELU(0.5)], ax=ax), 2),
+    "activation": (lambda ax: plots.activations("gelu", ax=ax), 2),
+    "optimizer_path of one weight": (
+        lambda ax: plots.optimizer_path(10 * 0.8 ** np.arange(5), lambda w: w * w, ax=ax),
+        1,
+    ),
+    "optimizer_path of two weights": (
+        lambda ax: plots.optimizer_path({"a": np.eye(2), "b": -np.eye(2)}, lambda w: w @ w, ax=ax),
+        1,
+    ),
+    "optimizer_path within limits": (lambda ax: plots.optimizer_path(np.eye(2), lambda w: w @ w, ax, (-3, 3)), 1),
+    "weight_images": (lambda ax: plots.weight_images(IMAGES, ax=ax), 1),
+    "activation_histograms": (lambda ax: plots.activation_histograms(MODEL, X, ax=ax), 2),
+    "gradient_histograms": (lambda ax: plots.gradient_histograms(MODEL, X, Y, ax=ax), 3),
+    "gradient_histograms of classes": (lambda ax: plots.gradient_histograms(CLASSIFIER, X, THREE, ax=ax), 3),
+}
+PUBLIC = {
+    name for name, value in vars(plots).items() if getattr(value, "__module__", "") == plots.__name__ and name[0] != "_"
+}
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    """No figure is left over."""
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(autouse=True)
+def _no_show(monkeypatch):
+    """Nothing may open a window."""
+
+    def refuse(*_, **__):
+        raise AssertionError("plots must not call show")
+
+    monkeypatch.setattr(plt, "show", refuse)
+    monkeypatch.setattr(matplotlib.figure.Figure, "show", refuse)
+
+
+def test_every_function_is_drawn_here():
+    assert PUBLIC - {"learning_scores"} <= {name.split(" ")[0] for name in DRAWINGS} | {"schedule"}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_draws_labelled_axes_in_a_new_figure(name):
+    draw, count = DRAWINGS[name]
+    axes = np.ravel(np.asarray(draw(None), dtype=object))
+    assert len(axes) == count and all(isinstance(ax, Axes) for ax in axes)
+    assert all(ax.get_xlabel() and ax.get_ylabel() and ax.has_data() for ax in axes)
+    assert len({ax.figure for ax in axes}) == 1 and len(plt.get_fignums()) == 1
+    axes[0].figure.canvas.draw()
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_draws_into_given_axes_and_touches_nothing_else(name):
+    draw, count = DRAWINGS[name]
+    figure, given = plt.subplots(1, count)
+    other = plt.figure()
+    current = other.add_subplot()
+    before = dict(matplotlib.rcParams)
+    result = draw(given)
+    assert np.array_equal(np.ravel(np.asarray(result, dtype=object)), np.ravel(np.asarray(given, dtype=object)))
+    assert dict(matplotlib.rcParams) == before
+    assert plt.gcf() is other and plt.gca() is current and not current.has_data()
+    assert len(plt.get_fignums()) == 2
+    figure.canvas.draw()
+
+
+def test_history_shows_training_and_validation():
+    lines = plots.history(HISTORY).lines
+    assert [line.get_label() for line in lines] == ["training", "validation"]
+    assert lines[1].get_xdata().tolist() == [1, 2, 3] and list(lines[1].get_ydata()) == HISTORY.history["val_loss"]
+
+
+def test_derivatives_are_those_of_the_curves():
+    for left, right in (plots.activations(name) for name in ("sigmoid", "gelu", "softplus", "elu")):
+        z, a = left.lines[0].get_data()
+        np.testing.assert_allclose(right.lines[0].get_ydata(), np.gradient(a, z, edge_order=2), atol=0.01)
+
+
+def test_boundary_lies_where_the_output_crosses_the_threshold():
+    ax = plots.decision_boundary(lambda x: x[:, 0], X, Y, threshold=0.25)
+    (lines,) = [item for item in ax.collections if type(item).__name__ == "QuadContourSet"]
+    np.testing.assert_allclose(lines.get_paths()[0].vertices[:, 0], 0.25, atol=1e-6)
+
+
+def test_confusion_matrix_has_its_counts():
+    assert [text.get_text() for text in plots.confusion_matrix([[5, 1], [0, 7]]).texts] == ["5", "1", "0", "7"]
+
+
+def test_dead_units_are_counted():
+    model = fastnn.Sequential([Input(2), Dense(4, activation="relu"), Dense(1, activation="sigmoid")], rng=0)
+    W, b, V, c = model.get_weights()
+    b[:3] = -100
+    model.set_weights([W, b, V, c])
+    (ax,) = plots.activation_histograms(model, X)
+    assert "3 of 4 units dead" in ax.get_title() or "4 of 4" in ax.get_title()
+
+
+def test_saturated_units_are_counted():
+    model = fastnn.Sequential([Input(2), Dense(4, activation="sigmoid"), Dense(1)], rng=0)
+    W, b, V, c = model.get_weights()
+    model.set_weights([0 * W, b + np.float32([9, -9, 0, 0]), V, c])
+    assert "2 of 4 units saturated" in plots.activation_histograms(model, X)[0].get_title()
+
+
+def test_vanishing_gradients_are_seen():
+    model = fastnn.Sequential([Input(2), *(Dense(16, activation="sigmoid") for _ in range(5)), Dense(1)], rng=0)
+    model.compile("sgd", "mse")
+    first, *_, last = plots.gradient_histograms(model, X, Y)
+    assert first.get_xlim() == last.get_xlim()
+    medians = [float(ax.get_title().split("median ")[1].split(",")[0]) for ax in (first, last)]
+    assert medians[0] < 0.01 * medians[1]
+
+
+def test_plots_leave_the_model_as_it_was():
+    before = MODEL.arena.copy()
+    plots.gradient_histograms(MODEL, X, Y)
+    plots.activation_histograms(MODEL, X)
+    plots.decision_boundary(MODEL, X, Y)
+    assert np.array_equal(MODEL.arena, before)
+
+
+def test_learning_scores():
+    training, validation = plots.learning_scores(network, X, Y, X, Y, sizes=[10, 60], epochs=3)
+    assert training.shape == validation.shape == (2,)
+    assert ((training >= 0) & (training <= 1)).all() and training[1] == validation[1]
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "match"),
+    [
+        (lambda: plots.history(3), TypeError, "expected what fit"),
+        (lambda: plots.history(HISTORY, "acc"), ValueError, "no 'acc'; it has 'loss'"),
+        (lambda: plots.history(HISTORY, ax=3), TypeError, "ax must be an Axes"),
+        (lambda: plots.learning_curve([1, 2], [1], [1]), ValueError, r"shape \(1,\), expected \(2,\)"),
+        (lambda: plots.learning_scores(MODEL, X, Y, X, Y, [5]), TypeError, "build must be a function"),
+        (lambda: plots.learning_scores(network, X, Y, X, Y, [99]), ValueError, "between 1 and the 60 rows"),
+        (lambda: plots.range_test([1, 2]), TypeError, "find_learning_rate"),
+        (lambda: plots.schedule("cosine", 10), TypeError, "a schedule is a number or a callable"),
+        (lambda: plots.schedule(0.1, 0), ValueError, "steps must be 1 or more"),
+        (lambda: plots.perceptron_errors("many"), TypeError, "expected a fitted Perceptron"),
+        (lambda: plots.decision_boundary(MODEL, np.ones((3, 4)), [0, 1, 0]), ValueError, r"\(rows, 2\).*\(3, 4\)"),
+        (lambda: plots.decision_boundary(MODEL, X, Y[:5]), ValueError, "60 rows but y has 5"),
+        (lambda: plots.decision_boundary(3, X, Y), TypeError, "method predict"),
+        (lambda: plots.confusion_matrix([1, 2]), ValueError, r"\(classes, classes\), got \(2,\)"),
+        (lambda: plots.confusion_matrix(np.eye(2), ["a"]), ValueError, "2 classes but there are 1 labels"),
+        (lambda: plots.activations("softmax"), ValueError, "softmax works on rows"),
+        (lambda: plots.activations("rellu"), ValueError, "did you mean 'relu'"),
+        (lambda: plots.activations("relu", ax=plt.figure().add_subplot()), ValueError, "must hold 2 Axes, got 1"),
+        (lambda: plots.optimizer_path(np.ones((4, 3)), sum), ValueError, r"\(steps \+ 1, 2\).*\(4, 3\)"),
+        (lambda: plots.optimizer_path(3.0, abs), ValueError, "a path has shape"),
+        (lambda: plots.optimizer_path(np.ones(3), abs, limits=(2, 1)), ValueError, r"limits must be \(low, high\)"),
+        (lambda: plots.weight_images(MODEL), ValueError, r"2 weights .* shape \(1, 1\)"),
+        (lambda: plots.weight_images("model"), TypeError, "expected a fastnn.Sequential"),
+        (lambda: plots.activation_histograms(IMAGES, np.ones((2, 4, 6))), ValueError, "no hidden layer"),
+        (lambda: plots.activation_histograms(MODEL, np.ones((2, 3))), ValueError, "shape"),
+        (lambda: plots.gradient_histograms(IMAGES, np.ones((2, 4, 6)), [0, 1]), ValueError, "need a loss"),
+    ],
+)
+def test_wrong_input_gets_a_clear_error(draw, error, match):
+    with pytest.raises(error, match=match):
+        draw()
+
+
+def test_importing_plots_loads_no_matplotlib():
+    code = (
+        "import sys, fastnn; assert 'fastnn.plots' not in sys.modules\n"
+        "import fastnn.plots; print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_without_matplotlib_the_error_says_what_to_install():
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; from fastnn import plots\n"
+        "try: plots.history({'loss': [1]})\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "pip install 'fastnn[plots]'" in done.stdout, done.stderr
