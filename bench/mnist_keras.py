@@ -1,6 +1,6 @@
 """Keras' own test accuracy on the task of examples/mnist_optimizers.py: mean over seeds, for comparison.
 
-    KERAS_BACKEND=jax FASTNN_DATA=... python bench/mnist_keras.py --seeds 3
+KERAS_BACKEND=jax FASTNN_DATA=... python bench/mnist_keras.py --seeds 3
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
 from fastnn.settings import Settings
 
 Array = NDArray[np.floating]
@@ -74,6 +75,9 @@ class ReLU(Activation):
 
     def derivative(self, v: Array) -> Array:
         return (v > 0).astype(v.dtype)
+
+    def backward(self, v: Array, d: Array) -> Array:
+        return np.where(v > 0, d, np.zeros_like(d))  # what is not finite stays behind a unit that is off
 
 
 class LeakyReLU(Activation):
@@ -206,12 +210,15 @@ class Step(Activation):
     def derivative(self, v: Array) -> Array:
         return np.zeros_like(v)
 
+    def backward(self, v: Array, d: Array) -> Array:
+        return np.zeros_like(d)
+
 
 class ELU(Activation):
     """a = z where z > 0, else alpha (exp(z) - 1); da/dz = 1, or a + alpha. alpha must be 0 or more.
 
-    Source: Clevert, Unterthiner, Hochreiter, "Fast and accurate deep network learning by exponential linear units", ICLR
-    2016.
+    Source: Clevert, Unterthiner, Hochreiter, "Fast and accurate deep network learning by exponential linear units",
+    ICLR 2016.
 
     >>> ELU().forward(np.array([-1.0, 1.0])).round(4)
     array([-0.6321,  1.    ])
@@ -291,6 +298,7 @@ class GELUTanh(Activation):
         return z.dtype.type(0.5) * z * (1 + self._tanh(z))
 
     def derivative(self, v: Array) -> Array:
+        v = np.clip(v, -12, 12)  # beyond, the tanh is 1 to the last bit, and z^2 may overflow
         t = self._tanh(v)
         inner = v.dtype.type(0.7978845608028654) * (1 + v.dtype.type(3 * 0.044715) * v * v)
         return v.dtype.type(0.5) * (1 + t + v * (1 - t * t) * inner)
@@ -391,6 +399,9 @@ class HardSigmoid(Activation):
 
     def derivative(self, v: Array) -> Array:
         return np.where((v > 0) & (v < 1), v.dtype.type(1 / 6), v.dtype.type(0))
+
+    def backward(self, v: Array, d: Array) -> Array:
+        return np.where((v > 0) & (v < 1), d * d.dtype.type(1 / 6), np.zeros_like(d))
 
 
 class Exponential(Activation):

@@ -119,9 +119,9 @@ FLOPS_PER_THREAD = 1_000_000
 class Team:
     """Chooses the number of threads of each slice of a fit by their measured speed.
 
-    Where other programs share the cores, threads that wait for each other can be slower than one alone. So, from time to
-    time, one slice runs on one thread (or on all, if one was faster), and the better of the two goes on. Results do not
-    depend on it.
+    Where other programs share the cores, threads that wait for each other can be slower than one alone. So, from time
+    to time, one slice runs on one thread (or on all, if one was faster), and the better of the two goes on. Results
+    do not depend on it.
     """
 
     FIRST, EVERY = 6, 40  # slices before the first look at the other size, and between two looks

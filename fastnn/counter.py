@@ -57,7 +57,7 @@ def matrix(seed: int, stream: int, rows: int, columns: int) -> NDArray[np.uint32
     """Words for the numbers of a batch: element (r, c) takes word c % 4 of block (c // 4, r)."""
     quarters = np.arange((columns + 3) // 4, dtype=np.uint64)
     row, quarter = np.meshgrid(np.arange(rows, dtype=np.uint64), quarters, indexing="ij")
-    return _philox(seed, stream, quarter, row).reshape(rows, -1)[:, :columns]
+    return _philox(seed, stream, quarter, row).reshape(rows, 4 * len(quarters))[:, :columns]
 
 
 def normals(seed: int, stream: int, rows: int, columns: int, width: int) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
 from fastnn.settings import Settings
 
 
@@ -123,7 +124,7 @@ class RandomNormal(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """Normal numbers, those beyond two standard deviations drawn again: the deviation falls to 0.88 stddev, as in Keras."""
+    """Normal numbers, those beyond two deviations drawn again: the deviation falls to 0.88 stddev, as in Keras."""
 
     name = "truncated_normal"
     mean: float = 0.0

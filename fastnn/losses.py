@@ -37,7 +37,7 @@ class Loss(Settings):
         """Columns of y for a network with so many outputs."""
         return 1 if self.targets == "labels" else outputs
 
-    def from_logits(self) -> "Loss | None":
+    def from_logits(self) -> Loss | None:
         """The version from logits, with the same parameters."""
         return None
 
@@ -228,8 +228,8 @@ class Smoothed(Loss):
 class BinaryCrossentropyFromLogits(Smoothed):
     """L = mean_k log(1 + exp(z_k)) - t_k z_k, as max(z, 0) - t z + log(1 + exp(-|z|)).
 
-    dL/dz_k = (sigmoid(z_k) - t_k) / outputs. What "binary_crossentropy" becomes behind a sigmoid output: exact where the
-    sigmoid rounds to 0 or 1.
+    dL/dz_k = (sigmoid(z_k) - t_k) / outputs. What "binary_crossentropy" becomes behind a sigmoid output: exact where
+    the sigmoid rounds to 0 or 1.
     """
 
     name = "binary_crossentropy_logits"
@@ -328,7 +328,10 @@ class SparseCategoricalCrossentropyFromLogits(Smoothed):
         return Softmax().forward(a)
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
-        return CategoricalCrossentropyFromLogits(self.label_smoothing).evaluate(a, _one_hot(t, a))
+        kind, s = a.dtype.type, self.label_smoothing
+        rows, labels = np.arange(len(a)), t[:, 0].astype(np.intp)
+        chosen = kind(1 - s) * a[rows, labels] + (kind(s / a.shape[1]) * a.sum(axis=1) if s else 0)
+        return _log_sum_exp(a) - chosen, self.activate(a) - self.smooth(_one_hot(t, a), a.shape[1])
 
 
 class SparseCategoricalCrossentropy(Smoothed):
@@ -357,8 +360,8 @@ class SparseCategoricalCrossentropy(Smoothed):
 class BinaryFocalCrossentropy(Smoothed):
     """L = mean_k w_k (1 - p_k)^gamma BCE_k, where p = a for t = 1 and 1 - a for t = 0: easy samples count less.
 
-    alpha None: w = 1; else w = alpha for t = 1 and 1 - alpha for t = 0, Keras' apply_class_balancing. a is clipped as in
-    binary_crossentropy. Source: Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    alpha None: w = 1; else w = alpha for t = 1 and 1 - alpha for t = 0, Keras' apply_class_balancing. a is clipped as
+    in binary_crossentropy. Source: Lin et al., "Focal loss for dense object detection", ICCV 2017.
     """
 
     name = "binary_focal_crossentropy"
@@ -434,11 +437,16 @@ class Quantile(Loss):
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        return (float(len(self.levels)), *self.levels)  # type: ignore[arg-type, misc]
+        return (float(len(self._levels)), *self._levels)
+
+    @property
+    def _levels(self) -> tuple[float, ...]:
+        return self.levels if isinstance(self.levels, tuple) else (self.levels,)
 
     def columns(self, outputs: int) -> int:
-        if outputs != len(self.levels):  # type: ignore[arg-type]
-            raise ValueError(f"a quantile loss of {len(self.levels)} levels needs as many outputs, the model has {outputs}")  # type: ignore[arg-type]
+        count = len(self._levels)
+        if outputs != count:
+            raise ValueError(f"a quantile loss of {count} levels needs as many outputs, the model has {outputs}")
         return 1
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
@@ -450,7 +458,8 @@ class Quantile(Loss):
 class GaussianNLL(Loss):
     """L = mean_k (s_k + (t_k - m_k)^2 exp(-s_k)) / 2: outputs are the means m, then the log variances s of the targets.
 
-    The constant log(2 pi) / 2 is left out, as PyTorch does, which takes the variance itself. Source: Nix and Weigend, 1994.
+    The constant log(2 pi) / 2 is left out, as PyTorch does, which takes the variance itself. Source: Nix and Weigend,
+    1994.
 
     >>> GaussianNLL().evaluate(np.array([[1.0, 0.0]]), np.array([[3.0]]))[0]
     array([2.])
@@ -461,7 +470,9 @@ class GaussianNLL(Loss):
 
     def columns(self, outputs: int) -> int:
         if outputs % 2:
-            raise ValueError(f"gaussian_nll needs a mean and a log variance for each target, the model has {outputs} outputs")
+            raise ValueError(
+                f"gaussian_nll needs a mean and a log variance for each target, the model has {outputs} outputs"
+            )
         return outputs // 2
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:

@@ -22,11 +22,12 @@ Steps = NDArray[np.int64]
 class Optimizer(Settings, kw_only=True, frozen=False):
     """Base of all optimizers, and the arguments that all of them have.
 
-    learning_rate: a number, or a callable step -> rate (see ``fastnn.schedules``), the first step being 0; a number may be
-    changed between and during fits. weight_decay: decoupled, w <- w - rate weight_decay w before each step, biases
-    included (Loshchilov and Hutter, ICLR 2019). clipvalue: each gradient is cut to +-clipvalue. clipnorm: the gradient of
-    each variable is scaled to this norm where it is longer; global_clipnorm: that of all variables together. use_ema:
-    keeps a moving average of the weights with factor ema_momentum, which replaces the weights at the end of a fit.
+    learning_rate: a number, or a callable step -> rate (see ``fastnn.schedules``), the first step being 0; a number
+    may be changed between and during fits. weight_decay: decoupled, w <- w - rate weight_decay w before each step,
+    biases included (Loshchilov and Hutter, ICLR 2019). clipvalue: each gradient is cut to +-clipvalue. clipnorm: the
+    gradient of each variable is scaled to this norm where it is longer; global_clipnorm: that of all variables
+    together. use_ema: keeps a moving average of the weights with factor ema_momentum, which replaces the weights at
+    the end of a fit.
     """
 
     name: ClassVar[str]
@@ -216,7 +217,7 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """v <- rho v + (1 - rho) g^2; s = sqrt(u + epsilon) / sqrt(v + epsilon) g; u <- rho u + (1 - rho) s^2; w <- w - a s.
+    """v <- rho v + (1 - rho) g^2; s = sqrt(u + e) / sqrt(v + e) g; u <- rho u + (1 - rho) s^2; w <- w - a s.
 
     The default rate 0.001 is Keras' one; the paper and PyTorch have 1. Source: Zeiler, "ADADELTA", 2012.
     """
@@ -256,10 +257,10 @@ class Adadelta(Optimizer):
 class Adam(Optimizer):
     """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; w <- w - a_t m / (sqrt(v) + epsilon).
 
-    a_t = a sqrt(1 - b2^t) / (1 - b1^t) corrects the bias of the first steps. With amsgrad the largest v so far takes the
-    place of v (Reddi, Kale, Kumar, ICLR 2018). Epsilon is the paper's "epsilon hat", 1e-7 as in Keras; PyTorch and
-    scikit-learn use 1e-8, PyTorch after the correction of v. Source: Kingma and Ba, "Adam: a method for stochastic
-    optimization", ICLR 2015, end of section 2.
+    a_t = a sqrt(1 - b2^t) / (1 - b1^t) corrects the bias of the first steps. With amsgrad the largest v so far takes
+    the place of v (Reddi, Kale, Kumar, ICLR 2018). Epsilon is the paper's "epsilon hat", 1e-7 as in Keras; PyTorch
+    and scikit-learn use 1e-8, PyTorch after the correction of v. Source: Kingma and Ba, "Adam: a method for
+    stochastic optimization", ICLR 2015, end of section 2.
     """
 
     name = "adam"
@@ -353,8 +354,8 @@ class Adamax(Optimizer):
 class Nadam(Optimizer):
     """Adam with Nesterov's look-ahead, with the paper's momentum schedule mu_t = b1 (1 - 0.96^t / 2).
 
-    m, v as in Adam; w <- w - a (mu_{t+1} m / (1 - mu_1 .. mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 .. mu_t)) / (sqrt(v / (1 -
-    b2^t)) + epsilon). As in Keras and PyTorch. Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+    m, v as in Adam; w <- w - a (mu_{t+1} m / (1 - mu_1 .. mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 .. mu_t)) / (sqrt(v /
+    (1 - b2^t)) + epsilon). As in Keras and PyTorch. Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016.
     """
 
     name = "nadam"

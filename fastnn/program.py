@@ -171,7 +171,9 @@ class Program(Settings):
     @property
     def flops(self) -> int:
         """Floating-point operations of one sample in the dense layers of a training step: forward and two gradients."""
-        return sum(2 * op.inputs * op.outputs * (3 if i else 2) for i, op in enumerate(self.steps) if op.kind == Kind.DENSE)
+        return sum(
+            2 * op.inputs * op.outputs * (3 if i else 2) for i, op in enumerate(self.steps) if op.kind == Kind.DENSE
+        )
 
     def new_arena(self) -> Array:
         """An arena with zero weights and the optimizer's first state, aligned to cache lines."""

@@ -266,7 +266,9 @@ class Tape:
         return counter.matrix(self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1])
 
     def _normals(self, i: int, x: Array) -> Array:
-        return counter.normals(self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1], self.program.width).astype(x.dtype)
+        return counter.normals(
+            self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1], self.program.width
+        ).astype(x.dtype)
 
 
 def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Penalties on weights or activations, added to the loss: l1 sum |w| + l2 sum w^2, with Keras' scale (no factor 1/2)."""
+"""Penalties on weights or activations, added to the loss: l1 sum |w| + l2 sum w^2, on Keras' scale (no factor 1/2)."""
 
 from __future__ import annotations
 

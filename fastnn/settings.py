@@ -1,13 +1,12 @@
 """Objects that are a name and some settings: constructor, repr and equality from annotated fields.
 
-What the standard library's dataclasses do, without importing them: they bring ``inspect`` along, a third of what importing
-fastnn may cost (docs/decisions/import-cost.md).
+What the standard library's dataclasses do, without importing them: they bring ``inspect`` along, a third of what
+importing fastnn may cost (docs/decisions/import-cost.md).
 """
 
 from __future__ import annotations
 
 from typing import Any, dataclass_transform
-
 
 _REQUIRED = object()
 
@@ -35,8 +34,8 @@ class _Signature:
 class Settings:
     """Base of activations, losses, optimizers and their like.
 
-    Fields are the annotated names of the class body that are not ClassVar; those of base classes come first, or last and
-    by keyword only where the base says ``kw_only=True``. ``__post_init__`` checks them.
+    Fields are the annotated names of the class body that are not ClassVar; those of base classes come first, or last
+    and by keyword only where the base says ``kw_only=True``. ``__post_init__`` checks them.
 
     >>> class Slope(Settings):
     ...     value: float = 1.0
@@ -52,7 +51,7 @@ class Settings:
     def __init_subclass__(cls, kw_only: bool = False, frozen: bool | None = None) -> None:
         if frozen is not None:
             cls._frozen = frozen
-        annotations = cls.__dict__.get("__annotations__", {})
+        annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - inspect is what we do without
         own = [name for name, kind in annotations.items() if not str(kind).startswith(("ClassVar", "typing.ClassVar"))]
         if kw_only:
             cls._kw_only = (*cls._kw_only, *own)

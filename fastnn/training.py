@@ -81,6 +81,7 @@ class Run:
             if batch_size == "all":
                 batch = len(data)
             self.feed = RowFeed(model, data, batch, bool(shuffle), steps, sampler, augmentation)
+        self.team = backend.Team(backend.threads_for(model.program.flops * batch))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
             self.validation = _check_validation(model, validation_data, self.validation_steps)
@@ -134,6 +135,9 @@ def fit(run: Run) -> History:
                 results = evaluate(model, run.validation, run.evaluation_batch, run.validation_steps, callbacks)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             run.feed.end_epoch()
+            rate: Any = model.optimizer.learning_rate if model.optimizer else None
+            if hasattr(rate, "update") and rate.update(logs["loss"]):  # a schedule that follows the loss
+                model.stop_training = True
             callbacks.call("on_epoch_end", epoch, logs)
             if model.stop_training:
                 break
@@ -252,7 +256,7 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
     model, feed = run.model, run.feed
     epoch = _Epoch(model, callbacks, number, safe)
     if isinstance(feed, RowFeed) and feed.augmentation is None:
-        _train_rows(epoch, feed, feed.order(number))
+        _train_rows(epoch, feed, feed.order(number), run.team)
     else:
         for data in feed.batches(number):
             n = len(data)
@@ -262,12 +266,11 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
     return epoch.end(), epoch.safe
 
 
-def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64]) -> None:
+def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], team: backend.Team) -> None:
     """The engine gathers the rows of many steps: slices of about 50 ms, of one step where a callback wants it."""
     program = epoch.model.program
     n, batch = len(order), feed.batch
     steps = -(-n // batch)
-    threads = backend.threads_for(program.flops * batch)
     most = max(1, RECORDED // (batch * program.outputs)) if epoch.recorded else steps
     if epoch.callbacks.batchwise:
         most = 1
@@ -275,7 +278,8 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64]) -> None:
     while epoch.done < steps and not epoch.model.stop_training:
         count = min(count, most, steps - epoch.done)
         first = epoch.done * batch
-        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, threads)
+        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, team.size())
+        team.report(elapsed / count)
         count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
 
 

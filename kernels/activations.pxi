@@ -198,10 +198,12 @@ cdef void gelu_tanh_forward(Py_ssize_t n, reals_out a, const double* h) noexcept
 
 cdef void gelu_tanh_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     cdef Py_ssize_t i
-    cdef real c = <real>0.79788456080286535588, q = <real>0.044715, t
+    cdef real c = <real>0.79788456080286535588, q = <real>0.044715, t, z
     for i in range(n):
-        t = real_tanh(c * (v[i] + q * v[i] * v[i] * v[i]))
-        d[i] = d[i] * <real>0.5 * (1 + t + v[i] * (1 - t * t) * c * (1 + 3 * q * v[i] * v[i]))
+        z = -12 if v[i] < -12 else v[i]  # beyond, the tanh is 1 to the last bit, and z^2 may overflow
+        z = 12 if z > 12 else z
+        t = real_tanh(c * (z + q * z * z * z))
+        d[i] = d[i] * <real>0.5 * (1 + t + z * (1 - t * t) * c * (1 + 3 * q * z * z))
 
 
 cdef void silu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:

@@ -281,7 +281,7 @@ cdef class Engine:
             for i in range(n):
                 best, most = 0, a[0]
                 for k in range(1, columns):
-                    if a[k] > most:
+                    if a[k] > most or (a[k] != a[k] and most == most):  # the first NaN is the largest
                         best, most = k, a[k]
                 index[i] = best
                 a += columns

@@ -233,7 +233,7 @@ cdef void sparse_categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t,
             p = a[k * WIDTH + r]
             y = (keep if t[r] == k else 0) + add
             q = clipped(p, least)
-            total[r] = total[r] - (y * real_log(q) if y != 0 else 0)
+            total[r] = total[r] - y * real_log(q)
             d[k * WIDTH + r] = -y / q if p == q else 0
     for r in range(WIDTH):
         e[r] = total[r]

@@ -69,7 +69,7 @@ cdef void amsgrad(Py_ssize_t n, reals_out w, reals_in g, reals_out s0, reals_out
     for i in range(n):
         s0[i] = beta_1 * s0[i] + one_minus_beta_1 * g[i]
         s1[i] = beta_2 * s1[i] + one_minus_beta_2 * g[i] * g[i]
-        s2[i] = s1[i] if s1[i] > s2[i] else s2[i]
+        s2[i] = s2[i] if s2[i] >= s1[i] else s1[i]  # NaN wins
         w[i] = w[i] - rate * s0[i] / (real_sqrt(s2[i]) + epsilon)
 
 

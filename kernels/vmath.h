@@ -17,7 +17,7 @@
 #define EXP_LEAST -746.0
 #define EXP_MOST 710.0
 #define EXPM1_LEAST -708.0
-#define EXPM1_MOST 709.0
+#define EXPM1_MOST 709.782712893384
 #define real_sqrt __builtin_sqrt
 #define real_fabs __builtin_fabs
 #define real_copysign __builtin_copysign
@@ -30,7 +30,7 @@
 #define EXP_LEAST -104.0f
 #define EXP_MOST 89.0f
 #define EXPM1_LEAST -87.0f
-#define EXPM1_MOST 88.0f
+#define EXPM1_MOST 88.72283f
 #define real_sqrt __builtin_sqrtf
 #define real_fabs __builtin_fabsf
 #define real_copysign __builtin_copysignf
@@ -82,8 +82,8 @@ INLINE real real_expm1(real x) {
     x = x < EXPM1_LEAST ? EXPM1_LEAST : x;
     x = x > EXPM1_MOST ? EXPM1_MOST : x;
     const real p = reduced_expm1(x, &n);
-    const real s = power_of_two(n);
-    return s * p + (s - 1) + overflow;
+    const real half = power_of_two(n - 1); /* 2^n itself may be too large */
+    return 2 * (half * p + (half - (real)0.5)) + overflow;
 }
 
 INLINE real real_tanh(real x) {
@@ -92,7 +92,11 @@ INLINE real real_tanh(real x) {
     return real_copysign(e / (e + 2), x);
 }
 
-INLINE real real_sigmoid(real x) { return 1 / (1 + real_exp(-x)); }
+/* Both branches from e^-|x|, which does not overflow: far on the left the result goes through the subnormals. */
+INLINE real real_sigmoid(real x) {
+    const real e = real_exp(-real_fabs(x));
+    return (x < 0 ? e : 1) / (1 + e);
+}
 
 /* log(1 + u) for 0 <= u <= 1, by the series of 2 atanh(u / (2 + u)). */
 INLINE real real_log1p(real u) {

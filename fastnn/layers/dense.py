@@ -14,17 +14,16 @@ from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Layer, Shape, _positive
 from fastnn.regularizers import Regularizer
 
-
 T = TypeVar("T")
 
 
 class Dense(Layer):
     """a = f(x W + b), with W of shape (inputs, units) and b of shape (units,).
 
-    activation: a name or object of ``fastnn.activations``, None for linear. kernel_initializer, bias_initializer: names or
-    objects of ``fastnn.initializers``, an array, or a callable of (shape, rng); the defaults are Keras' ones.
-    kernel_regularizer, bias_regularizer, activity_regularizer: of ``fastnn.regularizers``; the activity's penalty is
-    divided by the size of the batch. kernel_constraint: of ``fastnn.constraints``.
+    activation: a name or object of ``fastnn.activations``, None for linear. kernel_initializer, bias_initializer:
+    names or objects of ``fastnn.initializers``, an array, or a callable of (shape, rng); the defaults are Keras'
+    ones. kernel_regularizer, bias_regularizer, activity_regularizer: of ``fastnn.regularizers``; the activity's
+    penalty is divided by the size of the batch. kernel_constraint: of ``fastnn.constraints``.
 
     >>> Dense(3, activation="relu").output_shape((4,))
     (3,)
@@ -45,13 +44,9 @@ class Dense(Layer):
     ) -> None:
         super().__init__(name)
         self.units = _positive("Dense", "units", units)
-        self.activation: Activation = resolve(
-            "activation", "linear" if activation is None else activation, Activation
-        )
+        self.activation: Activation = resolve("activation", "linear" if activation is None else activation, Activation)
         self.use_bias = bool(use_bias)
-        self.kernel_initializer: Initializer = resolve(
-            "initializer", as_initializer(kernel_initializer), Initializer
-        )
+        self.kernel_initializer: Initializer = resolve("initializer", as_initializer(kernel_initializer), Initializer)
         self.bias_initializer: Initializer = resolve("initializer", as_initializer(bias_initializer), Initializer)
         self.kernel_regularizer = _optional("regularizer", kernel_regularizer, Regularizer)
         self.bias_regularizer = _optional("regularizer", bias_regularizer, Regularizer)

@@ -27,9 +27,10 @@ class _Normalization(Layer):
 class BatchNormalization(_Normalization):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta for each column.
 
-    In training mean and variance (of n, not n - 1) are those of the batch, and moving averages of them follow with factor
-    ``momentum``; else the averages are used. As in Keras; PyTorch's momentum is 1 - momentum and its epsilon 1e-5.
-    Weights: gamma, beta, moving mean, moving variance, the last two not trained. Source: Ioffe and Szegedy, ICML 2015.
+    In training mean and variance (of n, not n - 1) are those of the batch, and moving averages of them follow with
+    factor ``momentum``; else the averages are used. As in Keras; PyTorch's momentum is 1 - momentum and its epsilon
+    1e-5. Weights: gamma, beta, moving mean, moving variance, the last two not trained. Source: Ioffe and Szegedy,
+    ICML 2015.
     """
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
