@@ -149,7 +149,7 @@ class Poisson(Loss):
 
 
 class Hinge(Loss):
-    """L = mean_k max(1 - t_k a_k, 0) for t of -1 and 1 (0 counts as -1, as in Keras).
+    """L = mean_k max(1 - t_k a_k, 0) for t of -1 and 1; 0 counts as -1, as in Keras for targets of 0 and 1.
 
     >>> Hinge().evaluate(np.array([[0.5], [2.0]]), np.array([[1.0], [-1.0]]))[0]
     array([0.5, 3. ])
