@@ -276,13 +276,19 @@ cdef class Engine:
         cdef const real* a = reals(outputs)
         out = np.empty(n, dtype=np.int64)
         cdef int64_t* index = <int64_t*>cnp.PyArray_DATA(<cnp.ndarray>out)
-        cdef real most
+        cdef real most, strange
         with nogil:
             for i in range(n):
-                best, most = 0, a[0]
-                for k in range(1, columns):
-                    if a[k] > most or (a[k] != a[k] and most == most):  # the first NaN is the largest
-                        best, most = k, a[k]
+                best, most, strange = 0, a[0], a[0] - a[0]
+                for k in range(1, columns):  # without branches: which output wins is hard to foresee
+                    best = k if a[k] > most else best
+                    most = a[k] if a[k] > most else most
+                    strange = strange + (a[k] - a[k])
+                if strange != 0:  # NaN or infinity: the first NaN is the largest
+                    for k in range(columns):
+                        if a[k] != a[k]:
+                            best = k
+                            break
                 index[i] = best
                 a += columns
         return out
