@@ -50,7 +50,11 @@ class Optimizer(Settings, kw_only=True, frozen=False):
                 raise ValueError(f"{name} must be greater than 0, got {value!r}")
         if sum(value is not None for value in norms.values()) > 1:
             raise ValueError("only one of clipnorm, clipvalue and global_clipnorm can be set")
-        _check("ema_momentum", self.ema_momentum, 0, 1)
+        for name in ("ema_momentum", "momentum", "rho", "beta_1", "beta_2"):  # those that this optimizer has
+            if name in self._fields:
+                _check(name, getattr(self, name), 0, 1)
+        if "epsilon" in self._fields:
+            _check("epsilon", getattr(self, "epsilon"), LEAST_EPSILON, np.inf)  # noqa: B009 - not in the base class
 
     @property
     def kernel(self) -> int:
@@ -108,10 +112,6 @@ class SGD(Optimizer):
     momentum: float = 0.0
     nesterov: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("momentum", self.momentum, 0, 1)
-
     @property
     def kernel(self) -> int:
         return 0 if not self.momentum else 2 if self.nesterov else 1
@@ -147,12 +147,6 @@ class RMSprop(Optimizer):
     rho: float = 0.9
     momentum: float = 0.0
     epsilon: float = 1e-7
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("rho", self.rho, 0, 1)
-        _check("momentum", self.momentum, 0, 1)
-        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
@@ -192,7 +186,6 @@ class Adagrad(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check("initial_accumulator_value", self.initial_accumulator_value, 0, np.inf)
-        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
@@ -226,11 +219,6 @@ class Adadelta(Optimizer):
     learning_rate: float | Callable[[int], float] = 0.001
     rho: float = 0.95
     epsilon: float = 1e-7
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("rho", self.rho, 0, 1)
-        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
@@ -269,12 +257,6 @@ class Adam(Optimizer):
     beta_2: float = 0.999
     epsilon: float = 1e-7
     amsgrad: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("beta_1", self.beta_1, 0, 1)
-        _check("beta_2", self.beta_2, 0, 1)
-        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
@@ -323,12 +305,6 @@ class Adamax(Optimizer):
     beta_2: float = 0.999
     epsilon: float = 1e-7
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("beta_1", self.beta_1, 0, 1)
-        _check("beta_2", self.beta_2, 0, 1)
-        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
-
     @property
     def kernel(self) -> int:
         return 9
@@ -363,12 +339,6 @@ class Nadam(Optimizer):
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("beta_1", self.beta_1, 0, 1)
-        _check("beta_2", self.beta_2, 0, 1)
-        _check("epsilon", self.epsilon, LEAST_EPSILON, np.inf)
 
     @property
     def kernel(self) -> int:
@@ -412,11 +382,6 @@ class Lion(Optimizer):
     learning_rate: float | Callable[[int], float] = 0.001
     beta_1: float = 0.9
     beta_2: float = 0.99
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check("beta_1", self.beta_1, 0, 1)
-        _check("beta_2", self.beta_2, 0, 1)
 
     @property
     def kernel(self) -> int:
