@@ -58,13 +58,12 @@ def test_run_steps(benchmark, rate, workload, threads):
     X, y = data(workload, steps * workload.batch)
     checked = training.Data.check(model, X, y, None)
     order = model.next_order(len(X), True)
-    rates = np.full(steps, model.optimizer.learning_rate)
-    scalars = model.optimizer.scalars(np.arange(1, steps + 1), rates).astype(model.dtype)
+    scalars = model.optimizer.all_scalars(np.arange(1, steps + 1)).astype(model.dtype)
     losses = np.empty(steps)
 
     def run():
         return model.engine.run_steps(
-            checked.x, checked.y, None, order, 0, steps, workload.batch, scalars, losses, None, threads
+            checked.x, checked.y, None, order, 0, steps, workload.batch, scalars, losses, None, 0, threads
         )
 
     assert benchmark(run) == steps
