@@ -2,7 +2,11 @@
 
 
 class DivergenceError(ArithmeticError):
-    """Training stopped because a loss was not finite. The model holds the weights of the start of that epoch."""
+    """Training stopped because a loss or a weight was not finite.
+
+    The model holds the weights of the start of that epoch, or of the one before where already the first loss of the
+    epoch was not finite: weights whose loss has been seen to be a number.
+    """
 
 
 class NotCompiledError(RuntimeError):

@@ -257,10 +257,11 @@ class Sequential:
           without: a curriculum. rng is a ``numpy.random.Generator`` for it, seeded by the model and the epoch.
         - augmentation: a ``fastnn.augmentation.ImageAugmentation`` for the training images.
 
-        Raises ValueError or TypeError for bad input, before anything changes (a bad batch of a generator or a bad order
-        of a sampler: when it comes, with the weights of the last step); DivergenceError when a loss is not finite, with
-        the weights of the start of that epoch. Ctrl-C raises KeyboardInterrupt within 0.2 s; the weights are then those
-        of the last finished step, and ``model.history`` holds the finished epochs.
+        Raises ValueError or TypeError for bad input, before anything changes (a bad batch of a generator or a bad
+        order of a sampler: when it comes, with the weights of the last step); DivergenceError when a loss is not
+        finite, with the weights of the start of that epoch (see DivergenceError). Ctrl-C raises KeyboardInterrupt
+        within 0.2 s; the weights are then those of the last finished step, and ``model.history`` holds the finished
+        epochs.
 
         >>> from fastnn.layers import Input, Dense
         >>> model = Sequential([Input(2), Dense(8, "tanh"), Dense(1, "sigmoid")], rng=0)

@@ -167,3 +167,27 @@ def test_fork_while_another_thread_uses_the_pool():
     script = FORKS.format(folder=os.path.dirname(os.path.abspath(__file__)))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "forked"), done.stderr
+
+
+def test_a_fit_goes_on_with_the_faster_number_of_threads():
+    """One slice in forty is a look at the other size; the better pace of the two decides."""
+    team = backend.Team(2)
+    pace = {2: 3.0, 1: 1.0}  # as on cores that others use: waiting costs more than it brings
+    sizes = []
+    for turn in range(100):
+        if turn == 60:
+            pace[2] = 0.5  # the others have gone
+        sizes.append(team.size())
+        team.report(pace[sizes[-1]])
+    assert sizes[:6] == [2, 2, 2, 2, 2, 1]
+    assert sizes[6:45] == [1] * 39
+    assert sizes[45:60] == [2, *[1] * 14]
+    assert sizes[85:] == [2] * 15
+
+
+def test_one_thread_stays_one():
+    """There is nothing to try."""
+    team = backend.Team(1)
+    for _ in range(50):
+        assert team.size() == 1
+        team.report(1.0)
