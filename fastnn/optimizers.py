@@ -162,8 +162,7 @@ class RMSprop(Optimizer):
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         rate, rho, one_minus_rho, epsilon, mu = h
         v = slots[0]
-        v *= rho
-        v += one_minus_rho * g * g
+        _average(v, rho, one_minus_rho, g * g)
         step = rate * g / np.sqrt(v + epsilon)
         if self.momentum:
             slots[1] *= mu
@@ -234,15 +233,26 @@ class Adadelta(Optimizer):
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         rate, rho, one_minus_rho, epsilon = h
         v, u = slots[:2]
-        v *= rho
-        v += one_minus_rho * g * g
+        _average(v, rho, one_minus_rho, g * g)
         step = np.sqrt(u + epsilon) / np.sqrt(v + epsilon) * g
-        u *= rho
-        u += one_minus_rho * step * step
+        _average(u, rho, one_minus_rho, step * step)
         w -= rate * step
 
 
-class Adam(Optimizer):
+class _Moments(Optimizer):
+    """What Adam, Adamax and Nadam have in common: the settings, and two moving averages."""
+
+    learning_rate: float | Callable[[int], float] = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum", "velocity")
+
+
+class Adam(_Moments):
     """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; w <- w - a_t m / (sqrt(v) + epsilon).
 
     a_t = a sqrt(1 - b2^t) / (1 - b1^t) corrects the bias of the first steps. With amsgrad the largest v so far takes
@@ -252,10 +262,6 @@ class Adam(Optimizer):
     """
 
     name = "adam"
-    learning_rate: float | Callable[[int], float] = 0.001
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-7
     amsgrad: bool = False
 
     @property
@@ -264,20 +270,17 @@ class Adam(Optimizer):
 
     @property
     def slots(self) -> tuple[str, ...]:
-        return ("momentum", "velocity", "largest velocity") if self.amsgrad else ("momentum", "velocity")
+        return (*super().slots, "largest velocity") if self.amsgrad else super().slots
 
     def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
-        t = steps.astype(np.float64)
-        corrected = rates * np.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        corrected = rates * np.sqrt(_fullness(self.beta_2, steps)) / _fullness(self.beta_1, steps)
         return _columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon)
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon = h
         m, v = slots[:2]
-        m *= beta_1
-        m += one_minus_beta_1 * g
-        v *= beta_2
-        v += one_minus_beta_2 * g * g
+        _average(m, beta_1, one_minus_beta_1, g)
+        _average(v, beta_2, one_minus_beta_2, g * g)
         if self.amsgrad:
             v = np.maximum(slots[2], v, out=slots[2])
         w -= rate * m / (np.sqrt(v) + epsilon)
@@ -293,17 +296,13 @@ class AdamW(Adam):
     weight_decay: float | None = 0.004
 
 
-class Adamax(Optimizer):
+class Adamax(_Moments):
     """m <- b1 m + (1 - b1) g; u <- max(b2 u, |g|); w <- w - a / (1 - b1^t) m / (u + epsilon).
 
     As in Keras; PyTorch adds epsilon to |g|. Source: Kingma and Ba, ICLR 2015, section 7.
     """
 
     name = "adamax"
-    learning_rate: float | Callable[[int], float] = 0.001
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-7
 
     @property
     def kernel(self) -> int:
@@ -314,20 +313,19 @@ class Adamax(Optimizer):
         return ("momentum", "norm")
 
     def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
-        corrected = rates / (1 - self.beta_1 ** steps.astype(np.float64))
+        corrected = rates / _fullness(self.beta_1, steps)
         return _columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, self.epsilon)
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         rate, beta_1, one_minus_beta_1, beta_2, epsilon = h
         m, u = slots[:2]
-        m *= beta_1
-        m += one_minus_beta_1 * g
+        _average(m, beta_1, one_minus_beta_1, g)
         u *= beta_2
         np.maximum(u, np.abs(g), out=u)
         w -= rate * m / (u + epsilon)
 
 
-class Nadam(Optimizer):
+class Nadam(_Moments):
     """Adam with Nesterov's look-ahead, with the paper's momentum schedule mu_t = b1 (1 - 0.96^t / 2).
 
     m, v as in Adam; w <- w - a (mu_{t+1} m / (1 - mu_1 .. mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 .. mu_t)) / (sqrt(v /
@@ -335,18 +333,10 @@ class Nadam(Optimizer):
     """
 
     name = "nadam"
-    learning_rate: float | Callable[[int], float] = 0.001
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-7
 
     @property
     def kernel(self) -> int:
         return 10
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        return ("momentum", "velocity")
 
     def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
         t = steps.astype(np.float64)
@@ -356,7 +346,7 @@ class Nadam(Optimizer):
         ahead = products[np.minimum(steps + 1, len(products)) - 1]
         out = _columns(rates * self._momentum(t + 1) / (1 - ahead), self.beta_1, 1 - self.beta_1, self.beta_2)
         rest = [np.full(len(t), 1 - self.beta_2), np.full(len(t), self.epsilon)]
-        rest += [rates * (1 - self._momentum(t)) / (1 - now), 1 / (1 - self.beta_2**t)]
+        rest += [rates * (1 - self._momentum(t)) / (1 - now), 1 / _fullness(self.beta_2, steps)]
         return np.column_stack([out, *rest])
 
     def _momentum(self, t: Scalars) -> Scalars:
@@ -365,10 +355,8 @@ class Nadam(Optimizer):
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, ahead, correction = h
         m, v = slots[:2]
-        m *= beta_1
-        m += one_minus_beta_1 * g
-        v *= beta_2
-        v += one_minus_beta_2 * g * g
+        _average(m, beta_1, one_minus_beta_1, g)
+        _average(v, beta_2, one_minus_beta_2, g * g)
         w -= (rate * m + ahead * g) / (np.sqrt(v * correction) + epsilon)
 
 
@@ -398,8 +386,7 @@ class Lion(Optimizer):
         rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2 = h
         m = slots[0]
         w -= rate * np.sign(beta_1 * m + one_minus_beta_1 * g)
-        m *= beta_2
-        m += one_minus_beta_2 * g
+        _average(m, beta_2, one_minus_beta_2, g)
 
 
 LEAST_EPSILON = 1e-30  # smaller ones are zero in float32, and 0 / 0 is no step
@@ -410,6 +397,19 @@ def _columns(rates: Scalars, *constants: float) -> Scalars:
     out[:, 0] = rates
     out[:, 1:] = constants
     return out
+
+
+def _average(mean: Array, beta: float, one_minus_beta: float, value: Array) -> None:
+    """mean <- beta mean + (1 - beta) value, in place."""
+    mean *= beta
+    mean += one_minus_beta * value
+
+
+def _fullness(beta: float, steps: Steps) -> Scalars:
+    """1 - beta^t: the weight of all samples in a moving average that began with zero."""
+    with np.errstate(divide="ignore"):
+        logarithm = np.log(beta)
+    return -np.expm1(np.maximum(steps * logarithm, -50))  # not below: an underflow would take 100 times as long
 
 
 def _check(name: str, value: float, least: float, below: float) -> None:

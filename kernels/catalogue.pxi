@@ -71,11 +71,12 @@ def weight_gradient(cnp.ndarray A, cnp.ndarray D, Py_ssize_t inputs, cnp.ndarray
     """G = A^T D, its last row the bias gradient: A and D panel matrices of a batch, G (panels, inputs + 1, WIDTH)."""
     cdef Py_ssize_t p, k, rows = A.shape[1]
     cdef real* g
+    cdef soon nothing = soon(reals(G), 0, 0)
     for p in range(D.shape[0]):
         g = reals(G) + p * (inputs + 1) * WIDTH
         for k in range(A.shape[0]):
             gradient_panel(least(WIDTH, inputs - k * WIDTH), reals(A) + k * rows * WIDTH, reals(D) + p * rows * WIDTH,
-                           rows, g + k * WIDTH * WIDTH)
+                           rows, g + k * WIDTH * WIDTH, nothing)
         bias_gradient(reals(D) + p * rows * WIDTH, rows, g + inputs * WIDTH)
 
 
@@ -140,7 +141,7 @@ def nonfinite(source):
     read_source(&s, source)
     with nogil:
         for row in range(s.rows):
-            column = s.nonfinite(&s, source_row(&s, row))
+            column = s.nonfinite(&s, row_of(s.data, s.stride, NULL, row))
             if column >= 0:
                 break
     return (row, column) if column >= 0 else None

@@ -137,6 +137,7 @@ cdef class Engine:
         self.net.operations = <Operation*>cnp.PyArray_DATA(self.operations)
         self.net.arena = <real*>cnp.PyArray_DATA(arena)
         self.net.size = arena.shape[1]
+        self.net.streams = arena.shape[0]
         self.net.loss = NULL if program.loss < 0 else LOSSES[<int>program.loss].block
         self.net.trained = self.net.count - program.from_logits
         self.net.loss_parameters = <double*>cnp.PyArray_DATA(self.loss_parameters)

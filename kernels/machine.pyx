@@ -63,23 +63,24 @@ def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
     """A random order of 0 .. n-1 (Fisher and Yates; Durstenfeld 1964): int64 array (n,). Twin: fastnn.counter.permutation."""
     if n < 0 or n > 0xFFFFFFFF:
         raise ValueError(f"n must lie in 0 .. 2**32 - 1, got {n}")
-    cdef uint32_t[4] word
+    cdef uint32_t[256] words  # many draws at once: the generator does not wait for the exchanges
     out = np.arange(n, dtype=np.int64)
     cdef int64_t[::1] order = out
     cdef int64_t other
     cdef uint64_t bound
-    cdef Py_ssize_t i, j, draw = 0
+    cdef Py_ssize_t i, j, k, draw
     with nogil:
-        for i in range(n - 1, 0, -1):
-            if draw % 2 == 0:
-                philox(seed, stream, draw // 2, word)
-            # a 64-bit fraction times i + 1, high part: uniform on 0 .. i to one part in 2**32
-            bound = <uint64_t>i + 1
-            j = ((word[2 * (draw % 2) + 1] * bound) + ((word[2 * (draw % 2)] * bound) >> 32)) >> 32
-            other = order[i]
-            order[i] = order[j]
-            order[j] = other
-            draw += 1
+        for draw in range(0, n - 1, 128):
+            for k in range(64):
+                philox(seed, stream, draw // 2 + k, words + 4 * k)
+            for k in range(128 if n - 1 - draw > 128 else n - 1 - draw):
+                i = n - 1 - draw - k
+                # a 64-bit fraction times i + 1, high part: uniform on 0 .. i to one part in 2**32
+                bound = <uint64_t>i + 1
+                j = ((words[2 * k + 1] * bound) + ((words[2 * k] * bound) >> 32)) >> 32
+                other = order[i]
+                order[i] = order[j]
+                order[j] = other
     return out
 
 

@@ -50,6 +50,7 @@ cdef struct Network:
     Operation* operations
     real* arena           # weights, then the optimizer's slots, each `size` reals
     Py_ssize_t size
+    int streams           # rows of the arena: weights and slots
     Update update
     Loss loss
     double* loss_parameters
@@ -126,17 +127,15 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
 cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
     cdef Workspace* work = job.work
-    cdef Py_ssize_t r, row, byte, ahead = 4
+    cdef Py_ssize_t r
+    job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.a[0] + first * WIDTH,
+                 work.stride)
+    if job.y == NULL:
+        return
+    job.y.blocks(job.y, job.y.data, job.order, start, first, last, work.targets)
     for r in range(first, last):
-        row = start + r if job.order == NULL else job.order[start + r]
-        if job.order != NULL and r + ahead < last:  # shuffled rows lie where no hardware expects them
-            for byte in range(0, least(job.x.bytes, 512), 64):
-                prefetch(<const char*>source_row(job.x, job.order[start + r + ahead]) + byte)
-        job.x.panels(job.x, source_row(job.x, row), work.a[0] + r * WIDTH, work.stride)
-        if job.y != NULL:
-            job.y.column(job.y, source_row(job.y, row),
-                         work.targets + r // WIDTH * job.y.columns * WIDTH + r % WIDTH)
-            work.weights[r] = 1 if job.sample_weight == NULL else job.sample_weight[row]
+        work.weights[r] = 1 if job.sample_weight == NULL else \
+            job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
 
 
 cdef void dense_forward(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:

@@ -27,22 +27,30 @@ ctypedef fused number:
     uint64_t
     half
 
+cdef enum:
+    AHEAD = 8  # samples between a prefetch and the use
+
 cdef struct Source:
     const char* data
     Py_ssize_t rows, columns, bytes   # bytes: of a row whose columns are contiguous
     Py_ssize_t stride                 # between rows, in bytes
     const Py_ssize_t* offsets         # of each column from its row, in bytes; NULL where columns are contiguous
-    void (*panels)(const Source* x, const void* row, real* to, Py_ssize_t distance) noexcept nogil
-    void (*column)(const Source* x, const void* row, real* to) noexcept nogil
+    # Readers for the array's number type. Samples are positions of `order`, or row numbers where that is NULL.
+    void (*panels)(const Source* x, const void* data, const int64_t* order, Py_ssize_t first, Py_ssize_t last, Py_ssize_t end,
+                   real* to, Py_ssize_t distance) noexcept nogil
+    void (*blocks)(const Source* x, const void* data, const int64_t* order, Py_ssize_t start, Py_ssize_t first,
+                   Py_ssize_t last, real* to) noexcept nogil
     Py_ssize_t (*nonfinite)(const Source* x, const void* row) noexcept nogil
 
-ctypedef void (*ToPanels)(const Source* x, const void* row, real* to, Py_ssize_t distance) noexcept nogil
-ctypedef void (*ToColumn)(const Source* x, const void* row, real* to) noexcept nogil
+ctypedef void (*ToPanels)(const Source* x, const void* data, const int64_t* order, Py_ssize_t first, Py_ssize_t last,
+                          Py_ssize_t end, real* to, Py_ssize_t distance) noexcept nogil
+ctypedef void (*ToBlocks)(const Source* x, const void* data, const int64_t* order, Py_ssize_t start, Py_ssize_t first,
+                          Py_ssize_t last, real* to) noexcept nogil
 ctypedef Py_ssize_t (*Nonfinite)(const Source* x, const void* row) noexcept nogil
 
 
-cdef inline const void* source_row(const Source* x, Py_ssize_t row) noexcept nogil:
-    return x.data + row * x.stride
+cdef inline const char* row_of(const void* data, Py_ssize_t stride, const int64_t* order, Py_ssize_t i) noexcept nogil:
+    return <const char*>data + (i if order == NULL else order[i]) * stride
 
 
 cdef inline real read(const number* p) noexcept nogil:
@@ -52,31 +60,69 @@ cdef inline real read(const number* p) noexcept nogil:
         return <real>p[0]
 
 
-cdef void row_to_panels(const Source* x, const number* row, real* to, Py_ssize_t distance) noexcept nogil:
-    """to[panel][...] = the row; `distance` reals between panels."""
-    cdef Py_ssize_t j, p, whole = x.columns // WIDTH
-    if x.offsets == NULL:
-        for p in range(whole):
-            for j in range(WIDTH):
-                to[j] = read(row + j)
+cdef void to_panels(const Source* x, const number* data, const int64_t* order, Py_ssize_t first, Py_ssize_t last,
+                    Py_ssize_t end, real* to, Py_ssize_t distance) noexcept nogil:
+    """Samples [first, last) of `end` as lines of panels that lie `distance` reals apart."""
+    cdef Py_ssize_t r, j, k, byte, near = least(x.bytes, 512)
+    cdef const number* row
+    cdef real* line
+    for r in range(first, last):
+        row = <const number*>row_of(data, x.stride, order, r)
+        if x.offsets != NULL:
+            for j in range(x.columns):
+                to[j // WIDTH * distance + j % WIDTH] = read(<const number*>(<const char*>row + x.offsets[j]))
+            to += WIDTH
+            continue
+        if order != NULL and r + AHEAD < end:  # shuffled rows lie where no hardware expects them
+            for byte in range(0, near, 64):
+                prefetch(row_of(data, x.stride, order, r + AHEAD) + byte)
+        line = to
+        for j in range(x.columns // WIDTH):
+            for k in range(WIDTH):
+                line[k] = read(row + k)
             row += WIDTH
-            to += distance
-        for j in range(x.columns - whole * WIDTH):
-            to[j] = read(row + j)
-    else:
-        for j in range(x.columns):
-            to[j // WIDTH * distance + j % WIDTH] = read(<const number*>(<const char*>row + x.offsets[j]))
+            line += distance
+        convert_rest(row, line, x.columns % WIDTH)
+        to += WIDTH
 
 
-cdef void row_to_column(const Source* x, const number* row, real* to) noexcept nogil:
-    """to[j * WIDTH] = the row: one sample of a transposed block."""
-    cdef Py_ssize_t j
-    if x.offsets == NULL:
-        for j in range(x.columns):
-            to[j * WIDTH] = read(row + j)
-    else:
-        for j in range(x.columns):
-            to[j * WIDTH] = read(<const number*>(<const char*>row + x.offsets[j]))
+cdef inline void convert_rest(const number* row, real* to, Py_ssize_t n) noexcept nogil:
+    """to[:n] = row[:n] for n < 16, in pieces of constant size, which become vector code."""
+    cdef Py_ssize_t k
+    if n & 8:
+        for k in range(8):
+            to[k] = read(row + k)
+        row += 8
+        to += 8
+    if n & 4:
+        for k in range(4):
+            to[k] = read(row + k)
+        row += 4
+        to += 4
+    if n & 2:
+        to[0] = read(row)
+        to[1] = read(row + 1)
+        row += 2
+        to += 2
+    if n & 1:
+        to[0] = read(row)
+
+
+cdef void to_blocks(const Source* x, const number* data, const int64_t* order, Py_ssize_t start, Py_ssize_t first,
+                    Py_ssize_t last, real* to) noexcept nogil:
+    """Samples [start + first, start + last) as columns of transposed blocks; sample start is the first one's first."""
+    cdef Py_ssize_t r, j
+    cdef const number* row
+    cdef real* column
+    for r in range(first, last):
+        row = <const number*>row_of(data, x.stride, order, start + r)
+        column = to + r // WIDTH * x.columns * WIDTH + r % WIDTH
+        if x.offsets == NULL:
+            for j in range(x.columns):
+                column[j * WIDTH] = read(row + j)
+        else:
+            for j in range(x.columns):
+                column[j * WIDTH] = read(<const number*>(<const char*>row + x.offsets[j]))
 
 
 cdef Py_ssize_t nonfinite_column(const Source* x, const number* row) noexcept nogil:
@@ -128,8 +174,8 @@ cdef int bind_source(Source* s, kind, Py_ssize_t itemsize) except -1:
 
 
 cdef void bind_readers(Source* s, const number* _) noexcept:
-    s.panels = <ToPanels>&row_to_panels[number]
-    s.column = <ToColumn>&row_to_column[number]
+    s.panels = <ToPanels>&to_panels[number]
+    s.blocks = <ToBlocks>&to_blocks[number]
     s.nonfinite = <Nonfinite>&nonfinite_column[number]
 
 

@@ -36,12 +36,22 @@ INLINE void forward_tile(const int R, const int P, const real *A, ptrdiff_t sa, 
             UNROLL for (int l = 0; l < LINE; l++) store(Z + p * sz + r * WIDTH + l * LANES, c[r * P + p][l]);
 }
 
+/* Lines that the optimizer will read as soon as a gradient is there: N lines of the weights and of each of its slots.
+ * Where they exceed the caches, fetching them during the product hides most of the wait. */
+typedef struct {
+    const real *weights;
+    ptrdiff_t distance; /* between the weights and the first slot, and between slots */
+    int count;          /* of weights and slots together; 0: nothing will be read */
+} soon;
+
 /* G[i, :] = sum_r A[r, i] D[r, :] for N inputs i of one panel of A. */
-INLINE void gradient_tile(const int N, const real *A, const real *D, ptrdiff_t rows, real *G) {
+INLINE void gradient_tile(const int N, const real *A, const real *D, ptrdiff_t rows, real *G, soon next) {
     vec c[MOST][LINE];
     UNROLL for (int i = 0; i < N; i++)
         UNROLL for (int l = 0; l < LINE; l++) c[i][l] = splat(0);
     for (ptrdiff_t r = 0; r < rows; r++, A += WIDTH, D += WIDTH) {
+        if (r < N)
+            for (int i = 0; i < next.count; i++) prefetch(next.weights + i * next.distance + r * WIDTH);
         vec b[LINE];
         UNROLL for (int l = 0; l < LINE; l++) b[l] = load(D + l * LANES);
         UNROLL for (int i = 0; i < N; i++) {
@@ -55,7 +65,7 @@ INLINE void gradient_tile(const int N, const real *A, const real *D, ptrdiff_t r
 
 #define FORWARD(R) case R: forward_tile(R, 1, A, sa, W, 0, depth, start, 0, Z, 0); break;
 #define WIDE(R, P) forward_tile(R, P, A, sa, W + p * sw, sw, depth, start + p * ss, ss, Z + p * sz, sz)
-#define GRADIENT(N) case N: gradient_tile(N, A, D, rows, G); break;
+#define GRADIENT(N) case N: gradient_tile(N, A, D, rows, G, next); break;
 
 /* Forward product of any number of rows with one panel of W. */
 static void forward_panel(ptrdiff_t rows, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
@@ -84,7 +94,7 @@ static void forward_row(const real *A, ptrdiff_t sa, const real *W, ptrdiff_t sw
 }
 
 /* Weight gradient of `inputs` <= WIDTH inputs of one panel of A with one panel of D. */
-static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdiff_t rows, real *G) {
+static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdiff_t rows, real *G, soon next) {
 #if TILE >= 16
 #define GRADIENT_TILE WIDTH /* a whole line of A at once */
 #else
@@ -105,7 +115,7 @@ static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdi
 #endif
 #endif
         }
-        inputs -= n, A += n, G += n * WIDTH;
+        inputs -= n, A += n, G += n * WIDTH, next.weights += n * WIDTH;
     }
 }
 

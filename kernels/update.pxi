@@ -9,6 +9,7 @@ cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, r
     cdef Py_ssize_t unit = share(panels(op.outputs) * groups, thread, threads)
     cdef Py_ssize_t end = share(panels(op.outputs) * groups, thread + 1, threads)
     cdef const real* d
+    cdef soon next = soon(NULL, job.net.size, 0 if job.gradient != NULL else job.net.streams)
     while unit < end:
         panel = unit // groups
         first = unit % groups
@@ -17,7 +18,8 @@ cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, r
         position = op.offset + panel * panel_size(op)
         for k in range(first, last):
             n = least(WIDTH, op.inputs - k * WIDTH)
-            gradient_panel(n, work.a[i] + k * work.stride, d, rows, g + (k - first) * WIDTH * WIDTH)
+            next.weights = job.net.arena + position + k * WIDTH * WIDTH
+            gradient_panel(n, work.a[i] + k * work.stride, d, rows, g + (k - first) * WIDTH * WIDTH, next)
             if job.net.penalized:
                 penalty[panel * (groups + 1) + k] = add_penalty(job, op.kernel_penalty, position + k * WIDTH * WIDTH,
                                                                 n * WIDTH, g + (k - first) * WIDTH * WIDTH)
