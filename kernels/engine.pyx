@@ -85,7 +85,7 @@ cdef class Buffers:
             widest = max(widest, op.outputs)
             units += panels(op.outputs) * (panels(op.inputs) + 1)
             lines += panels(op.outputs)
-            if not self.gradients and (op.kind == DROPOUT or op.kind == NOISE):
+            if not self.gradients and is_in_place(op):
                 work.a[i + 1] = work.a[i]
                 continue
             work.a[i + 1] = self.take(panels(op.outputs) * work.stride)

@@ -100,6 +100,11 @@ cdef inline bint is_elementwise(Operation* op) noexcept nogil:
     return (op.kind == ACTIVATION and not activation_of(op).blockwise) or op.kind == DROPOUT or op.kind == NOISE
 
 
+cdef inline bint is_in_place(Operation* op) noexcept nogil:
+    """Whether inference changes each number by itself: then input and output share their memory."""
+    return is_elementwise(op) or op.kind == BATCH_NORMALIZATION
+
+
 cdef inline Share share_of(Py_ssize_t columns, Py_ssize_t rows, int thread, int threads) noexcept nogil:
     cdef Share s
     s.tiles = ceil_div(rows, TILE)
@@ -161,18 +166,6 @@ cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize
     activation_of(op).forward(n, z, op.parameters)
 
 
-cdef void dense_forward_few(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows) noexcept nogil:
-    """The same for one or two rows, with tiles that are wide in columns: one row alone would wait for each sum in turn."""
-    cdef Operation* op = &net.operations[i]
-    cdef const real* w = net.arena + op.offset
-    cdef Py_ssize_t r, panel
-    for r in range(rows):
-        forward_row(work.a[i] + r * WIDTH, work.stride, w, panel_size(op), panels(op.outputs), op.inputs,
-                    w + op.inputs * WIDTH, panel_size(op), work.a[i + 1] + r * WIDTH, work.stride)
-    for panel in range(panels(op.outputs)):
-        activate(op, work, i, rows * WIDTH, work.a[i + 1] + panel * work.stride)
-
-
 cdef void activation_forward_elements(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
     cdef Operation* op = &net.operations[i]
     cdef Py_ssize_t at, n
@@ -195,24 +188,58 @@ cdef void activation_forward_blocks(Network* net, Workspace* work, Py_ssize_t i,
 
 
 cdef void infer(Network* net, Workspace* work, Py_ssize_t rows, Py_ssize_t count, real* scratch) noexcept nogil:
-    """The first `count` operations for some rows on one thread. Dropout and noise do nothing: their buffers are one."""
-    cdef Py_ssize_t i
+    """The first `count` operations for some rows on one thread."""
+    cdef Py_ssize_t i = 0, joined, panel
     cdef Operation* op
-    for i in range(count):
+    while i < count:
         op = &net.operations[i]
-        if op.kind == DENSE:
-            if rows <= 2:
-                dense_forward_few(net, work, i, rows)
-            else:
-                dense_forward(net, work, i, share_of(op.outputs, rows, 0, 1))
-        elif op.kind == ACTIVATION and activation_of(op).blockwise:
-            activation_forward_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
-        elif op.kind == ACTIVATION:
-            activation_forward_elements(net, work, i, share_of(op.outputs, rows, 0, 1))
-        elif op.kind == BATCH_NORMALIZATION:
-            batch_norm_infer(net, work, i, share_of(op.outputs, rows, 0, 1))
+        i += 1
+        if op.kind == DENSE:  # goes on with the operations behind it while z is in the cache
+            joined = 0
+            while i + joined < count and is_in_place(&net.operations[i + joined]):
+                joined += 1
+            infer_dense(net, work, i - 1, joined, rows)
+            i += joined
         elif op.kind == LAYER_NORMALIZATION:
-            layer_norm_forward(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+            layer_norm_forward(net, work, i - 1, rows, 0, ceil_div(rows, WIDTH), scratch)
+        elif is_in_place(op):
+            for panel in range(panels(op.outputs)):
+                infer_in_place(net, op, panel, rows * WIDTH, work.a[i] + panel * work.stride)
+        else:
+            activation_forward_blocks(net, work, i - 1, rows, 0, ceil_div(rows, WIDTH), scratch)
+
+
+cdef void infer_dense(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t rows) noexcept nogil:
+    """Dense operation i and the `joined` operations behind it, panel by panel.
+
+    One or two rows go through tiles that are wide in columns: a row alone would wait for each sum in turn.
+    """
+    cdef Operation* op = &net.operations[i]
+    cdef const real* w = net.arena + op.offset
+    cdef const real* bias = w + op.inputs * WIDTH
+    cdef real* z = work.a[i + 1]
+    cdef Py_ssize_t r, panel, k
+    if rows <= 2:
+        for r in range(rows):
+            forward_row(work.a[i] + r * WIDTH, work.stride, w, panel_size(op), panels(op.outputs), op.inputs,
+                        bias, panel_size(op), z + r * WIDTH, work.stride)
+    for panel in range(panels(op.outputs)):
+        if rows > 2:
+            forward_panel(rows, work.a[i], work.stride, w, op.inputs, bias, z)
+        activate(op, work, i, rows * WIDTH, z)
+        for k in range(i + 1, i + 1 + joined):
+            infer_in_place(net, &net.operations[k], panel, rows * WIDTH, z)
+        w += panel_size(op)
+        bias += panel_size(op)
+        z += work.stride
+
+
+cdef inline void infer_in_place(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
+    """n numbers of a panel; dropout and noise do nothing."""
+    if op.kind == BATCH_NORMALIZATION:
+        batch_norm_infer(op, net.arena + op.offset + panel * panel_size(op), n, z)
+    elif op.kind == ACTIVATION and activation_of(op).forward != NULL:
+        activation_of(op).forward(n, z, op.parameters)
 
 
 cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:

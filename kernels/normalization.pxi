@@ -42,7 +42,7 @@ cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
             scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
             shift[k] = w[BETA * WIDTH + k]
         if remember:
-            for k in range(WIDTH):
+            for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding of the weights stays zero
                 w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * mean[k]
                 w[MOVING_VARIANCE * WIDTH + k] = momentum * w[MOVING_VARIANCE * WIDTH + k] + (1 - momentum) * variance[k]
         for r in range(rows):
@@ -50,26 +50,18 @@ cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
                 y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
 
 
-cdef void batch_norm_infer(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
-    """The same with the moving mean and variance."""
-    cdef Operation* op = &net.operations[i]
+cdef void batch_norm_infer(Operation* op, const real* w, Py_ssize_t n, real* z) noexcept nogil:
+    """The same with the moving mean and variance, on n numbers of the panel whose weights are w, in place."""
     cdef Py_ssize_t r, k
-    cdef const real* x
-    cdef real* y
-    cdef const real* w
     cdef real[64] mean, scale, shift
     cdef real epsilon = <real>op.parameters[0]
-    while next_piece(&s):
-        x = work.a[i] + s.panel * work.stride
-        y = work.a[i + 1] + s.panel * work.stride
-        w = net.arena + op.offset + s.panel * panel_size(op)
+    for k in range(WIDTH):
+        mean[k] = w[MOVING_MEAN * WIDTH + k]
+        scale[k] = w[GAMMA * WIDTH + k] / real_sqrt(w[MOVING_VARIANCE * WIDTH + k] + epsilon)
+        shift[k] = w[BETA * WIDTH + k]
+    for r in range(n // WIDTH):
         for k in range(WIDTH):
-            mean[k] = w[MOVING_MEAN * WIDTH + k]
-            scale[k] = w[GAMMA * WIDTH + k] / real_sqrt(w[MOVING_VARIANCE * WIDTH + k] + epsilon)
-            shift[k] = w[BETA * WIDTH + k]
-        for r in range(s.first, s.last):
-            for k in range(WIDTH):
-                y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
+            z[r * WIDTH + k] = (z[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
 
 
 cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
