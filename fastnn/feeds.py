@@ -162,7 +162,7 @@ class BatchFeed:
     def batches(self, epoch: int) -> Iterator[Data]:
         """The checked batches of an epoch, augmented where asked."""
         stream, first, i = self.model.iterations, 0, -1
-        for i, given in enumerate(self._raw()):
+        for i, given in enumerate(self.given()):
             batch = self._check(given, i)
             if self.augmentation is not None:
                 batch = self.augmentation.apply(self.model, batch, stream, first)
@@ -175,7 +175,8 @@ class BatchFeed:
                 " epochs or steps, or an object that can be read again, such as a list or a fastnn.data.Batches"
             )
 
-    def _raw(self) -> Iterator[Any]:
+    def given(self) -> Iterator[Any]:
+        """The batches of an epoch as they come."""
         if self.orders is not None:
             for i in self.orders.next():
                 yield self.source[int(i)]

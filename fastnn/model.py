@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import backend, counter, files, training
-from fastnn.callbacks import History
 from fastnn.catalogue import resolve, unknown
 from fastnn.data import (
     Source,
@@ -26,12 +25,15 @@ from fastnn.data import (
     targets,
 )
 from fastnn.errors import NotCompiledError
+from fastnn.hooks import Callback, CallbackList, History, check_callbacks
 from fastnn.layers import Dense, Input, Layer
 from fastnn.layers.base import _positive
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.program import Program, lower
+from fastnn.progress import check_verbose
+from fastnn.summary import summary
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
@@ -169,9 +171,9 @@ class Sequential:
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of one sample's output."""
-        return self._shapes()[-1]
+        return self.shapes()[-1]
 
-    def _shapes(self) -> list[tuple[int, ...]]:
+    def shapes(self) -> list[tuple[int, ...]]:
         shapes = [self.input_shape]
         for layer in self.layers[1:]:
             shapes.append(layer.output_shape(shapes[-1]))
@@ -322,7 +324,7 @@ class Sequential:
         """Fresh starting weights from the model's generator; the optimizer begins anew."""
         fresh = [
             values.astype(self.dtype)
-            for layer, shape in zip(self.layers[1:], self._shapes(), strict=False)
+            for layer, shape in zip(self.layers[1:], self.shapes(), strict=False)
             for values in layer.initial_weights(shape, self._rng)
         ]
         self._make_program(self.loss, self.optimizer)
@@ -333,28 +335,65 @@ class Sequential:
         x: Any,
         y: Any = None,
         batch_size: int | None = None,
+        verbose: Any = "auto",
         sample_weight: ArrayLike | None = None,
         steps: int | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Loss on X and y, or a list of the loss and each metric in the order of ``compile``.
 
-        Without y, x is batches, as in ``fit``. steps: only so many batches. return_dict: a dict of all names instead.
+        Without y, x is batches, as in ``fit``. verbose: 1 prints the results too, "auto" and 0 do not. steps: only so
+        many batches. callbacks: their ``on_test_begin`` and ``on_test_end`` are called. return_dict: a dict of all
+        names instead.
         """
         self._need_compiled("evaluate")
+        check_verbose(verbose)
         batch_size = 32 if batch_size is None else _positive("evaluate", "batch_size", batch_size)
         steps = None if steps is None else _positive("evaluate", "steps", steps)
+        listeners = check_callbacks(callbacks)
         data: training.Data | training.BatchFeed
         if are_batches(x, y):
             data = training.BatchFeed(self, x, None, steps)
         else:
             data = training.Data.check(self, x, y, sample_weight)
-        logs = training.evaluate(self, data, batch_size, steps)
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
+        logs = training.evaluate(self, data, batch_size, steps, called)
+        if verbose in (1, 2):
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
         results = list(logs.values())
         return logs if return_dict else results if len(results) > 1 else results[0]
 
-    def predict(self, x: ArrayLike) -> NDArray[Any]:
-        """Outputs (rows, outputs) for X (rows, *input shape), in the model's dtype. X must be finite."""
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None
+    ) -> NDArray[Any]:
+        """Outputs (rows, outputs) for X (rows, *input shape), in the model's dtype. X must be finite.
+
+        x may also be batches: an iterator, or a ``fastnn.data.Batches``, of x, (x, y) or (x, y, sample_weight); steps:
+        only so many of them. batch_size and verbose are there for Keras' sake: the engine chooses how many rows go
+        through the network at once, and nothing is printed.
+
+        >>> from fastnn.layers import Input, Dense
+        >>> model = Sequential([Input(2), Dense(3)], rng=0)
+        >>> model.predict(np.zeros((5, 2))).shape, model.predict(np.zeros((4, 2)) for _ in range(3)).shape
+        ((5, 3), (12, 3))
+        """
+        check_verbose(verbose)
+        if batch_size is not None:
+            _positive("predict", "batch_size", batch_size)
+        if not isinstance(x, (list, tuple)) and are_batches(x, None):
+            steps = None if steps is None else _positive("predict", "steps", steps)
+            given = training.BatchFeed(self, x, None, steps).given()
+            parts = [self._predict(batch[0] if isinstance(batch, (tuple, list)) else batch) for batch in given]
+            if not parts:
+                raise ValueError("there are no batches to predict; an iterator can be read only once")
+            return np.concatenate(parts)
+        if steps is not None:
+            raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
+        return self._predict(x)
+
+    def _predict(self, x: Any) -> NDArray[Any]:
         source = self.check_features(x, "X")
         work = self._program.flops * len(source)
         return self._engine.predict(source, 1 if work < 1e6 else backend.threads_for(work / 3))
@@ -517,42 +556,12 @@ class Sequential:
 
     def count_params(self) -> int:
         """Number of weights and biases."""
-        shapes = self._shapes()
+        shapes = self.shapes()
         return sum(layer.count_params(before) for layer, before in zip(self.layers[1:], shapes, strict=False))
 
     def summary(self) -> None:
         """Prints the layers with their output shapes and numbers of parameters."""
-        shapes = self._shapes()
-        rows = [
-            (f"{layer.name} ({type(layer).__name__})", str((None, *shape)), f"{layer.count_params(before):,}")
-            for layer, before, shape in zip(self.layers[1:], shapes, shapes[1:], strict=False)
-        ]
-        heads = ("Layer (type)", "Output Shape", "Param #")
-        widths = [max(least, *(len(row[i]) + 2 for row in [heads, *rows])) for i, least in enumerate((33, 24, 15))]
-
-        def rule(left: str, fill: str, middle: str, right: str) -> str:
-            return left + middle.join(fill * width for width in widths) + right
-
-        def line(cells: Sequence[str], edge: str) -> str:
-            first, second, third = widths
-            return edge.join(
-                ["", f" {cells[0]:<{first - 1}}", f" {cells[1]:<{second - 1}}", f"{cells[2]:>{third - 1}} ", ""]
-            )
-
-        print(f'Model: "{self.name}"')
-        print(rule("┏", "━", "┳", "┓"))
-        print(line(heads, "┃"))
-        print(rule("┡", "━", "╇", "┩"))
-        for i, row in enumerate(rows):
-            if i:
-                print(rule("├", "─", "┼", "┤"))
-            print(line(row, "│"))
-        print(rule("└", "─", "┴", "┘"))
-        count = self.count_params()
-        print(f" Total params: {count:,} ({_bytes(count * self.dtype.itemsize)})")
-        frozen = sum(layer.count_frozen(before) for layer, before in zip(self.layers[1:], shapes, strict=False))
-        print(f" Trainable params: {count - frozen:,} ({_bytes((count - frozen) * self.dtype.itemsize)})")
-        print(f" Non-trainable params: {frozen:,} ({_bytes(frozen * self.dtype.itemsize)})")
+        print(summary(self))
 
     def __repr__(self) -> str:
         inner = "".join(f"    {layer!r},\n" for layer in self.layers)
@@ -577,11 +586,3 @@ class Sequential:
             self._arena[:] = values
             self._engine = backend.engine(self.engine_name, self._program, self._arena)
             self.iterations = iterations
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KB", "MB"):
-        if count < 1024:
-            return f"{count:.2f} {unit}"
-        count /= 1024
-    return f"{count:.2f} GB"

@@ -36,6 +36,14 @@ cdef enum:
     PREDICT_ROWS = 96  # rows that go through the whole network at once: their activations stay in the second-level cache
 
 
+cdef double LONG_STEP = 2e9  # operations, some 0.02 to 0.2 seconds
+
+
+cdef int raise_interrupt() except -1:
+    """Raises what PyErr_CheckSignals has set."""
+    return -1
+
+
 cdef real* aligned(cnp.ndarray buffer) noexcept:
     """The first cache line inside a buffer that was made 64 bytes too long."""
     return <real*>((<size_t>cnp.PyArray_DATA(buffer) + 63) & ~<size_t>63)
@@ -94,7 +102,7 @@ cdef class Buffers:
                 if op.kind == DROPOUT or activation_of(op).keeps_input:
                     work.kept[i] = self.take(panels(op.outputs) * work.stride)
                 elif op.kind == BATCH_NORMALIZATION or op.kind == LAYER_NORMALIZATION:
-                    work.kept[i] = self.take(2 * (panels(op.outputs) + blocks) * WIDTH)
+                    work.kept[i] = self.take(KEPT * (panels(op.outputs) + blocks) * WIDTH)
         work.targets = self.take(blocks * WIDTH * panels(widest) * WIDTH)
         work.weights = self.take(blocks * WIDTH)
         work.row_loss = self.take(blocks * WIDTH)
@@ -122,6 +130,7 @@ cdef class Engine:
     cdef bint inference_taken
     cdef int training_threads
     cdef Py_ssize_t inputs, outputs, weights
+    cdef double flops  # of one sample in a training step
 
     def __init__(self, program, cnp.ndarray arena):
         cdef Py_ssize_t i
@@ -150,8 +159,7 @@ cdef class Engine:
             self.net.ema_slot = program.slots if optimizer.use_ema else 0
         self.net.penalized = program.penalized
         self.net.constrained = program.constrained
-        if self.net.clip_norm != 0 or self.net.global_clip_norm != 0:
-            self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
+        self.flops = program.flops
         self.inputs = self.net.operations[0].inputs
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.weights = 0
@@ -187,7 +195,10 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        if self.whole_gradient is not None:
+        job.long_steps = self.flops * batch > LONG_STEP
+        if job.long_steps or self.net.clip_norm != 0 or self.net.global_clip_norm != 0:
+            if self.whole_gradient is None:
+                self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
         job.work = self.training_buffers(batch, threads).work
         if scalars.dtype != REAL or not scalars.flags.c_contiguous or scalars.shape[0] < count:
@@ -195,6 +206,8 @@ cdef class Engine:
         with nogil:
             POOL.run(train_task, &job, threads)
         self.iterations += job.done
+        if job.stop:
+            raise_interrupt()
         return job.done
 
     def gradient(self, x, y, sample_weight, uint64_t seed=0, uint64_t iteration=0, int threads=1):
@@ -209,11 +222,14 @@ cdef class Engine:
         job.steps = 1
         job.seed = seed
         job.iteration = iteration
+        job.long_steps = True
         job.losses = &loss
         job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>gradient)
         job.work = self.training_buffers(sx.rows, threads).work
         with nogil:
             POOL.run(train_task, &job, threads)
+        if job.stop:
+            raise_interrupt()
         return loss, gradient
 
     def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, cnp.ndarray losses, cnp.ndarray outputs,
@@ -300,6 +316,7 @@ cdef class Engine:
         read_source(sy, y)
         job.net = &self.net
         job.pool = POOL
+        job.looked = seconds()
         job.x = sx
         job.y = sy
         if sample_weight is not None:
@@ -326,8 +343,12 @@ cdef class Engine:
         if small:
             predict_task(job, 0, 1)
         else:
+            job.long_steps = True
+            job.looked = seconds()
             with nogil:
                 POOL.run(predict_task, job, threads)
         if owner:
             self.inference_taken = False
+        if job.stop:
+            raise_interrupt()
         return 0

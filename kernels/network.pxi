@@ -78,12 +78,32 @@ cdef struct Job:
     const pool_table* pool
     int bad                    # set by the thread that meets a loss that is not finite
     Py_ssize_t done            # OUT: finished steps
+    bint long_steps            # whether a step may last so long that Ctrl-C must stop it inside
+    double looked              # when thread 0 last looked for Ctrl-C, in seconds
+    int stop                   # set by thread 0 at Ctrl-C; a Python exception is then set too
 
 # A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
 cdef struct Share:
     Py_ssize_t unit, end, tiles, rows, panel, first, last
 
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()  # not "except -1": the exception waits until the team has come home
+
+cdef extern from *:
+    """
+    #include <time.h>
+    static inline double seconds(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    }
+    """
+    double seconds() nogil
+
+cdef double LOOK_EVERY = 0.05  # seconds
+
 cdef enum:
+    GATHERED = 1024    # rows between two looks for Ctrl-C
     UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
 
 
@@ -127,6 +147,18 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
     return True
 
 
+cdef bint interrupted(Job* job, int thread) noexcept nogil:
+    """Whether Ctrl-C wants a long step to end. Only what comes before the first changed weight asks this."""
+    cdef double now
+    if job.long_steps and thread == 0 and not job.stop:
+        now = seconds()
+        if now - job.looked > LOOK_EVERY:
+            job.looked = now
+            with gil:
+                job.stop = PyErr_CheckSignals() != 0
+    return job.stop
+
+
 # -- forward -----------------------------------------------------------------------------------------------------------
 
 cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
@@ -143,13 +175,15 @@ cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) 
             job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
 
 
-cdef void dense_forward(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
+cdef void dense_forward(Job* job, Py_ssize_t i, Share s, int thread) noexcept nogil:
     """a[i + 1] = f(a[i] W + b): the activation while z is in the cache."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
     cdef const real* w
     cdef real* z
     cdef Py_ssize_t n
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, thread):
         w = net.arena + op.offset + s.panel * panel_size(op)
         z = work.a[i + 1] + s.panel * work.stride + s.first * WIDTH
         n = s.last - s.first
@@ -253,6 +287,8 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef real* to
     mine.work = &work
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
+        if interrupted(job, thread):
+            return
         start = job.first + chunk * work.rows
         rows = least(work.rows, job.total - start)
         gather(&mine, start, 0, rows)
@@ -331,13 +367,15 @@ cdef void penalize_activity(Operation* op, const real* a, real* d, Py_ssize_t pa
             d[r * WIDTH + k] = d[r * WIDTH + k] + (2 * l2 * x + (l1 if x > 0 else (-l1 if x < 0 else 0)))
 
 
-cdef void dense_input_gradient(Network* net, Workspace* work, Py_ssize_t i, Share s, real* scratch) noexcept nogil:
+cdef void dense_input_gradient(Job* job, Py_ssize_t i, Share s, real* scratch, int thread) noexcept nogil:
     """d[i] = d[i + 1] W^T (of z = a W + b in dense_forward), one panel's worth of W transposed at a time."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
     cdef Py_ssize_t n
     cdef real[64] zero
     set_zero(zero)
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, thread):
         transpose_panel(net.arena + op.offset, panel_size(op), s.panel * WIDTH, op.inputs, op.outputs, scratch)
         n = s.last - s.first
         forward_panel(n, work.d[i + 1] + s.first * WIDTH, work.stride, scratch, op.outputs, zero,

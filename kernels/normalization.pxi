@@ -7,23 +7,26 @@ cdef enum:
     MOVING_MEAN = 2
     MOVING_VARIANCE = 3
 
+cdef enum:
+    KEPT = 3  # lines of a panel that the forward pass keeps: mean, 1 / sqrt(variance + epsilon), variance of the batch
 
-cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, int thread, int threads,
-                             bint remember) noexcept nogil:
+
+cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, int thread,
+                             int threads) noexcept nogil:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over the batch. h: epsilon, momentum."""
     cdef Operation* op = &net.operations[i]
     cdef Py_ssize_t p, r, k
     cdef const real* x
     cdef real* y
-    cdef real* w
+    cdef const real* w
     cdef real* kept
     cdef real[64] mean, variance, scale, shift
-    cdef real e, part = 1 / <real>rows, epsilon = <real>op.parameters[0], momentum = <real>op.parameters[1]
+    cdef real e, part = 1 / <real>rows, epsilon = <real>op.parameters[0]
     for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
         x = work.a[i] + p * work.stride
         y = work.a[i + 1] + p * work.stride
         w = net.arena + op.offset + p * panel_size(op)
-        kept = work.kept[i] + p * 2 * WIDTH
+        kept = work.kept[i] + p * KEPT * WIDTH
         set_zero(mean)
         set_zero(variance)
         for r in range(rows):
@@ -39,15 +42,33 @@ cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
             variance[k] = variance[k] * part
             kept[k] = mean[k]
             kept[WIDTH + k] = 1 / real_sqrt(variance[k] + epsilon)
+            kept[2 * WIDTH + k] = variance[k]
             scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
             shift[k] = w[BETA * WIDTH + k]
-        if remember:
-            for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding of the weights stays zero
-                w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * mean[k]
-                w[MOVING_VARIANCE * WIDTH + k] = momentum * w[MOVING_VARIANCE * WIDTH + k] + (1 - momentum) * variance[k]
         for r in range(rows):
             for k in range(WIDTH):
                 y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
+
+
+cdef void remember_statistics(Network* net, Workspace* work, int thread, int threads) noexcept nogil:
+    """moving = momentum moving + (1 - momentum) of the batch, for every batch normalization."""
+    cdef Operation* op
+    cdef Py_ssize_t i, p, k
+    cdef const real* kept
+    cdef real* w
+    cdef real momentum
+    for i in range(net.trained):
+        op = &net.operations[i]
+        if op.kind != BATCH_NORMALIZATION:
+            continue
+        momentum = <real>op.parameters[1]
+        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+            w = net.arena + op.offset + p * panel_size(op)
+            kept = work.kept[i] + p * KEPT * WIDTH
+            for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding stays zero
+                w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * kept[k]
+                w[MOVING_VARIANCE * WIDTH + k] = (momentum * w[MOVING_VARIANCE * WIDTH + k]
+                                                  + (1 - momentum) * kept[2 * WIDTH + k])
 
 
 cdef void batch_norm_infer(Operation* op, const real* w, Py_ssize_t n, real* z) noexcept nogil:
@@ -68,7 +89,7 @@ cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_
     """Gradients of gamma and beta: sum d x^ and sum d over the batch, with x^ = (x - mean) / sqrt(variance + epsilon)."""
     cdef const real* x = work.a[i] + p * work.stride
     cdef const real* d = work.d[i + 1] + p * work.stride
-    cdef const real* kept = work.kept[i] + p * 2 * WIDTH
+    cdef const real* kept = work.kept[i] + p * KEPT * WIDTH
     cdef real[64] gamma, beta
     cdef Py_ssize_t r, k
     set_zero(gamma)
@@ -101,7 +122,7 @@ cdef void batch_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ss
         d = work.d[i + 1] + p * work.stride
         dx = work.d[i] + p * work.stride
         w = net.arena + op.offset + p * panel_size(op)
-        kept = work.kept[i] + p * 2 * WIDTH
+        kept = work.kept[i] + p * KEPT * WIDTH
         for k in range(WIDTH):
             centre[k] = kept[k]
             scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]

@@ -1,5 +1,13 @@
 # One training step: the phases in order, and the barriers between them.
 
+cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, int thread) noexcept nogil:
+    cdef Py_ssize_t end
+    while first < last and not interrupted(job, thread):
+        end = least(first + GATHERED, last)
+        gather(job, start, first, end)
+        first = end
+
+
 cdef void forward_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, uint64_t iteration, real* scratch, int thread,
                         int threads) noexcept nogil:
     cdef Network* net = job.net
@@ -9,7 +17,7 @@ cdef void forward_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, uint64_t iterat
     cdef Py_ssize_t blocks = ceil_div(rows, WIDTH)
     cdef Py_ssize_t first = share(blocks, thread, threads), last = share(blocks, thread + 1, threads)
     if op.kind == DENSE:
-        dense_forward(net, work, i, s)
+        dense_forward(job, i, s, thread)
     elif op.kind == ACTIVATION and activation_of(op).blockwise:
         activation_forward_blocks(net, work, i, rows, first, last, scratch)
     elif op.kind == ACTIVATION:
@@ -17,19 +25,21 @@ cdef void forward_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, uint64_t iterat
     elif op.kind == DROPOUT or op.kind == NOISE:
         random_forward(net, work, i, s, job.seed, iteration)
     elif op.kind == BATCH_NORMALIZATION:
-        batch_norm_forward(net, work, i, rows, thread, threads, job.update)
+        batch_norm_forward(net, work, i, rows, thread, threads)
     elif op.kind == LAYER_NORMALIZATION:
         layer_norm_forward(net, work, i, rows, first, last, scratch)
 
 
-cdef void input_gradient_phase(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, real* scratch, int thread,
+cdef void input_gradient_phase(Job* job, Py_ssize_t i, Py_ssize_t rows, real* scratch, int thread,
                                int threads) noexcept nogil:
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
     cdef Share s = share_of(op.inputs, rows, thread, threads)
     cdef Py_ssize_t blocks = ceil_div(rows, WIDTH)
     cdef Py_ssize_t first = share(blocks, thread, threads), last = share(blocks, thread + 1, threads)
     if op.kind == DENSE:
-        dense_input_gradient(net, work, i, s, scratch)
+        dense_input_gradient(job, i, s, scratch, thread)
     elif op.kind == ACTIVATION and activation_of(op).blockwise:
         activation_backward_blocks(net, work, i, rows, first, last, scratch)
     elif op.kind == ACTIVATION:
@@ -43,7 +53,10 @@ cdef void input_gradient_phase(Network* net, Workspace* work, Py_ssize_t i, Py_s
 
 
 cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
-    """One step: gather, forward, loss, backward with update. False where the loss is not finite: then nothing changed."""
+    """One step: gather, forward, loss, backward with update.
+
+    False where the loss is not finite, or where Ctrl-C has stopped a long step: then no weight has changed.
+    """
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Py_ssize_t start = job.first + step * job.batch, i, unit = 0
@@ -51,7 +64,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     cdef const real* h = job.scalars + step * job.scalars_per_step
     cdef real* scratch = work.scratch + thread * work.scratch_size
     cdef Operation* op
-    gather(job, start, share(rows, thread, threads), share(rows, thread + 1, threads))
+    gather_share(job, start, share(rows, thread, threads), share(rows, thread + 1, threads), thread)
     job.pool.wait(threads)
     for i in range(net.trained):
         forward_phase(job, i, rows, job.iteration + step, scratch, thread, threads)
@@ -67,7 +80,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     for i in range(net.trained - 1, -1, -1):
         op = &net.operations[i]
         if i > 0:
-            input_gradient_phase(net, work, i, rows, scratch, thread, threads)
+            input_gradient_phase(job, i, rows, scratch, thread, threads)
             job.pool.wait(threads)
         if op.kind == DENSE:
             dense_update(job, i, rows, h, scratch, work.penalty + unit, thread, threads)
@@ -75,11 +88,14 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         elif op.rows != 0:
             norm_update(job, i, rows, h, scratch, thread, threads)
     job.pool.wait(threads)
+    if job.stop:  # a long step, whose gradient is stored: no weight has changed yet
+        return False
     if thread == 0 and net.penalized:
         for i in range(unit):
             job.losses[step] += work.penalty[i]
     if not job.update:
         return True
+    remember_statistics(net, work, thread, threads)
     if job.gradient != NULL:
         measure_gradient(job, thread, threads)
         job.pool.wait(threads)

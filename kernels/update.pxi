@@ -10,7 +10,7 @@ cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, r
     cdef Py_ssize_t end = share(panels(op.outputs) * groups, thread + 1, threads)
     cdef const real* d
     cdef soon next = soon(NULL, job.net.size, 0 if job.gradient != NULL else job.net.streams)
-    while unit < end:
+    while unit < end and not interrupted(job, thread):
         panel = unit // groups
         first = unit % groups
         last = least(least(groups, first + UPDATE_PANELS), first + end - unit)

@@ -93,6 +93,27 @@ def test_the_order_of_calls(source):
     assert note.calls == [("on_train_begin",), *epochs[0], *epochs[1], ("on_train_end",)]
 
 
+def test_evaluate_calls_callbacks_and_prints(capsys):
+    class Listener(Callback):
+        def __init__(self):
+            self.seen = []
+
+        def on_test_begin(self, logs=None):
+            self.seen.append((self.params["metrics"], logs))
+
+        def on_test_end(self, logs=None):
+            self.seen.append(logs)
+
+    model, listener = make(), Listener()
+    results = model.evaluate(*VALIDATION, callbacks=[listener], return_dict=True)
+    assert listener.seen == [(list(results), {}), results]
+    assert capsys.readouterr().out == ""
+    model.evaluate(*VALIDATION, verbose=1)
+    assert capsys.readouterr().out == " - ".join(f"{k}: {v:.4f}" for k, v in results.items()) + "\n"
+    with pytest.raises(TypeError, match="callbacks must be objects of"):
+        model.evaluate(*VALIDATION, callbacks=[Listener])
+
+
 def test_model_params_and_logs():
     seen = {}
 

@@ -128,6 +128,22 @@ def test_evaluate_batches():
     assert model.evaluate(X, LABELS, return_dict=True) == {"loss": whole[0], "accuracy": whole[1]}
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_predict_batches(engine):
+    model = make(engine)
+    whole = model.predict(X)
+    for source in (Mine(), Again(), iter(batches(weights=True)), (X[i : i + 7] for i in range(0, 45, 7))):
+        np.testing.assert_array_equal(model.predict(source), whole)
+    np.testing.assert_array_equal(model.predict(endless(), steps=2), whole[:20])
+    np.testing.assert_array_equal(model.predict(X.tolist(), batch_size=3, verbose=0), whole)
+    with pytest.raises(ValueError, match="no batches"):
+        model.predict(iter(()))
+    with pytest.raises(ValueError, match="steps counts batches, but x is an array"):
+        model.predict(X, steps=2)
+    with pytest.raises(ValueError, match=r"X has shape \(3, 5\), expected \(rows, 4\)"):
+        model.predict(iter([np.zeros((3, 5))]))
+
+
 def test_callbacks_and_augmentation_with_batches():
     images = [(np.ones((4, 3, 3)) * i, np.arange(4) % 3) for i in range(3)]
     model = fastnn.Sequential([Input((3, 3)), fastnn.layers.Flatten(), Dense(3, "softmax")], rng=0)

@@ -102,3 +102,56 @@ def test_interrupt(case, record_property):
     assert bool(report["names"]) == (report["lengths"] != [0])
     assert report["same"], "iterations do not tell how many steps the weights have seen"
     assert report["again"][-1] < report["again"][0] < 10
+
+
+LONG = """
+import json, os, signal, threading, time
+import numpy as np
+import fastnn
+from fastnn.data import Source
+from fastnn.layers import BatchNormalization, Dense, Input
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+rng = np.random.default_rng(0)
+X, y = rng.random((30000, 500), dtype=np.float32), rng.integers(0, 10, 30000)
+layers = [Input(500), Dense(800, "relu"), BatchNormalization(), Dense(400, "relu"), Dense(10, "softmax")]
+model = fastnn.Sequential(layers, rng=0)
+model.compile("adam", "sparse_categorical_crossentropy")
+began = time.monotonic()
+model.fit(X, y, batch_size="all", verbose=0)
+step = time.monotonic() - began
+
+def until_interrupted(seconds, call):
+    sent = []
+    def send():
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Timer(seconds, send).start()
+    try:
+        while True:
+            call()
+    except KeyboardInterrupt:
+        return time.monotonic() - sent[0]
+
+latencies, kept = [], True
+for share in (0.05, 0.2, 0.35, 0.5, 0.65, 0.8):
+    before, iterations = model.get_weights(), model.iterations
+    latencies.append(until_interrupted(share * step, lambda: model.fit(X, y, batch_size="all", epochs=9, verbose=0)))
+    if model.iterations == iterations:
+        kept = kept and all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+for call in (lambda: model.predict(X), lambda: model.engine.gradient(Source(X), Source(y), None)):
+    latencies.append(until_interrupted(0.3 * step, call))
+loss = model.fit(X, y, batch_size="all", verbose=0).history["loss"]
+print(json.dumps({"step": step, "latencies": latencies, "kept": kept, "finite": bool(np.isfinite(loss[0]))}))
+"""
+
+
+def test_interrupt_inside_a_long_step():
+    """A step that takes longer than the promise is given up: weights and moving statistics are those before it."""
+    out = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, timeout=300, check=False)
+    assert out.returncode == 0, out.stderr
+    report = json.loads(out.stdout)
+    print(report)
+    assert report["step"] > 0.2
+    assert max(report["latencies"]) < 0.5
+    assert report["kept"] and report["finite"]
