@@ -4,7 +4,6 @@ python bench/compare.py --peers-python PATH --output DIR
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -253,17 +252,6 @@ def draw(ax: Any, results: list[dict[str, Any]]) -> None:
     ax.set_axisbelow(True)
 
 
-def write(report: dict[str, Any], folder: Path) -> None:
-    """The page, the data and the plot."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "training.json").write_text(json.dumps(report, indent=1))
-    (folder / "training.md").write_text(markdown(report))
-    try:
-        plot(report, folder / "training.png")
-    except ImportError as error:
-        say(f"no plot: {error}")
-
-
 def names(known: Any) -> Any:
     """The parser of a list of names."""
 
@@ -276,27 +264,21 @@ def names(known: Any) -> Any:
     return parse
 
 
-def numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Speed of training beside the peers.")
-    parser.add_argument("--peers-python", default=sys.executable, help="Python that has the peers (this one)")
+    parser = peers.parser("Speed of training beside the peers.", rounds=7)
     parser.add_argument("--peers", type=names(PEERS), default=PEERS, help=f"some of {','.join(PEERS)} (all)")
     parser.add_argument("--cases", type=names(WORKLOADS), default=list(WORKLOADS), help="some of S,D,T,M,L (all)")
-    parser.add_argument("--threads", type=numbers, default=[1, 2], help="numbers of threads (1,2)")
-    parser.add_argument("--cores", type=numbers, default=None, help="cores to use (the first ones of this process)")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds ours-peer-peer-ours for each peer (7)")
-    parser.add_argument("--quick", action="store_true", help="one round of short epochs: only shows that it works")
-    parser.add_argument("--output", type=Path, default=None, help="folder for training.md, training.json, training.png")
+    parser.add_argument("--threads", type=peers.numbers, default=[1, 2], help="numbers of threads (1,2)")
     options = parser.parse_args()
     if options.quick:
         options.rounds = 1
     report = run(options)
-    print(markdown(report))
+    peers.publish("training", report, markdown(report), options.output)
     if options.output:
-        write(report, options.output)
+        try:
+            plot(report, options.output / "training.png")
+        except ImportError as error:
+            say(f"no plot: {error}")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,6 @@ python bench/latency.py --peers-python PATH --output DIR
 """
 
 import argparse
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,21 +111,11 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Latency and speed of inference beside the peers.")
-    parser.add_argument("--peers-python", default=sys.executable, help="Python that has the peers (this one)")
-    parser.add_argument("--cores", type=lambda text: [int(text)], default=None, help="core to use")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds ours-peer-peer-ours for each peer (15)")
-    parser.add_argument("--quick", action="store_true", help="one round: only shows that it works")
-    parser.add_argument("--output", type=Path, default=None, help="folder for inference.md and inference.json")
-    options = parser.parse_args()
+    options = peers.parser("Latency and speed of inference beside the peers.", rounds=15).parse_args()
     if options.quick:
         options.rounds = 1
     report = run(options)
-    print(markdown(report))
-    if options.output:
-        options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "inference.json").write_text(json.dumps(report, indent=1))
-        (options.output / "inference.md").write_text(markdown(report))
+    peers.publish("inference", report, markdown(report), options.output)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The coordinator's side: starts competitors as processes, talks to them, interleaves measurements, sums them up."""
 
+import argparse
 import json
 import os
 import platform
@@ -210,3 +211,28 @@ def table(heads: list[str], rows: list[list[str]]) -> list[str]:
     """A Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return ["| " + " | ".join(line) + " |" for line in lines] + [""]
+
+
+def parser(description: str, rounds: int) -> argparse.ArgumentParser:
+    """The arguments of both comparisons."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--peers-python", default=sys.executable, help="Python that has the peers (this one)")
+    made.add_argument("--cores", type=numbers, default=None, help="cores to use (the first ones of this process)")
+    made.add_argument("--rounds", type=int, default=rounds, help=f"rounds ours-peer-peer-ours for each peer ({rounds})")
+    made.add_argument("--quick", action="store_true", help="one short round: only shows that it works")
+    made.add_argument("--output", type=Path, default=None, help="folder for the report")
+    return made
+
+
+def numbers(text: str) -> list[int]:
+    """The parser of a list of numbers."""
+    return [int(part) for part in text.split(",")]
+
+
+def publish(name: str, report: dict[str, Any], page: str, folder: Path | None) -> None:
+    """Prints the page, and writes it and the data where a folder is given."""
+    print(page)
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(report, indent=1))
+        (folder / f"{name}.md").write_text(page)

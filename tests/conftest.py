@@ -1,10 +1,11 @@
-"""Fixtures of all tests: the compiled cores that this machine can run, and a generator with a fixed seed."""
+"""Fixtures of all tests: the cores and engines that this machine can run, and a generator with a fixed seed."""
 
 import importlib
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from numerics import engines
 
 from fastnn import backend
 
@@ -25,3 +26,15 @@ def core(request):
 def rng():
     """Random numbers that are the same in each run."""
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    """Both types."""
+    return request.param
+
+
+@pytest.fixture(params=engines("float64"))
+def engine(request, dtype):
+    """The reference and each compiled engine."""
+    return engines(dtype)[request.param]

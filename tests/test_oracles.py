@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numerics import build, distance, engines, eps, guard, intact, put, targets, train, weights_of
+from numerics import build, distance, eps, guard, intact, put, targets, train, weights_of
 from test_kernels import OPTIMIZERS, suited
 
 from fastnn import losses, optimizers, reference
@@ -18,18 +18,6 @@ NETWORKS = {  # sizes, activations
     "5-40-9-2": ((5, 40, 9, 2), ["softmax", "tanh", "linear"]),
     "1-1": ((1, 1), ["linear"]),
 }
-
-
-@pytest.fixture(params=["float32", "float64"])
-def dtype(request):
-    """Both types."""
-    return request.param
-
-
-@pytest.fixture(params=engines("float64"))
-def engine(request, dtype):
-    """The reference and each compiled engine."""
-    return engines(dtype)[request.param]
 
 
 # -- by hand ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numerics import assemble, assert_close, build, distance, engines, eps, put, train, weights_of
+from numerics import assemble, assert_close, build, distance, eps, put, train, weights_of
 
 from fastnn import activations, losses, optimizers, regularizers
 from fastnn.constraints import NonNeg
@@ -58,18 +58,6 @@ LAYERS = {
     ],
     "layer_normalization": [LayerNormalization(), Dense(4, "tanh"), LayerNormalization(), Dense(3, "softmax")],
 }
-
-
-@pytest.fixture(params=["float32", "float64"])
-def dtype(request):
-    """Both types."""
-    return request.param
-
-
-@pytest.fixture(params=engines("float64"))
-def engine(request, dtype):
-    """The reference and each compiled engine."""
-    return engines(dtype)[request.param]
 
 
 def pieces(numbers, net):
