@@ -228,7 +228,7 @@ class _Epoch:
             what = f"the loss became {losses[finished]} in epoch {self.epoch + 1}, step {self.done + finished + 1}"
             raise _diverged(model, self.safe, what)
         if self.recorded:
-            self.recorded.update(data.y.array[order[first:last]])
+            self.recorded.update(data.y.array.take(order[first:last], axis=0))
         weighted = losses * batch
         weighted[-1] = losses[-1] * (last - first - batch * (count - 1))
         self.losses.append(weighted)

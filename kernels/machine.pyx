@@ -15,7 +15,9 @@ cdef extern from "pool.h" nogil:
     int pool_prepare()
 
 cdef extern from "philox.h" nogil:
+    const Py_ssize_t PHILOX_WORDS
     void philox(uint64_t seed, uint64_t stream, uint64_t block, uint32_t* out)
+    void philox_lines(uint64_t seed, uint64_t stream, uint64_t row, uint64_t panel, int width, uint32_t* out)
 
 cdef extern from *:
     """
@@ -63,24 +65,23 @@ def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
     """A random order of 0 .. n-1 (Fisher and Yates; Durstenfeld 1964): int64 array (n,). Twin: fastnn.counter.permutation."""
     if n < 0 or n > 0xFFFFFFFF:
         raise ValueError(f"n must lie in 0 .. 2**32 - 1, got {n}")
-    cdef uint32_t[256] words  # many draws at once: the generator does not wait for the exchanges
+    cdef uint32_t[64] words  # one line of the generator: many draws at once, as vector code
     out = np.arange(n, dtype=np.int64)
     cdef int64_t[::1] order = out
     cdef int64_t other
     cdef uint64_t bound
-    cdef Py_ssize_t i, j, k, draw
+    cdef Py_ssize_t i = n - 1, j, k, line, draws = PHILOX_WORDS // 2
     with nogil:
-        for draw in range(0, n - 1, 128):
-            for k in range(64):
-                philox(seed, stream, draw // 2 + k, words + 4 * k)
-            for k in range(128 if n - 1 - draw > 128 else n - 1 - draw):
-                i = n - 1 - draw - k
+        for line in range((n - 1 + draws - 1) // draws):
+            philox_lines(seed, stream, 0, line, <int>PHILOX_WORDS, words)
+            for k in range(draws if i > draws else i):
                 # a 64-bit fraction times i + 1, high part: uniform on 0 .. i to one part in 2**32
                 bound = <uint64_t>i + 1
                 j = ((words[2 * k + 1] * bound) + ((words[2 * k] * bound) >> 32)) >> 32
                 other = order[i]
                 order[i] = order[j]
                 order[j] = other
+                i -= 1
     return out
 
 

@@ -218,23 +218,24 @@ static double sum_of_squares(ptrdiff_t n, const real *x) {
 
 /* The most floating-point operations per second that this core can do: independent FMAs on registers alone. */
 static double fma_rate(double seconds) {
+    enum { CHAINS = 12, TURNS = 10000 };
     struct timespec start, stop;
     double elapsed = 0, operations = 0;
-    vec c0 = splat(0), c1 = splat(1), c2 = splat(2), c3 = splat(3), c4 = splat(4);
-    vec c5 = splat(5), c6 = splat(6), c7 = splat(7), c8 = splat(8), c9 = splat(9);
-    vec a = splat((real)0.5), b = splat(1);
+    static volatile real half = (real)0.5; /* what the compiler cannot foresee, it cannot leave out */
+    vec c[CHAINS], a = splat(half), b = splat(2 * half);
+    UNROLL for (int i = 0; i < CHAINS; i++) c[i] = splat((real)i * half);
     clock_gettime(CLOCK_MONOTONIC, &start);
     while (elapsed < seconds) {
-        for (int i = 0; i < 10000; i++) {
-            __asm__ volatile("" ::: "memory"); /* keeps the loop, costs nothing */
-            c0 = c0 * a + b, c1 = c1 * a + b, c2 = c2 * a + b, c3 = c3 * a + b, c4 = c4 * a + b;
-            c5 = c5 * a + b, c6 = c6 * a + b, c7 = c7 * a + b, c8 = c8 * a + b, c9 = c9 * a + b;
+        for (int turn = 0; turn < TURNS; turn++) {
+            __asm__ volatile(""); /* keeps the loop, costs nothing */
+            UNROLL for (int i = 0; i < CHAINS; i++) c[i] = c[i] * a + b;
         }
-        operations += 10000.0 * 10 * 2 * LANES;
+        operations += 2.0 * TURNS * CHAINS * LANES;
         clock_gettime(CLOCK_MONOTONIC, &stop);
         elapsed = (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
     }
-    volatile real sink = ((c0 + c1) + (c2 + c3) + (c4 + c5) + (c6 + c7) + (c8 + c9))[0];
+    UNROLL for (int i = 1; i < CHAINS; i++) c[0] += c[i];
+    volatile real sink = c[0][0];
     (void)sink;
     return operations / elapsed;
 }

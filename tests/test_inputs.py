@@ -120,6 +120,25 @@ def test_memmap(tmp_path):
     assert_same(results(network(19), mapped, Y), results(network(19), X, Y))
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i8", "u1"])
+@pytest.mark.parametrize("columns", [1, 7, 15, 17, 30])
+def test_nothing_is_read_behind_the_last_row(columns, dtype):
+    """X ends where the memory does: one byte further and the process would die."""
+    import ctypes
+    import mmap
+
+    size = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * size)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(ctypes.c_void_p(address + size), ctypes.c_size_t(size), 0) == 0
+    count = size // np.dtype(dtype).itemsize // columns * columns
+    X = np.frombuffer(memory, dtype, count, size - count * np.dtype(dtype).itemsize).reshape(-1, columns)
+    X[:] = np.arange(count).reshape(X.shape) % 100
+    model = network(columns)
+    np.testing.assert_array_equal(model.predict(X), model.predict(X.astype("f4")))
+
+
 @pytest.mark.parametrize("shape", [(1, 19), (23, 1), (1, 1)])
 def test_broadcast_with_zero_strides(shape):
     X = np.broadcast_to(numbers(*shape, "f4"), (23, 19))
