@@ -63,7 +63,7 @@ cdef inline real read(const number* p) noexcept nogil:
 cdef void to_panels(const Source* x, const number* data, const int64_t* order, Py_ssize_t first, Py_ssize_t last,
                     Py_ssize_t end, real* to, Py_ssize_t distance) noexcept nogil:
     """Samples [first, last) of `end` as lines of panels that lie `distance` reals apart."""
-    cdef Py_ssize_t r, j, k, byte, near = least(x.bytes, 512), rest = x.columns % WIDTH
+    cdef Py_ssize_t r, j, byte, near = least(x.bytes, 512)
     cdef const number* row
     cdef real* line
     for r in range(first, last):
@@ -78,20 +78,39 @@ cdef void to_panels(const Source* x, const number* data, const int64_t* order, P
                 prefetch(row_of(data, x.stride, order, r + AHEAD) + byte)
         line = to
         for j in range(x.columns // WIDTH):
-            for k in range(WIDTH):
-                line[k] = read(row + k)
+            convert_line(row, line)
             row += WIDTH
             line += distance
-        if rest:
-            convert_rest(row, line, rest)
+        convert_rest(row, line, x.columns % WIDTH)
         to += WIDTH
 
 
-cdef inline void convert_rest(const number* row, real* to, Py_ssize_t n) noexcept nogil:
-    """to[:n] = row[:n] for n < WIDTH, and zeros behind: one line, read under a mask where the CPU can."""
+cdef inline void convert_line(const number* row, reals_out to) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(WIDTH):
-        to[k] = read(row + k) if k < n else 0
+        to[k] = read(row + k)
+
+
+cdef inline void convert_rest(const number* row, reals_out to, Py_ssize_t n) noexcept nogil:
+    """to[:n] = row[:n] for n < 16, in pieces of constant size, which become vector code."""
+    cdef Py_ssize_t k
+    if n & 8:
+        for k in range(8):
+            to[k] = read(row + k)
+        row += 8
+        to += 8
+    if n & 4:
+        for k in range(4):
+            to[k] = read(row + k)
+        row += 4
+        to += 4
+    if n & 2:
+        to[0] = read(row)
+        to[1] = read(row + 1)
+        row += 2
+        to += 2
+    if n & 1:
+        to[0] = read(row)
 
 
 cdef void to_blocks(const Source* x, const number* data, const int64_t* order, Py_ssize_t start, Py_ssize_t first,
