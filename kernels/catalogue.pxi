@@ -137,10 +137,16 @@ def elementary(str name, cnp.ndarray x):
 def nonfinite(source):
     """(row, column) of the first NaN or infinity of a fastnn.data.Source, or None."""
     cdef Source s
-    cdef Py_ssize_t row, column = -1
+    cdef Py_ssize_t row, column = -1, unseen = 0
     read_source(&s, source)
     with nogil:
         for row in range(s.rows):
+            unseen += s.columns
+            if unseen > 1 << 19:  # numbers between two looks for Ctrl-C: some milliseconds, or 4 MB from a disk
+                unseen = 0
+                with gil:
+                    if PyErr_CheckSignals() != 0:
+                        raise_interrupt()
             column = s.nonfinite(&s, row_of(s.data, s.stride, NULL, row))
             if column >= 0:
                 break

@@ -4,7 +4,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport fabs, sqrt
+from libc.math cimport NAN, fabs, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -125,9 +125,10 @@ cdef class Engine:
     cdef Network net
     cdef readonly object program, arena
     cdef public Py_ssize_t iterations  # finished steps; counted here, so that an interrupt cannot come between
+    cdef public double long_step  # operations from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
     cdef object operations, loss_parameters, whole_gradient
     cdef Buffers training, inference
-    cdef bint inference_taken
+    cdef bint inference_taken, training_taken
     cdef int training_threads
     cdef Py_ssize_t inputs, outputs, weights
     cdef double flops  # of one sample in a training step
@@ -160,17 +161,32 @@ cdef class Engine:
         self.net.penalized = program.penalized
         self.net.constrained = program.constrained
         self.flops = program.flops
+        self.long_step = LONG_STEP
         self.inputs = self.net.operations[0].inputs
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.weights = 0
         for i in range(self.net.count):
             self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
 
-    cdef Buffers training_buffers(self, Py_ssize_t rows, int threads):
-        if self.training is None or self.training.work.rows != rows or self.training_threads < threads:
-            self.training = Buffers(self, rows, 1, threads, True)
-            self.training_threads = threads
-        return self.training
+    cdef int run_training(self, Job* job, int threads) except -1:
+        """Runs the steps of a job. Who comes while another thread trains gets buffers of his own."""
+        cdef Buffers buffers = self.training
+        if (buffers is None or self.training_taken or buffers.work.rows != job.batch
+                or self.training_threads < threads):
+            buffers = Buffers(self, job.batch, 1, threads, True)
+            if not self.training_taken:
+                self.training = buffers
+                self.training_threads = threads
+        owner = buffers is self.training
+        if owner:
+            self.training_taken = True
+        job.work = buffers.work
+        job.mode = floating_mode()
+        with nogil:
+            POOL.run(train_task, job, threads)
+        if owner:
+            self.training_taken = False
+        return 0
 
     def run_steps(self, x, y, sample_weight, cnp.ndarray order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch,
                   cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, uint64_t seed, int threads):
@@ -195,18 +211,16 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        job.long_steps = self.flops * batch > LONG_STEP
-        if job.long_steps or self.net.clip_norm != 0 or self.net.global_clip_norm != 0:
+        job.long_steps = self.flops * batch > self.long_step
+        if job.long_steps or clips_norm(&self.net):
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
-        job.work = self.training_buffers(batch, threads).work
         if scalars.dtype != REAL or not scalars.flags.c_contiguous or scalars.shape[0] < count:
             raise ValueError(f"scalars must be C-contiguous {REAL} with a row for each step")
-        with nogil:
-            POOL.run(train_task, &job, threads)
+        self.run_training(&job, threads)
         self.iterations += job.done
-        if job.stop:
+        if pool_is_set(&job.stop):
             raise_interrupt()
         return job.done
 
@@ -225,10 +239,8 @@ cdef class Engine:
         job.long_steps = True
         job.losses = &loss
         job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>gradient)
-        job.work = self.training_buffers(sx.rows, threads).work
-        with nogil:
-            POOL.run(train_task, &job, threads)
-        if job.stop:
+        self.run_training(&job, threads)
+        if pool_is_set(&job.stop):
             raise_interrupt()
         return loss, gradient
 
@@ -265,7 +277,7 @@ cdef class Engine:
         cdef Source sx
         cdef cnp.npy_intp[2] shape
         if (cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 1) != self.inputs or cnp.PyArray_TYPE(x) != REAL_TYPE
-                or not cnp.PyArray_IS_C_CONTIGUOUS(x)):
+                or not cnp.PyArray_ISCARRAY_RO(x)):  # contiguous, aligned, of this machine's byte order
             return None
         memset(&job, 0, sizeof(Job))
         sx.data = <const char*>cnp.PyArray_DATA(x)
@@ -345,10 +357,11 @@ cdef class Engine:
         else:
             job.long_steps = True
             job.looked = seconds()
+            job.mode = floating_mode()
             with nogil:
                 POOL.run(predict_task, job, threads)
         if owner:
             self.inference_taken = False
-        if job.stop:
+        if pool_is_set(&job.stop):
             raise_interrupt()
         return 0

@@ -10,12 +10,6 @@ cdef struct LossKernel:
     Loss block
 
 
-cdef inline void set_zero(real* e) noexcept nogil:
-    cdef Py_ssize_t r
-    for r in range(WIDTH):
-        e[r] = 0
-
-
 cdef inline void mean_over_outputs(Py_ssize_t n, reals_out d, reals_out e, const real* total) noexcept nogil:
     """e = total / n and d = d / n."""
     cdef Py_ssize_t i
@@ -241,11 +235,12 @@ cdef void sparse_categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t,
 
 cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                                  const double* h) noexcept nogil:
+    # The labels are the user's own memory, checked when the fit began: one that has changed gives NaN, never an index.
     cdef real[64] log_sum, chosen
     cdef Py_ssize_t k, r
     cdef real keep = 1 - <real>h[1], add = <real>(h[1] / n)
     for r in range(WIDTH):
-        chosen[r] = keep * a[<Py_ssize_t>t[r] * WIDTH + r]
+        chosen[r] = keep * a[<Py_ssize_t>t[r] * WIDTH + r] if 0 <= t[r] and t[r] < n else NAN
     if add != 0:
         for k in range(n):
             for r in range(WIDTH):
@@ -255,8 +250,9 @@ cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, real
         d[k] = a[k] - add
     for r in range(WIDTH):
         e[r] = log_sum[r] - chosen[r]
-        k = <Py_ssize_t>t[r] * WIDTH + r
-        d[k] = d[k] - keep
+        if 0 <= t[r] and t[r] < n:
+            k = <Py_ssize_t>t[r] * WIDTH + r
+            d[k] = d[k] - keep
 
 
 cdef void binary_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:

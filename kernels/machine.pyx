@@ -8,6 +8,9 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 import numpy as np
 
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+
 cdef extern from "pool.h" nogil:
     ctypedef struct pool_table:
         pass
@@ -73,6 +76,9 @@ def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
     cdef Py_ssize_t i = n - 1, j, k, line, draws = PHILOX_WORDS // 2
     with nogil:
         for line in range((n - 1 + draws - 1) // draws):
+            if line & 0x3FFF == 0x3FFF:  # half a million exchanges
+                with gil:
+                    PyErr_CheckSignals()
             philox_lines(seed, stream, 0, line, <int>PHILOX_WORDS, words)
             for k in range(draws if i > draws else i):
                 # a 64-bit fraction times i + 1, high part: uniform on 0 .. i to one part in 2**32

@@ -76,11 +76,12 @@ cdef struct Job:
     real* gradient             # OUT, one arena row, or NULL where nothing needs the whole gradient
     bint update                # whether to update the weights
     const pool_table* pool
-    int bad                    # set by the thread that meets a loss that is not finite
+    pool_flag bad              # set by the thread that meets a loss that is not finite
     Py_ssize_t done            # OUT: finished steps
     bint long_steps            # whether a step may last so long that Ctrl-C must stop it inside
     double looked              # when thread 0 last looked for Ctrl-C, in seconds
-    int stop                   # set by thread 0 at Ctrl-C; a Python exception is then set too
+    pool_flag stop             # set by thread 0 at Ctrl-C; a Python exception is then set too
+    unsigned mode              # floating-point mode of Python
 
 # A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
 cdef struct Share:
@@ -120,6 +121,11 @@ cdef inline bint is_elementwise(Operation* op) noexcept nogil:
     return (op.kind == ACTIVATION and not activation_of(op).blockwise) or op.kind == DROPOUT or op.kind == NOISE
 
 
+cdef inline bint works_on_units(Operation* op) noexcept nogil:
+    """Whether the threads divide a forward pass by panels and tiles of rows, not by blocks of rows."""
+    return op.kind == DENSE or is_elementwise(op)
+
+
 cdef inline bint is_in_place(Operation* op) noexcept nogil:
     """Whether inference changes each number by itself: then input and output share their memory."""
     return is_elementwise(op) or op.kind == BATCH_NORMALIZATION
@@ -150,13 +156,18 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
 cdef bint interrupted(Job* job, int thread) noexcept nogil:
     """Whether Ctrl-C wants a long step to end. Only what comes before the first changed weight asks this."""
     cdef double now
-    if job.long_steps and thread == 0 and not job.stop:
+    cdef unsigned mode
+    if job.long_steps and thread == 0 and not pool_is_set(&job.stop):
         now = seconds()
         if now - job.looked > LOOK_EVERY:
             job.looked = now
+            mode = floating_mode()
+            set_floating_mode(job.mode)
             with gil:
-                job.stop = PyErr_CheckSignals() != 0
-    return job.stop
+                if PyErr_CheckSignals() != 0:
+                    pool_set(&job.stop)
+            set_floating_mode(mode)
+    return pool_is_set(&job.stop)
 
 
 # -- forward -----------------------------------------------------------------------------------------------------------
@@ -315,6 +326,7 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
     cdef real* a = scratch
     cdef real* d = scratch + (panels(n) + 1) * WIDTH * WIDTH
     cdef real* e
+    cdef real strange
     cdef real[64] scale
     cdef real* to
     for b in range(first, last):
@@ -325,9 +337,11 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
         for r in range(WIDTH):
             e[r] = e[r] * work.weights[b * WIDTH + r]
             scale[r] = work.weights[b * WIDTH + r] / <real>rows
+        strange = 0
         for r in range(lanes):
-            if e[r] - e[r] != 0:
-                job.bad = 1
+            strange = strange + (e[r] - e[r])
+        if strange != 0:  # NaN or infinity
+            pool_set(&job.bad)
         if job.outputs != NULL:
             to = job.outputs + (start - job.first + b * WIDTH) * n
             for r in range(lanes):

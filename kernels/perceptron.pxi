@@ -7,7 +7,7 @@ def perceptron_epoch(const double[:, ::1] x, const double[::1] t, const int64_t[
     w += rate (t - answer) x and b += rate (t - answer). w (features + 1,), in place, holds b at its end.
     Returns the number of wrong answers, or -1 for an index that is no row.
     """
-    cdef Py_ssize_t features = x.shape[1], rows = x.shape[0], i, j, row, wrong = 0
+    cdef Py_ssize_t features = x.shape[1], rows = x.shape[0], i, j, row, wrong = 0, unseen = 0
     cdef double z, step
     if t.shape[0] != rows or w.shape[0] != features + 1:
         raise ValueError("x (n, features), t (n,) and w (features + 1,) do not fit together")
@@ -17,6 +17,11 @@ def perceptron_epoch(const double[:, ::1] x, const double[::1] t, const int64_t[
             if row < 0 or row >= rows:
                 wrong = -1
                 break
+            unseen += features + 8
+            if unseen > 1 << 22:  # products between two looks for Ctrl-C
+                unseen = 0
+                with gil:
+                    PyErr_CheckSignals()
             z = 0
             for j in range(features):
                 z += w[j] * x[row, j]

@@ -9,10 +9,19 @@
 typedef void (*pool_task)(void *argument, int thread, int threads);
 
 typedef struct {
-    atomic_int waiting, generation, sleepers;
+    atomic_int waiting, sleepers;
+    atomic_uint generation; /* may overflow */
     pthread_mutex_t mutex;
     pthread_cond_t awake;
 } pool_barrier;
+
+/* What any thread of a team may set and all of them see, at the next barrier at the latest. */
+typedef struct {
+    atomic_int set;
+} pool_flag;
+
+static inline int pool_is_set(const pool_flag *flag) { return atomic_load_explicit(&flag->set, memory_order_relaxed); }
+static inline void pool_set(pool_flag *flag) { atomic_store_explicit(&flag->set, 1, memory_order_relaxed); }
 
 typedef struct {
     /* Runs task on up to `threads` threads, the caller being thread 0; on the caller alone if the pool is busy. */
@@ -67,7 +76,7 @@ static inline void pool_relax(int i) {
 static void pool_wait(int threads) {
     pool_barrier *b = &pool.barrier;
     if (threads == 1) return;
-    const int generation = atomic_load(&b->generation);
+    const unsigned generation = atomic_load(&b->generation);
     if (atomic_fetch_add(&b->waiting, 1) == threads - 1) {
         atomic_store(&b->waiting, 0);
         atomic_store(&b->generation, generation + 1);

@@ -52,24 +52,17 @@ typedef real *restrict reals_out;
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
 
-/* Subnormal numbers count as zero between the two calls, in this thread: moments of weights without a gradient decay into
- * them, where some CPUs take a hundred cycles for an operation. */
-INLINE unsigned flush_subnormals(void) {
+/* The floating-point mode of this thread. Training sets NO_SUBNORMALS: moments of weights without a gradient decay into
+ * subnormal numbers, where some CPUs take a hundred cycles for an operation. Python runs in its own mode always. */
 #if defined(__SSE2__)
-    const unsigned before = __builtin_ia32_stmxcsr();
-    __builtin_ia32_ldmxcsr(before | 0x8040);
-    return before;
+#define NO_SUBNORMALS 0x8040u
+INLINE unsigned floating_mode(void) { return __builtin_ia32_stmxcsr(); }
+INLINE void set_floating_mode(unsigned mode) { __builtin_ia32_ldmxcsr(mode); }
 #else
-    return 0;
+#define NO_SUBNORMALS 0u
+INLINE unsigned floating_mode(void) { return 0; }
+INLINE void set_floating_mode(unsigned mode) { (void)mode; }
 #endif
-}
-INLINE void restore_subnormals(unsigned before) {
-#if defined(__SSE2__)
-    __builtin_ia32_ldmxcsr(before);
-#else
-    (void)before;
-#endif
-}
 
 INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec x) { *(vec *)p = x; }

@@ -5,8 +5,9 @@ cdef extern from "real.h" nogil:
     ctypedef real* reals_out       # restrict
     const Py_ssize_t WIDTH
     const Py_ssize_t TILE
-    unsigned flush_subnormals()
-    void restore_subnormals(unsigned before)
+    const unsigned NO_SUBNORMALS
+    unsigned floating_mode()
+    void set_floating_mode(unsigned mode)
     void prefetch(const void* p)
 
 cdef extern from "tile.h" nogil:
@@ -19,11 +20,15 @@ cdef extern from "tile.h" nogil:
         Py_ssize_t distance
         int count
     void gradient_panel(Py_ssize_t inputs, const real* A, const real* D, Py_ssize_t rows, real* G, soon next)
-    void bias_gradient(const real* D, Py_ssize_t rows, real* G)
     void transpose_panel(const real* W, Py_ssize_t sw, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, real* T)
     void transpose_back(const real* T, Py_ssize_t outputs, real* D, Py_ssize_t sd)
+
+cdef extern from "sums.h" nogil:
+    void bias_gradient(const real* D, Py_ssize_t rows, real* G)
     double penalize_squares(Py_ssize_t n, const real* w, real* g, real l2)
     double sum_of_squares(Py_ssize_t n, const real* x)
+
+cdef extern from "measure.h" nogil:
     double fma_rate(double seconds)
 
 cdef extern from "vmath.h" nogil:
@@ -40,9 +45,19 @@ cdef extern from "vmath.h" nogil:
 
 cdef extern from "pool.h" nogil:
     ctypedef void (*pool_task)(void* argument, int thread, int threads) noexcept nogil
+    ctypedef struct pool_flag:
+        pass
+    bint pool_is_set(const pool_flag* flag)
+    void pool_set(pool_flag* flag)
     ctypedef struct pool_table:
         void (*run)(pool_task task, void* argument, int threads) noexcept nogil
         void (*wait)(int threads) noexcept nogil
+
+
+cdef inline void set_zero(real* line) noexcept nogil:
+    cdef Py_ssize_t r
+    for r in range(WIDTH):
+        line[r] = 0
 
 
 cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

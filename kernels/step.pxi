@@ -68,14 +68,14 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     job.pool.wait(threads)
     for i in range(net.trained):
         forward_phase(job, i, rows, job.iteration + step, scratch, thread, threads)
-        # an elementwise operation goes on with the units that this thread has just computed
-        if i + 1 == net.trained or not is_elementwise(&net.operations[i + 1]) or net.operations[i].kind > NOISE:
+        # an elementwise operation goes on with the units that this thread has just computed, if it computed units
+        if i + 1 == net.trained or not (is_elementwise(&net.operations[i + 1]) and works_on_units(&net.operations[i])):
             job.pool.wait(threads)
     loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), scratch, True)
     job.pool.wait(threads)
     if thread == 0:
         job.losses[step] = batch_loss(job, rows)
-    if job.bad:
+    if pool_is_set(&job.bad):
         return False
     for i in range(net.trained - 1, -1, -1):
         op = &net.operations[i]
@@ -88,7 +88,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         elif op.rows != 0:
             norm_update(job, i, rows, h, scratch, thread, threads)
     job.pool.wait(threads)
-    if job.stop:  # a long step, whose gradient is stored: no weight has changed yet
+    if pool_is_set(&job.stop):  # a long step, whose gradient is stored: no weight has changed yet
         return False
     if thread == 0 and net.penalized:
         for i in range(unit):
@@ -97,8 +97,9 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         return True
     remember_statistics(net, work, thread, threads)
     if job.gradient != NULL:
-        measure_gradient(job, thread, threads)
-        job.pool.wait(threads)
+        if clips_norm(net):
+            measure_gradient(job, thread, threads)
+            job.pool.wait(threads)
         update_stored(job, h, thread, threads)
         job.pool.wait(threads)
     if net.constrained:
@@ -130,10 +131,11 @@ cdef double batch_loss(Job* job, Py_ssize_t rows) noexcept nogil:
 cdef void train_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Job* job = <Job*>argument
     cdef Py_ssize_t step
-    cdef unsigned mode = flush_subnormals()
+    cdef unsigned mode = floating_mode()
+    set_floating_mode(mode | NO_SUBNORMALS)
     for step in range(job.steps):
         if not train_step(job, step, thread, threads):
             break
         if thread == 0:
             job.done = step + 1
-    restore_subnormals(mode)
+    set_floating_mode(mode)

@@ -1,11 +1,9 @@
-/* The register tile: every product of the library is one of the three functions at the end of this file.
+/* The register tile: every product of the library is forward_panel, forward_row or gradient_panel.
  *
  * All operands are panel matrices (see README.md). Each output element is summed by one accumulator, in the order of the
  * summation index, whatever the shape of the tile: so results do not depend on how rows or threads are divided. */
 #ifndef FASTNN_TILE_H
 #define FASTNN_TILE_H
-
-#include <time.h>
 
 #include "real.h"
 
@@ -175,69 +173,6 @@ static void transpose_panel(const real *W, ptrdiff_t sw, ptrdiff_t first, ptrdif
 /* The other way: D[r, j] = T[j, r] for one block of WIDTH samples r; columns beyond `outputs` become zeros. */
 static void transpose_back(const real *T, ptrdiff_t outputs, real *D, ptrdiff_t sd) {
     for (; outputs > 0; outputs -= WIDTH, T += WIDTH * WIDTH, D += sd) transpose_panel(T, 0, 0, outputs, WIDTH, D);
-}
-
-/* G[:] = sum_r D[r, :]: the gradient of the bias, in four interleaved sums, to hide the latency of the addition. */
-static void bias_gradient(const real *D, ptrdiff_t rows, real *G) {
-    vec c[4][LINE];
-    UNROLL for (int s = 0; s < 4; s++)
-        UNROLL for (int l = 0; l < LINE; l++) c[s][l] = splat(0);
-    for (; rows >= 4; rows -= 4, D += 4 * WIDTH)
-        UNROLL for (int s = 0; s < 4; s++)
-            UNROLL for (int l = 0; l < LINE; l++) c[s][l] += load(D + s * WIDTH + l * LANES);
-    for (; rows > 0; rows--, D += WIDTH)
-        UNROLL for (int l = 0; l < LINE; l++) c[0][l] += load(D + l * LANES);
-    UNROLL for (int l = 0; l < LINE; l++) store(G + l * LANES, (c[0][l] + c[1][l]) + (c[2][l] + c[3][l]));
-}
-
-/* g += 2 l2 w over n reals, a multiple of WIDTH; returns the sum of w^2. */
-static double penalize_squares(ptrdiff_t n, const real *restrict w, real *restrict g, real l2) {
-    vec c[LINE], twice = splat(2 * l2);
-    UNROLL for (int l = 0; l < LINE; l++) c[l] = splat(0);
-    for (; n > 0; n -= WIDTH, w += WIDTH, g += WIDTH)
-        UNROLL for (int l = 0; l < LINE; l++) {
-            const vec x = load(w + l * LANES);
-            store(g + l * LANES, load(g + l * LANES) + twice * x);
-            c[l] += x * x;
-        }
-    double sum = 0;
-    UNROLL for (int l = 0; l < LINE; l++)
-        UNROLL for (int k = 0; k < LANES; k++) sum += (double)c[l][k];
-    return sum;
-}
-
-/* Sum of x^2 over n reals, n a multiple of WIDTH, in lanes that do not depend on the vector length. */
-static double sum_of_squares(ptrdiff_t n, const real *x) {
-    real c[WIDTH] = {0};
-    for (; n > 0; n -= WIDTH, x += WIDTH)
-        for (int k = 0; k < WIDTH; k++) c[k] += x[k] * x[k];
-    double sum = 0;
-    for (int k = 0; k < WIDTH; k++) sum += (double)c[k];
-    return sum;
-}
-
-/* The most floating-point operations per second that this core can do: independent FMAs on registers alone. */
-static double fma_rate(double seconds) {
-    enum { CHAINS = 12, TURNS = 10000 };
-    struct timespec start, stop;
-    double elapsed = 0, operations = 0;
-    static volatile real half = (real)0.5; /* what the compiler cannot foresee, it cannot leave out */
-    vec c[CHAINS], a = splat(half), b = splat(2 * half);
-    UNROLL for (int i = 0; i < CHAINS; i++) c[i] = splat((real)i * half);
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    while (elapsed < seconds) {
-        for (int turn = 0; turn < TURNS; turn++) {
-            __asm__ volatile(""); /* keeps the loop, costs nothing */
-            UNROLL for (int i = 0; i < CHAINS; i++) c[i] = c[i] * a + b;
-        }
-        operations += 2.0 * TURNS * CHAINS * LANES;
-        clock_gettime(CLOCK_MONOTONIC, &stop);
-        elapsed = (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
-    }
-    UNROLL for (int i = 1; i < CHAINS; i++) c[0] += c[i];
-    volatile real sink = c[0][0];
-    (void)sink;
-    return operations / elapsed;
 }
 
 #endif

@@ -86,6 +86,10 @@ cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
         panel += panels(op.outputs)
 
 
+cdef inline bint clips_norm(Network* net) noexcept nogil:
+    return net.clip_norm != 0 or net.global_clip_norm != 0
+
+
 cdef inline Py_ssize_t kernel_rows(Operation* op) noexcept nogil:
     """Lines of a panel before the bias: the kernel of a dense layer, the scale of a normalization."""
     return op.inputs if op.kind == DENSE else 1
@@ -99,7 +103,7 @@ cdef double clip_factor(Network* net, double whole, double own) noexcept nogil:
 
 
 cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:
-    """The optimizer's step on the stored gradient, scaled to the allowed norm: of each variable, or of all together."""
+    """The optimizer's step on the stored gradient, scaled to the allowed norm if there is one: of each variable or of all."""
     cdef Network* net = job.net
     cdef Operation* op
     cdef Py_ssize_t i, p, panel = 0, n
@@ -123,10 +127,11 @@ cdef void update_stored(Job* job, const real* h, int thread, int threads) noexce
         n = kernel_rows(op) * WIDTH
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
-            scale_values(n, g, <real>clip_factor(net, total, kernel))
+            if clips_norm(net):
+                scale_values(n, g, <real>clip_factor(net, total, kernel))
+                scale_values(WIDTH, g + n, <real>clip_factor(net, total, bias))
             update_part(job, op.offset + p * panel_size(op), n, g, h)
             if op.bias:
-                scale_values(WIDTH, g + n, <real>clip_factor(net, total, bias))
                 update_part(job, op.offset + p * panel_size(op) + n, WIDTH, g + n, h)
         panel += panels(op.outputs)
 
