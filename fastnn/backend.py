@@ -76,8 +76,8 @@ def _available_threads() -> int:
 
 
 def _initial_threads() -> int:
-    given = os.environ.get("FASTNN_NUM_THREADS")
-    if given is None:
+    given = os.environ.get("FASTNN_NUM_THREADS", "")
+    if not given:
         return min(_available_threads(), MOST_THREADS)
     if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
         raise ImportError(f"FASTNN_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {given!r}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.catalogue import unknown
-from fastnn.hooks import BATCH_HOOKS, Callback, History, Logs
+from fastnn.hooks import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, History, Logs
 from fastnn.progress import Progress, TqdmProgress, best_progress
 
 __all__ = [
@@ -73,6 +73,7 @@ class EarlyStopping(_Monitor):
     a value that must be passed for an epoch to count; verbose: 1 prints what happens; mode: "min", "max", or "auto",
     which looks at the name; start_from_epoch: epochs before it are not looked at. restore_best_weights: True by
     default, unlike Keras, and at any end of training, also by the last epoch or by Ctrl-C. The optimizer's state stays.
+    With an optimizer that averages weights (use_ema), what is validated and given back is the average.
 
     After training: ``best``, ``best_epoch``, and ``stopped_epoch`` (0 unless it ended the training).
 
@@ -113,11 +114,11 @@ class EarlyStopping(_Monitor):
         self.wait += 1
         if self.better(value, self.best):
             if self.restore_best_weights:
-                self._weights = self.model.arena[0].copy()
+                self._weights = self.model.weights_after_fit()
             self.best, self.best_epoch = value, epoch
             if self.baseline is None or self.better(value, self.baseline):
                 self.wait = 0
-                return
+            return
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -136,9 +137,10 @@ class ModelCheckpoint(_Monitor):
     """Writes the weights to a file after each epoch; a crash while writing leaves the old file whole.
 
     filepath: a path, in which {epoch:02d} (counted from 1), {val_loss:.2f} and the other names of the logs are filled
-    in. save_best_only: only when ``monitor`` is better than ever. save_weights_only: must be True; whole models have no
-    file format yet. save_freq: "epoch", or a number of steps (which makes training slower, and knows no monitor but the
-    running "loss"). ``Sequential.load_weights`` reads the file.
+    in, with a save_freq in steps {batch} too. save_best_only: only when ``monitor`` is better than ever, and than
+    initial_value_threshold. save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch",
+    or a number of steps (which makes training slower, and knows no monitor but the running "loss").
+    ``Sequential.load_weights`` reads the file.
 
     >>> checkpoint = ModelCheckpoint("run-{epoch:02d}-{val_loss:.2f}.npz", save_best_only=True)
     """
@@ -152,6 +154,7 @@ class ModelCheckpoint(_Monitor):
         save_weights_only: bool = True,
         mode: str = "auto",
         save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
         if not save_weights_only:
@@ -161,8 +164,9 @@ class ModelCheckpoint(_Monitor):
         self.filepath = os.fspath(filepath)
         self.save_freq = save_freq if save_freq == "epoch" else _whole("save_freq", save_freq, 1)
         self.save_best_only, self.verbose = save_best_only, verbose
-        self.best: float | None = None
-        self._epoch = self._steps = 0
+        threshold = initial_value_threshold
+        self.best = None if threshold is None else _number("initial_value_threshold", threshold)
+        self._epoch = self._batch = self._steps = 0
 
     def wants_batches(self) -> bool:
         return self.save_freq != "epoch"
@@ -170,10 +174,16 @@ class ModelCheckpoint(_Monitor):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
+            if self.wants_batches() and self.monitor != "loss":
+                raise ValueError(
+                    f"ModelCheckpoint: between steps only the running 'loss' is known, not {self.monitor!r}; use"
+                    " save_freq='epoch', or monitor='loss'"
+                )
+        extra = {"batch": 1} if self.wants_batches() else {}
         try:
-            self.filepath.format(epoch=1, **dict.fromkeys(self.params["metrics"], 0.0))
+            self.filepath.format(epoch=1, **extra, **dict.fromkeys(self.params["metrics"], 0.0))
         except KeyError as error:
-            known = ["epoch", *self.params["metrics"]]
+            known = ["epoch", *extra, *self.params["metrics"]]
             raise ValueError(f"filepath {self.filepath!r}: {unknown('name', error.args[0], known)}") from None
         folder = os.path.dirname(self.filepath) or "."
         if "{" not in folder and not os.path.isdir(folder):
@@ -184,6 +194,7 @@ class ModelCheckpoint(_Monitor):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._steps += 1
+        self._batch = batch + 1
         if self._steps % int(self.save_freq) == 0:
             self._save(logs or {})
 
@@ -198,7 +209,7 @@ class ModelCheckpoint(_Monitor):
                 return
             self.best = value
         known = dict.fromkeys(self.params["metrics"], float("nan")) | logs  # NaN where this epoch was not validated
-        path = self.filepath.format(epoch=self._epoch + 1, **known)
+        path = self.filepath.format(epoch=self._epoch + 1, batch=self._batch, **known)
         self.model.save_weights(path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: weights written to {path}")
@@ -355,10 +366,15 @@ class LambdaCallback(Callback):
     >>> show = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
     """
 
-    HOOKS = ("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", "on_test_begin", "on_test_end")
+    HOOKS = (
+        *(f"on_{what}_{end}" for what in ("train", "epoch", "test", "predict") for end in ("begin", "end")),
+        *BATCH_HOOKS,
+        *TEST_BATCH_HOOKS,
+        *PREDICT_BATCH_HOOKS,
+    )
 
     def __init__(self, **functions: Callable[..., Any] | None) -> None:
-        known = [*self.HOOKS, *BATCH_HOOKS]
+        known = list(self.HOOKS)
         given = {name: function for name, function in functions.items() if function is not None}
         for name, function in given.items():
             if name not in known:
@@ -366,9 +382,6 @@ class LambdaCallback(Callback):
             if not callable(function):
                 raise TypeError(f"LambdaCallback: {name} must be a function, got {function!r}")
         self.__dict__.update(given)
-
-    def wants_batches(self) -> bool:
-        return any(hook in self.__dict__ for hook in BATCH_HOOKS)
 
 
 class ProgressBar(Callback):

@@ -44,22 +44,25 @@ def _offsets(array: NDArray[Any]) -> NDArray[np.intp] | None:
 
 def readable(values: Any, name: str) -> NDArray[Any]:
     """values as an array that the engine can read: itself where possible."""
+    if hasattr(values, "toarray"):  # SciPy's sparse matrices
+        raise TypeError(f"{name} is a sparse matrix, {type(values).__name__}; pass {name}.toarray()")
     try:
         array = values if type(values) is np.ndarray else np.asanyarray(values)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{name} cannot become an array: {error}") from None
     if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
         raise ValueError(f"{name} has masked values; fill or drop them first")
-    if array.dtype.kind in READABLE and array.dtype.itemsize in READABLE[array.dtype.kind] and array.dtype.isnative:
+    plain = array.dtype.isnative and array.flags.aligned
+    if plain and array.dtype.kind in READABLE and array.dtype.itemsize in READABLE[array.dtype.kind]:
         return array
-    if not array.dtype.isnative and array.dtype.kind in READABLE:
+    if not plain and array.dtype.kind in READABLE:  # bytes of another machine, or records without padding: a copy
         return readable(array.astype(array.dtype.newbyteorder("=")), name)
     if array.dtype.kind == "f":  # long double
         return array.astype(np.float64)
     if array.dtype.kind == "O":
         try:
             return array.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TypeError(
                 f"{name} holds objects that are not numbers ({error}); encode them as numbers first"
             ) from None
@@ -79,11 +82,13 @@ def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> st
     message = (
         f"{name} has shape {array.shape}, expected {expected}: the model takes {' x '.join(map(str, shape))} features"
     )
+    if array.ndim == 1 and shape == (1,):
+        return f"{message}. Give each number a row of its own with {name}.reshape(-1, 1)"
     if array.shape == shape:
         return f"{message}. For a single sample pass {name}[None]"
     if array.ndim > 1 and prod(array.shape[1:]) == prod(shape):
         return f"{message}. Reshape it with {name}.reshape({name}.shape[0], {', '.join(map(str, shape))})"
-    return message
+    return f"{message}. Pass arrays of that shape, or change the model's Input"
 
 
 def check_rows(source: Source, name: str, other: Source | NDArray[Any] | None = None, other_name: str = "") -> None:
@@ -134,8 +139,8 @@ def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[
         least, most = array.min(), array.max()
         if not (least >= 0 and most < outputs):
             raise ValueError(
-                f"{name} has labels from {least} to {most}, expected 0 to {outputs - 1}:"
-                f" the model has {outputs} outputs"
+                f"{name} has labels from {least} to {most}, expected 0 to {outputs - 1}: the model has {outputs}"
+                " outputs; number the classes from 0, or give the last layer more units"
             )
         if array.dtype.kind == "f" and (array != np.floor(array)).any():
             raise ValueError(
@@ -165,8 +170,10 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
         raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): one weight for each row")
     with np.errstate(over="ignore"):
         array = np.ascontiguousarray(array, dtype=dtype)
-    if not (np.isfinite(array).all() and (array >= 0).all()):
-        raise ValueError(f"{name} must hold finite numbers of 0 or more")
+    good = np.isfinite(array) & (array >= 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise ValueError(f"{name} must hold finite numbers of 0 or more, got {array[row]} in row {row}")
     return array
 
 
@@ -216,21 +223,35 @@ def classes_of(y: Source, kind: str) -> NDArray[Any] | None:
     return ones.argmax(axis=1) if one_hot else None
 
 
-def class_factors(class_weight: Any, y: Source, kind: str, outputs: int, dtype: np.dtype) -> NDArray[Any] | None:
+MOST_STRATA = 10  # distinct whole numbers that count as classes where a loss takes any numbers
+
+
+def strata(y: Source, kind: str) -> NDArray[Any] | None:
+    """The class of each row where y has classes: for a loss of any numbers, where it has few different whole ones."""
+    classes = classes_of(y, kind)
+    if classes is None or kind in ("labels", "probabilities", "signs"):
+        return classes
+    return classes if len(np.unique(classes)) <= MOST_STRATA else None
+
+
+def class_factors(class_weight: Any, y: Source, kind: str, outputs: int, dtype: np.dtype) -> NDArray[Any]:
     """The factor of each row from a dict label -> factor; labels that it does not name have 1."""
-    if class_weight is None:
-        return None
     if not isinstance(class_weight, dict):
         raise TypeError(f"class_weight must be a dict label -> factor, got {class_weight!r}")
-    allowed = range(outputs) if outputs > 1 else (-1, 0, 1) if kind == "signs" else (0, 1)
+    classes = classes_of(y, kind)
+    if classes is None:
+        raise ValueError(
+            "class_weight needs classes in y: whole numbers in one column, or one-hot rows; use sample_weight instead"
+        )
+    allowed: Any = range(outputs) if outputs > 1 else (0, 1)
+    if kind not in ("labels", "probabilities"):
+        allowed = (-1, 0, 1) if kind == "signs" else np.unique(classes).tolist()
     for label, factor in class_weight.items():
         if isinstance(label, bool) or label not in allowed:
-            raise ValueError(f"class_weight has the label {label!r}, expected one of {', '.join(map(str, allowed))}")
+            known = f"{allowed[0]} to {allowed[-1]}" if len(allowed) > MOST_STRATA else ", ".join(map(str, allowed))
+            raise ValueError(f"class_weight has the label {label!r}, expected one of {known}")
         if not isinstance(factor, (int, float, np.number)) or not 0 <= factor < np.inf:
             raise ValueError(f"class_weight[{label}] must be a finite number of 0 or more, got {factor!r}")
-    classes = classes_of(y, kind) if kind in ("labels", "probabilities", "signs") else None
-    if classes is None:
-        raise ValueError("class_weight needs classes in y: labels, 0 and 1, or one-hot rows; use sample_weight instead")
     factors = np.ones(len(y), dtype=dtype)
     for label, factor in class_weight.items():
         factors[classes == label] = factor
@@ -276,15 +297,15 @@ def check_indices(indices: Any, rows: int) -> NDArray[np.int64]:
     least, most = int(array.min()), int(array.max())
     if least < 0 or most >= rows:
         raise ValueError(f"the sampler returned row numbers from {least} to {most}, expected 0 to {rows - 1}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return np.array(array, dtype=np.int64)  # a copy: the engine trusts it
 
 
 def as_generator(rng: Any) -> np.random.Generator:
-    """What ``rng=`` means: None (fresh entropy), an integer seed, or a Generator, which is then used and advanced."""
+    """What ``rng=`` means: None (fresh entropy), a seed, a SeedSequence, or a Generator, which is used and advanced."""
     if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
         if rng < 0:
             raise ValueError(f"rng must be a seed of 0 or more, got {rng}")
         return np.random.default_rng(rng)
     if rng is None or isinstance(rng, (np.random.Generator, np.random.SeedSequence)):
         return np.random.default_rng(rng)
-    raise TypeError(f"rng must be None, a whole number or a numpy.random.Generator, got {rng!r}")
+    raise TypeError(f"rng must be None, a whole number, a SeedSequence or a numpy.random.Generator, got {rng!r}")

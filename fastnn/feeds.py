@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data import Source, check_indices, check_rows, class_factors, classes_of, split_rows, weights
+from fastnn.data import Source, check_indices, check_rows, class_factors, split_rows, strata, weights
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
@@ -34,19 +34,24 @@ class Data:
         x: Any,
         y: Any,
         sample_weight: Any,
-        names: tuple[str, str] = ("X", "y"),
-        class_weight: Any = None,
+        names: tuple[str, str, str] = ("X", "y", "sample_weight"),
     ) -> Data:
         """From the user's arrays, or an error that names them."""
         source = model.check_features(x, names[0])
+        check_rows(source, names[0])
         target = model.check_targets(y, names[1])
         check_rows(source, names[0], target, names[1])
-        factors = weights(sample_weight, len(source), model.dtype)
+        return Data(source, target, weights(sample_weight, len(source), model.dtype, names[2]))
+
+    def weighted(self, model: Sequential, class_weight: Any) -> Data:
+        """The same samples, each weight multiplied by the factor of its class."""
+        if class_weight is None:
+            return self
         assert model.loss is not None  # noqa: S101 - check_targets
-        of_classes = class_factors(class_weight, target, model.loss.targets, model.program.outputs, model.dtype)
-        if of_classes is not None:
-            factors = of_classes if factors is None else factors * of_classes
-        return Data(source, target, factors)
+        factors = class_factors(class_weight, self.y, model.loss.targets, model.program.outputs, model.dtype)
+        if self.sample_weight is not None:
+            factors = factors * self.sample_weight
+        return Data(self.x, self.y, factors, self.rows)
 
     def take(self, rows: NDArray[np.int64]) -> Data:
         """A copy of some rows."""
@@ -56,8 +61,7 @@ class Data:
     def split(self, model: Sequential, share: Any) -> tuple[Data, Data]:
         """Training and validation data over the same arrays, by a random order that the model's seed alone decides."""
         assert model.loss is not None  # noqa: S101
-        kind = model.loss.targets
-        classes = classes_of(self.y, kind) if kind in ("labels", "probabilities", "signs") else None
+        classes = strata(self.y, model.loss.targets)
         parts = split_rows(share, model.permutation(SPLIT_STREAM, len(self)), classes)
         train, held = (Data(self.x, self.y, self.sample_weight, rows) for rows in parts)
         return train, held
@@ -98,7 +102,7 @@ class RowFeed:
         augmentation: ImageAugmentation | None = None,
     ) -> None:
         self.model, self.data, self.sampler, self.augmentation = model, data, sampler, augmentation
-        self.batch = min(batch, len(data))
+        self.batch = min(batch, len(data)) if sampler is None else batch
         self.samples: int | None = len(data) if steps is None else steps * self.batch
         self.steps: int | None = -(-self.samples // self.batch)
         self.orders = _Orders(model, len(data), shuffle, None if steps is None else self.samples)
@@ -215,8 +219,9 @@ class BatchFeed:
                 f"{self.name}batch {i} must be (x, y) or (x, y, sample_weight), got {what}; for arrays pass x and y"
             )
         weight = given[2] if len(given) == 3 else None
-        names = (f"X of {self.name}batch {i}", f"y of {self.name}batch {i}")
-        return Data.check(self.model, given[0], given[1], weight, names, self.class_weight)
+        where = f"of {self.name}batch {i}"
+        data = Data.check(self.model, given[0], given[1], weight, (f"X {where}", f"y {where}", f"weights {where}"))
+        return data.weighted(self.model, self.class_weight)
 
     def end_epoch(self) -> None:
         """After each epoch."""

@@ -18,6 +18,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], A
 
     target = os.fspath(path)
     folder = os.path.dirname(target) or "."
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"cannot write {target!r}: the folder {folder!r} does not exist; make it first")
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -57,8 +59,10 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, EOFError, AttributeError, TypeError, BadZipFile) as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a file of save_weights: {error}") from None
+    except (ValueError, EOFError, AttributeError, TypeError, BadZipFile):  # NumPy's advice would be to load it unsafely
+        raise ValueError(
+            f"{os.fspath(path)!r} is not a file of save_weights, or it is damaged; write one with model.save_weights"
+        ) from None
     if set(arrays) != set(expected):
         missing = [name for name in expected if name not in arrays]
         extra = [name for name in arrays if name not in expected]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
 
 Logs = dict[str, float]
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 class Callback:
@@ -74,22 +77,48 @@ class Callback:
     def on_test_end(self, logs: Logs | None = None) -> None:
         """After an evaluation; logs: its results."""
 
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before each batch of an evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After each batch of an evaluation; logs: the mean "loss" so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before a prediction."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before each batch of a prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """After each batch of a prediction; logs: its "outputs"."""
+
     def on_slice_end(self, seen: int, logs: Logs | None = None) -> None:
         """About every 50 ms, after ``seen`` samples of the epoch; logs: their mean "loss". Not in Keras; cheap."""
 
     def wants_batches(self) -> bool:
-        """Whether a method for batches must be called: whether the class overrides one."""
-        return any(getattr(type(self), hook) is not getattr(Callback, hook) for hook in BATCH_HOOKS)
+        """Whether a method for the batches of training must be called."""
+        return overrides(self, BATCH_HOOKS)
+
+
+def overrides(callback: Callback, hooks: tuple[str, ...]) -> bool:
+    """Whether a callback does something at one of the hooks."""
+    return any(hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
 
 
 class CallbackList:
-    """All callbacks of a fit, called one after another."""
+    """All callbacks of a fit, called one after another; at the end of an epoch, first those that add to the logs."""
 
     def __init__(self, callbacks: list[Callback], model: Sequential, params: dict[str, Any]) -> None:
         self.all = callbacks
         self.model = model
         self.batchwise = [callback for callback in callbacks if callback.wants_batches()]
-        self.slicewise = [one for one in callbacks if type(one).on_slice_end is not Callback.on_slice_end]
+        self.slicewise = [one for one in callbacks if overrides(one, ("on_slice_end",))]
+        self.test_batchwise = [one for one in callbacks if overrides(one, TEST_BATCH_HOOKS)]
+        self.predict_batchwise = [one for one in callbacks if overrides(one, PREDICT_BATCH_HOOKS)]
+        self.begun: list[Callback] = []
         params["metrics"] += [name for callback in callbacks for name in callback.adds]
         for callback in callbacks:
             callback.set_params(params)
@@ -97,18 +126,24 @@ class CallbackList:
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls a method of all."""
-        for callback in self.all:
+        listed = sorted(self.all, key=lambda one: not one.adds) if hook == "on_epoch_end" else self.all
+        for callback in listed:
+            if hook == "on_train_begin":
+                self.begun.append(callback)
             getattr(callback, hook)(*arguments)
 
     def end(self, logs: Logs) -> None:
-        """Calls ``on_train_end`` of all, also of those after one that fails."""
-        error = None
-        for callback in self.all:
+        """Calls ``on_train_end`` of all that have begun, also of those after one that fails.
+
+        An error of theirs is raised unless another one is on its way already, which is the cause.
+        """
+        cause, error = sys.exc_info()[1], None
+        for callback in self.begun:
             try:
                 callback.on_train_end(logs)
-            except Exception as one:
+            except BaseException as one:
                 error = error or one
-        if error is not None:
+        if error is not None and cause is None:
             raise error
 
 

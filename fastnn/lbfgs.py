@@ -66,7 +66,8 @@ def fit_lbfgs(
     included. Stops after max_iter iterations, or when no component of the gradient exceeds tol, or when the loss
     changes by no more than its rounding. callback(iteration, loss) is called after each iteration; True stops. The
     model must be compiled; its optimizer is neither used nor changed. However the training ends, the model has the
-    weights of the last finished iteration; moving statistics of a batch normalization become those of all rows.
+    weights of the last finished iteration; moving statistics of a batch normalization become those of all rows, unless
+    an error or Ctrl-C ends it.
 
     Refused: layers of random numbers (Dropout, GaussianNoise), which would be another function in each evaluation, and
     kernel constraints. Sources: Liu and Nocedal, Mathematical Programming 45, 1989; Zhu, Byrd, Lu, Nocedal, "Algorithm
@@ -169,6 +170,7 @@ def _minimize(
         result.message = "stopped by the callback"
     finally:
         row[at] = accepted
+    if result.losses:
         _settle(model, x)
     return result
 

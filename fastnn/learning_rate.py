@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import backend, counter
+from fastnn import backend
 from fastnn.data import check_rows, weights
 from fastnn.errors import NotCompiledError
 from fastnn.schedules import Schedule
@@ -124,12 +124,11 @@ def find_learning_rate(
     batch = min(int(batch_size), n)
     threads = backend.threads_for(program.flops * batch)
     per_epoch = -(-n // batch)
-    permutation: Any = counter.permutation if model.engine_name == "reference" else backend.machine.permutation
     raw, smooth = np.empty(steps), np.empty(steps)
-    average, best, done = 0.0, np.inf, 0
+    average, best, done, end_of = 0.0, np.inf, 0, ""
     for i in range(steps):
         if i % per_epoch == 0:
-            order = permutation(model._seed, model._epochs + 1 + i // per_epoch, n)
+            order = model.permutation(model._epochs + 1 + i // per_epoch, n)
         first = i % per_epoch * batch
         finished = engine.run_steps(
             source,
@@ -146,16 +145,18 @@ def find_learning_rate(
             threads,
         )
         if not finished:
+            end_of = "the loss is not finite"
             break
         average = smoothing * average + (1 - smoothing) * raw[i]
         smooth[i] = average / (1 - smoothing ** (i + 1))
         done = i + 1
         best = min(best, smooth[i])
         if smooth[i] > best + (TOO_HIGH - 1) * abs(best):  # losses may be negative
+            end_of = f"the smoothed loss has grown from {best:.3g} to {smooth[i]:.3g}"
             break
     if done < 5:
         raise ArithmeticError(
-            f"the loss was not finite after {done} steps, at the rate {rates[done]:.3g}; begin at a lower one than"
+            f"after {done} steps, at the rate {rates[min(done, steps - 1)]:.3g}, {end_of}; begin at a lower rate than"
             f" start={start:g}, or scale the features"
         )
     return RangeTest(rates[:done].copy(), smooth[:done].copy(), raw[:done].copy())

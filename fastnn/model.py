@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -85,6 +86,7 @@ class Sequential:
         self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
         self._epochs = 0  # since the model was made: each one has an order of its own
         self._lock = threading.Lock()
+        self._owner: tuple[int, int] | None = None  # process and thread that hold it
         self._early: list[NDArray[Any]] = []  # weights that wait for a program
         self.layers: list[Layer] = []
         for layer in layers:
@@ -104,34 +106,49 @@ class Sequential:
             raise ValueError(f"{layer!r} is in the model already; make a new layer")
         shape = self.output_shape if self.layers else ()
         layer.output_shape(shape)  # refuses what does not fit, before anything changes
-        if layer.name is None:
-            layer.name = self._free_name(type(layer).__name__.lower())
-        elif any(layer.name == other.name for other in self.layers):
+        if layer.name is not None and any(layer.name == other.name for other in self.layers):
             raise ValueError(f"two layers are named {layer.name!r}; names must differ")
-        old = self.get_weights() if self._has_weights() else []
-        fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
-        self.layers.append(layer)
-        if self._has_weights():
-            self._make_program(None, None)
-            self.optimizer, self.loss, self.metrics = None, None, []
-            self.set_weights([*self._early, *old, *fresh])
-            self._early = []
-        else:
-            self._early += fresh  # a normalization before the first Dense
+        with self._training():
+            old = self.get_weights() if self._has_weights() else self._early
+            fresh = self._starting_weights(layer, shape)
+            layers = [*self.layers, layer]
+            if any(isinstance(one, Dense) for one in layers):
+                self._make_program(layers, None, None, [*old, *fresh])
+                self.optimizer, self.loss, self.metrics = None, None, []
+                old, fresh = [], []
+            self._early = [*old, *fresh]  # of a normalization before the first Dense
+            self.layers = layers
+            if layer.name is None:
+                layer.name = self._free_name(type(layer).__name__.lower())
+
+    def _starting_weights(self, layer: Layer, shape: tuple[int, ...]) -> list[NDArray[Any]]:
+        """Drawn from the model's generator, or an error where they are not finite in the model's dtype."""
+        with np.errstate(over="ignore"):
+            fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
+        if not all(np.isfinite(values).all() for values in fresh):
+            raise ValueError(
+                f"the starting weights of {layer!r} are not finite in {self.dtype}; choose another initializer"
+            )
+        return fresh
 
     def _has_weights(self) -> bool:
-        return any(isinstance(layer, Dense) for layer in self.layers)
+        return hasattr(self, "_program")
 
     def _free_name(self, kind: str) -> str:
-        taken = {layer.name for layer in self.layers}
+        taken = {layer.name for layer in self.layers if layer.name}
         names = (kind if i == 0 else f"{kind}_{i}" for i in range(len(taken) + 1))
         return next(name for name in names if name not in taken)
 
-    def _make_program(self, loss: Loss | None, optimizer: Optimizer | None) -> None:
-        """A new program with a new arena; the caller fills it."""
-        self._program: Program = lower(self.layers, self.dtype, loss, optimizer)
-        self._arena = self._program.new_arena()
-        self._engine = backend.engine(self.engine_name, self._program, self._arena)
+    def _make_program(
+        self, layers: list[Layer], loss: Loss | None, optimizer: Optimizer | None, weights: list[NDArray[Any]]
+    ) -> None:
+        """A new program, and a new arena with these weights."""
+        program = lower(layers, self.dtype, loss, optimizer)
+        arena = program.new_arena()
+        program.fill(arena[0], weights)
+        engine = backend.engine(self.engine_name, program, arena)
+        self._program: Program = program
+        self._arena, self._engine = arena, engine
 
     @property
     def program(self) -> Program:
@@ -183,16 +200,18 @@ class Sequential:
         self,
         optimizer: str | Optimizer | type[Optimizer] = "rmsprop",
         loss: str | Loss | type[Loss] | None = None,
-        metrics: Sequence[str | Metric | type[Metric]] = (),
+        metrics: Sequence[str | Metric | type[Metric]] | None = None,
     ) -> None:
-        """Sets optimizer, loss and metrics. Weights stay; the optimizer begins anew.
+        """Sets optimizer, loss and metrics. Weights stay; the optimizer and its schedule begin anew.
 
-        The default optimizer is Keras' one, RMSprop. metrics: "accuracy".
+        The default optimizer is Keras' one, RMSprop. metrics: a list of names or objects, such as ["accuracy"].
         """
         if loss is None:
             raise ValueError("compile needs a loss, for instance loss='mse'")
-        if isinstance(metrics, (str, Metric)):
-            raise TypeError(f"metrics must be a list, got {metrics!r}; write metrics=[{metrics!r}]")
+        metrics = () if metrics is None else metrics
+        if not isinstance(metrics, (list, tuple)):
+            hint = f"; write metrics=[{metrics!r}]" if isinstance(metrics, (str, Metric, type)) else ""
+            raise TypeError(f"metrics must be a list of names or metrics, got {metrics!r}{hint}")
         new_optimizer = resolve("optimizer", optimizer, Optimizer)
         new_loss = resolve("loss", loss, Loss)
         new_metrics = [resolve("metric", metric, Metric) for metric in metrics]
@@ -206,9 +225,8 @@ class Sequential:
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)
         with self._training():
-            old = self.arena
-            self._make_program(new_loss, new_optimizer)
-            self._arena[0] = old[0]
+            self._make_program(self.layers, new_loss, new_optimizer, self.get_weights())
+            _begin_anew(new_optimizer)
             self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, new_metrics
 
     # -- training and asking -------------------------------------------------------------------------------------------
@@ -246,14 +264,17 @@ class Sequential:
         - verbose: 0 silent, 1 a progress bar (a line for each epoch outside a terminal), 2 a line for each epoch,
           "auto" a bar in a terminal and silence elsewhere.
         - callbacks: a list of ``fastnn.callbacks``.
-        - validation_data: (X, y) or (X, y, sample_weight), or batches, evaluated after each epoch.
+        - validation_data: (X, y) or (X, y, sample_weight), or batches, evaluated after each epoch; with an optimizer
+          that averages weights (use_ema), with the average, which the fit will leave. Keras validates without it.
         - validation_split: this share of the rows is kept for validation instead. Unlike in Keras, which takes the last
-          rows, they are chosen at random, by the seed of the model alone, and classes keep their shares.
+          rows, they are chosen at random, by the seed of the model alone, and classes (labels, one-hot rows, or up to
+          ten different whole numbers) keep their shares.
         - validation_steps: only so many batches of the validation; validation_batch_size: the size of these; by default
           batch_size. validation_freq: validates each so many epochs, or in the epochs of a list, counted from 1.
         - shuffle: a new order of the rows (or of the batches of a ``Batches``) in each epoch.
-        - sample_weight: (rows,) factors of the samples' losses. class_weight: a dict label -> factor, for labels, 0 and
-          1, or one-hot rows; classes that it does not name have 1; multiplied with sample_weight.
+        - sample_weight: (rows,) factors of the samples' losses. class_weight: a dict label -> factor, for whole
+          numbers in one column or one-hot rows; classes that it does not name have 1; multiplied with sample_weight.
+          It does not weigh the validation.
         - steps_per_epoch: an epoch is so many batches; the next one goes on where it ended.
         - sampler: a function (epoch, rng) -> row numbers, the order of an epoch, of any length, with repetitions or
           without: a curriculum. rng is a ``numpy.random.Generator`` for it, seeded by the model and the epoch.
@@ -323,12 +344,13 @@ class Sequential:
     def start_anew(self) -> None:
         """Fresh starting weights from the model's generator; the optimizer begins anew."""
         fresh = [
-            values.astype(self.dtype)
+            values
             for layer, shape in zip(self.layers[1:], self.shapes(), strict=False)
-            for values in layer.initial_weights(shape, self._rng)
+            for values in self._starting_weights(layer, shape)
         ]
-        self._make_program(self.loss, self.optimizer)
-        self.set_weights(fresh)
+        self._make_program(self.layers, self.loss, self.optimizer, fresh)
+        if self.optimizer is not None:
+            _begin_anew(self.optimizer)
 
     def evaluate(
         self,
@@ -343,9 +365,10 @@ class Sequential:
     ) -> Any:
         """Loss on X and y, or a list of the loss and each metric in the order of ``compile``.
 
-        Without y, x is batches, as in ``fit``. verbose: 1 prints the results too, "auto" and 0 do not. steps: only so
-        many batches. callbacks: their ``on_test_begin`` and ``on_test_end`` are called. return_dict: a dict of all
-        names instead.
+        Without y, x is batches, as in ``fit``. The loss is the mean of the weighted losses of the samples, plus the
+        penalties of weights and activations, as in training. verbose: 1 prints the results too, "auto" and 0 do not.
+        steps: only so many batches. callbacks: their ``on_test_...`` are called. return_dict: a dict of all names
+        instead.
         """
         self._need_compiled("evaluate")
         check_verbose(verbose)
@@ -366,13 +389,19 @@ class Sequential:
         return logs if return_dict else results if len(results) > 1 else results[0]
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
     ) -> NDArray[Any]:
         """Outputs (rows, outputs) for X (rows, *input shape), in the model's dtype. X must be finite.
 
         x may also be batches: an iterator, or a ``fastnn.data.Batches``, of x, (x, y) or (x, y, sample_weight); steps:
         only so many of them. batch_size and verbose are there for Keras' sake: the engine chooses how many rows go
-        through the network at once, and nothing is printed.
+        through the network at once, and nothing is printed; a callback with ``on_predict_batch_begin`` or ``_end`` sees
+        batches of batch_size, 32 by default.
 
         >>> from fastnn.layers import Input, Dense
         >>> model = Sequential([Input(2), Dense(3)], rng=0)
@@ -380,18 +409,33 @@ class Sequential:
         ((5, 3), (12, 3))
         """
         check_verbose(verbose)
-        if batch_size is not None:
-            _positive("predict", "batch_size", batch_size)
-        if not isinstance(x, (list, tuple)) and are_batches(x, None):
+        batch_size = 32 if batch_size is None else _positive("predict", "batch_size", batch_size)
+        batches = not isinstance(x, (list, tuple)) and are_batches(x, None)
+        if steps is not None and not batches:
+            raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
+        if callbacks is None and not batches:
+            return self._predict(x)
+        called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
+        parts: Iterable[Any] = [x]
+        if batches:
             steps = None if steps is None else _positive("predict", "steps", steps)
             given = training.BatchFeed(self, x, None, steps).given()
-            parts = [self._predict(batch[0] if isinstance(batch, (tuple, list)) else batch) for batch in given]
-            if not parts:
-                raise ValueError("there are no batches to predict; an iterator can be read only once")
-            return np.concatenate(parts)
-        if steps is not None:
-            raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
-        return self._predict(x)
+            parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in given)
+        elif called.predict_batchwise:
+            rows = self.check_features(x, "X").array
+            parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
+        called.call("on_predict_begin", {})
+        outputs = []
+        for i, part in enumerate(parts):
+            for callback in called.predict_batchwise:
+                callback.on_predict_batch_begin(i, {})
+            outputs.append(self._predict(part))
+            for callback in called.predict_batchwise:
+                callback.on_predict_batch_end(i, {"outputs": outputs[-1]})
+        if not outputs:
+            raise ValueError("there are no batches to predict; an iterator can be read only once")
+        called.call("on_predict_end", {})
+        return np.concatenate(outputs)
 
     def _predict(self, x: Any) -> NDArray[Any]:
         source = self.check_features(x, "X")
@@ -403,8 +447,8 @@ class Sequential:
 
         An array of the model's own dtype, C-contiguous, costs no conversion. NaN gives NaN.
         """
-        if type(x) is np.ndarray:
-            out = self._engine(x)
+        if type(x) is np.ndarray and x.ndim == 2:  # rows of numbers: the engine looks at the rest
+            out = self.engine(x) if len(self.input_shape) == 1 else None
             if out is not None:
                 return out
         return self.engine.predict(features(x, self.input_shape), 1)
@@ -420,6 +464,8 @@ class Sequential:
         """y as the loss wants it, or an error that says what is wrong with it."""
         loss = self.loss
         assert loss is not None  # noqa: S101 - _need_compiled
+        if y is None:
+            raise ValueError(f"{name} is missing: pass the targets of the rows of X")
         array = readable(y, name)
         flat = Source(array)
         if array.ndim and len(array):
@@ -482,10 +528,25 @@ class Sequential:
 
     def take_average(self) -> None:
         """Puts the moving average in the place of the weights, where the optimizer keeps one (``use_ema``)."""
-        if self.optimizer is not None and self.optimizer.use_ema:
+        self._arena[0] = self.weights_after_fit()
+
+    def weights_after_fit(self) -> NDArray[Any]:
+        """A copy of the arena's weights as a fit that ended now would leave them: averaged, with ``use_ema``."""
+        row = self._arena[0].copy()
+        if self.optimizer is not None and self.optimizer.use_ema and self.iterations:
             for op in self._program.steps:
-                trained = self._program.read(self._arena[-1], op)[:2]
-                self._program.write(self._arena[0], op, trained)
+                self._program.write(row, op, self._program.read(self._arena[-1], op)[:2])
+        return row
+
+    @contextmanager
+    def averaged(self):  # type: ignore[no-untyped-def]
+        """For a while, the weights are those of ``weights_after_fit``."""
+        trained = self._arena[0].copy()
+        self.take_average()
+        try:
+            yield
+        finally:
+            self._arena[0] = trained
 
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
@@ -493,13 +554,25 @@ class Sequential:
 
     @contextmanager
     def _training(self):  # type: ignore[no-untyped-def]
-        """One thread at a time may change the model."""
-        if not self._lock.acquire(blocking=False):
-            raise RuntimeError("this model is being trained in another thread; train a copy (copy.deepcopy) instead")
+        """One call at a time may train the model or change its layers."""
+        held, lock = self._held_elsewhere(), self._lock
+        if held or not lock.acquire(blocking=False):
+            where = "in another thread" if held else "by the call that called this callback"
+            raise RuntimeError(f"this model is being trained {where}; use a copy, made before (copy.deepcopy)")
+        self._owner = (os.getpid(), threading.get_ident())
         try:
             yield
         finally:
-            self._lock.release()
+            self._owner = None
+            lock.release()
+
+    def _held_elsewhere(self) -> bool:
+        """Whether another thread trains the model. A fork copies the lock, but not the thread that would free it."""
+        process, thread = self._owner or (os.getpid(), threading.get_ident())
+        if process != os.getpid():
+            self._lock, self._owner = threading.Lock(), None
+            return False
+        return thread != threading.get_ident()
 
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:
@@ -517,18 +590,23 @@ class Sequential:
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
         expected = [(op, shape) for op in self.program.steps for shape in op.shapes]
+        if not hasattr(weights, "__len__") or isinstance(weights, (str, bytes, dict)):
+            raise TypeError(f"expected a list of arrays, as get_weights() returns it, got {weights!r}")
         if len(weights) != len(expected):
             raise ValueError(f"expected {len(expected)} arrays, as get_weights() returns them, got {len(weights)}")
         arrays = []
         for i, ((op, shape), values) in enumerate(zip(expected, weights, strict=True)):
-            array = np.asarray(values)
             name = f"weights[{i}] of layer {self.layers[op.layer].name!r}"
+            try:
+                array = np.asarray(values)
+            except ValueError as error:
+                raise ValueError(f"{name} cannot become an array of shape {shape}: {error}") from None
             if array.shape != shape:
                 raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
             if array.dtype.kind not in "fiu":
                 raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
             arrays.append(array)
-        kinds = {array.dtype for array in arrays if array.dtype.kind == "f"}
+        kinds = {array.dtype.newbyteorder("=") for array in arrays if array.dtype.kind == "f"}
         if len(kinds) > 1:
             raise TypeError(f"weights have different dtypes, {', '.join(sorted(map(str, kinds)))}; convert them to one")
         for i, array in enumerate(arrays):
@@ -536,9 +614,7 @@ class Sequential:
                 finite = np.isfinite(array.astype(self.dtype)).all()
             if not finite:
                 raise ValueError(f"weights[{i}] holds values that are not finite in {self.dtype}")
-        for op in self.program.steps:
-            self.program.write(self.arena[0], op, arrays[: len(op.shapes)])
-            arrays = arrays[len(op.shapes) :]
+        self.program.fill(self.arena[0], arrays)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Writes all weights to a file in NumPy's .npz format, under the names of their layers.
@@ -567,9 +643,15 @@ class Sequential:
         inner = "".join(f"    {layer!r},\n" for layer in self.layers)
         return f"Sequential([\n{inner}], dtype={self.dtype.name!r}, engine={self.engine_name!r})"
 
+    def __copy__(self) -> Sequential:
+        """The same as ``copy.deepcopy``: two models that shared layers or an optimizer would disturb each other."""
+        return copy.deepcopy(self)
+
     def __getstate__(self) -> dict[str, Any]:
+        if self._held_elsewhere():
+            raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
         state = self.__dict__.copy()
-        for key in ("_lock", "_engine"):
+        for key in ("_lock", "_owner", "_engine"):
             state.pop(key, None)
         if "_arena" in state:  # without its aligned base
             state["_arena"] = state["_arena"].copy()
@@ -579,10 +661,17 @@ class Sequential:
     def __setstate__(self, state: dict[str, Any]) -> None:
         iterations = state.pop("_iterations", 0)
         self.__dict__.update(state)
-        self._lock = threading.Lock()
+        self._lock, self._owner = threading.Lock(), None
         if "_program" in state:
             values = self._arena
             self._arena = self._program.new_arena()
             self._arena[:] = values
             self._engine = backend.engine(self.engine_name, self._program, self._arena)
             self.iterations = iterations
+
+
+def _begin_anew(optimizer: Optimizer) -> None:
+    """A schedule that follows the loss forgets it."""
+    reset = getattr(optimizer.learning_rate, "reset", None)
+    if reset is not None:
+        reset()

@@ -212,6 +212,22 @@ class Program(Settings):
             columns = slice(p * self.width, min(op.outputs, (p + 1) * self.width))
             view[p, : len(lines), : columns.stop - columns.start] = lines[:, columns]
 
+    def fill(self, row: Array, arrays: list[Array]) -> None:
+        """Stores all weights, in the order of ``Sequential.get_weights``."""
+        for op in self.steps:
+            self.write(row, op, arrays[: len(op.shapes)])
+            arrays = arrays[len(op.shapes) :]
+
+    def weight_penalty(self, weights: list[list[Array]]) -> float:
+        """What the regularizers of weights add to the loss; weights: of each operation, as ``read`` returns them."""
+        total = 0.0
+        for op, arrays in zip(self.steps, weights, strict=False):
+            if op.kernel_regularizer is not None:
+                total += op.kernel_regularizer.value(arrays[0])
+            if op.bias_regularizer is not None and op.bias:
+                total += op.bias_regularizer.value(arrays[1])
+        return total
+
 
 def lower(
     layers: list[kinds.Layer], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None

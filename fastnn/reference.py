@@ -48,30 +48,28 @@ class Engine:
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
-        done = count
         for step in range(count):
             start = first + step * batch
             chosen = order[start : start + batch]
             w = None if sample_weight is None else sample_weight[chosen]
             with np.errstate(all="ignore"):  # what is not finite shows in the loss
-                tape = Tape(self.program, rows[0], seed, self.iterations + step)
+                tape = Tape(self.program, rows[0], seed, self.iterations)
                 a = tape.forward(_take(x, chosen, self.program))
                 loss, d = self._loss(a, _take(y, chosen, self.program), w)
                 losses[step] = loss + tape.activity_penalty()
                 if outputs is not None:
                     outputs[start - first : start - first + len(chosen)] = self._outputs(a)
                 if not np.isfinite(losses[step]):
-                    done = step
-                    break
+                    return step
                 gradients = tape.backward(d)
                 losses[step] += self._penalize(rows[0], gradients)
                 self._update(rows, gradients, scalars[step])
                 for i, means in tape.moving.items():
                     rows[0][i][2:] = means
-        for row, weights in zip(self.arena, rows, strict=True):
-            self._store(row, weights)
-        self.iterations += done
-        return done
+            for row, weights in zip(self.arena, rows, strict=True):  # after each step: Ctrl-C may come in the next one
+                self._store(row, weights)
+            self.iterations += 1
+        return count
 
     def gradient(
         self, x: Source, y: Source, sample_weight: Array | None, seed: int = 0, iteration: int = 0, threads: int = 1
@@ -98,14 +96,16 @@ class Engine:
         outputs: Array | None,
         threads: int = 1,
     ) -> None:
-        """Weighted loss of each sample of [first, last) into losses, and outputs unless None."""
+        """Weighted loss and activity penalty of each sample of [first, last) into losses, and outputs unless None."""
         chosen = np.arange(first, last)
         loss = self.program.loss_object
         assert loss is not None  # noqa: S101 - Sequential.evaluate refuses before compile
-        a = _infer(self.program.trained, self._load(self.arena[0]), _take(x, chosen, self.program))
+        penalty = np.zeros(last - first)
+        a = _infer(self.program.trained, self._load(self.arena[0]), _take(x, chosen, self.program), penalty)
         losses[:] = loss.evaluate(a, _take(y, chosen, self.program))[0]
         if sample_weight is not None:
             losses *= sample_weight[chosen]
+        losses += penalty
         if outputs is not None:
             outputs[:] = self._outputs(a)
 
@@ -146,15 +146,12 @@ class Engine:
 
     def _penalize(self, weights: list[Weights], gradients: list[Weights]) -> float:
         """Adds the derivatives of the penalties to the gradients, and returns the penalties."""
-        total = 0.0
         for op, arrays, g in zip(self.program.trained, weights, gradients, strict=False):
             if op.kernel_regularizer is not None:
-                total += op.kernel_regularizer.value(arrays[0])
                 g[0] = g[0] + op.kernel_regularizer.gradient(arrays[0])
             if op.bias_regularizer is not None and op.bias:
-                total += op.bias_regularizer.value(arrays[1])
                 g[1] = g[1] + op.bias_regularizer.gradient(arrays[1])
-        return total
+        return self.program.weight_penalty(weights)
 
     def _update(self, rows: list[list[Weights]], gradients: list[Weights], scalars: Array) -> None:
         """One step of the optimizer on all variables: clipping, decay, step, average, constraints."""
@@ -271,8 +268,8 @@ class Tape:
         ).astype(x.dtype)
 
 
-def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array) -> Array:
-    """The network outside of training: no dropout, no noise, moving statistics."""
+def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penalty: Array | None = None) -> Array:
+    """The network outside of training: no dropout, no noise, moving statistics. penalty: of each sample, is added to."""
     with np.errstate(over="ignore", invalid="ignore"):
         for op, arrays in zip(steps, weights, strict=False):
             if op.kind == Kind.DENSE:
@@ -286,6 +283,9 @@ def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array) -> Ar
                 gamma, beta = arrays
                 e = x - x.mean(axis=1, keepdims=True)
                 x = e / np.sqrt((e * e).mean(axis=1, keepdims=True) + x.dtype.type(op.parameters[0])) * gamma + beta
+            if op.activity_regularizer is not None and penalty is not None:
+                l1, l2 = op.activity_regularizer.l1, op.activity_regularizer.l2
+                penalty += (l1 * np.abs(x) + l2 * x * x).sum(axis=1, dtype=np.float64)
     return x
 
 

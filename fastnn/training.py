@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -75,9 +76,10 @@ class Run:
                     raise ValueError(f"{name} needs arrays x and y, but x is batches; put it into the batches")
             self.feed = BatchFeed(model, x, bool(shuffle), steps, class_weight, augmentation)
         else:
-            data = Data.check(model, x, y, sample_weight, class_weight=class_weight)
+            data = Data.check(model, x, y, sample_weight)
             if split:
                 data, self.validation = data.split(model, validation_split)
+            data = data.weighted(model, class_weight)  # not the validation: its loss is compared with others
             if batch_size == "all":
                 batch = len(data)
             self.feed = RowFeed(model, data, batch, bool(shuffle), steps, sampler, augmentation)
@@ -124,15 +126,20 @@ def fit(run: Run) -> History:
     callbacks = CallbackList([*run.callbacks, history, *run.display], model, params)
     logs: Logs = {}
     try:
-        callbacks.call("on_train_begin", {})
-        model.history, model.stop_training = history, False
+        model.stop_training = False
+        callbacks.call("on_train_begin", {})  # may refuse, and then nothing has changed
+        model.history = history
         safe = Snapshot(model, run.initial_epoch)
         for epoch in range(run.initial_epoch, run.epochs):
-            callbacks.call("on_epoch_begin", epoch, {})
+            if not model.stop_training:
+                callbacks.call("on_epoch_begin", epoch, {})
+            if model.stop_training:  # set by a callback before any step
+                break
             logs, safe = _epoch(run, callbacks, epoch, safe)
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
-                results = evaluate(model, run.validation, run.evaluation_batch, run.validation_steps, callbacks)
+                with model.averaged():
+                    results = evaluate(model, run.validation, run.evaluation_batch, run.validation_steps, callbacks)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             run.feed.end_epoch()
             rate: Any = model.optimizer.learning_rate if model.optimizer else None
@@ -165,6 +172,11 @@ def fit_best_of(model: Sequential, k: int, run: Run) -> History:
             optimizer.learning_rate = rate  # a callback may have changed it
             try:
                 history = fit(run)
+                quiet = next(
+                    (one.error for one in run.callbacks if isinstance(one, TerminateOnNaN) and one.error), None
+                )
+                if quiet is not None:
+                    raise quiet
                 score = _score(run, history)
             except DivergenceError as one:
                 error = one
@@ -290,12 +302,15 @@ def evaluate(
     steps: int | None = None,
     callbacks: CallbackList | None = None,
 ) -> Logs:
-    """Mean loss and metrics over all samples, or those of the first ``steps`` batches, without training."""
+    """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches."""
     if callbacks is not None:
         callbacks.call("on_test_begin", {})
     recorded = _Recorder(model) if model.metrics else None
     flops, outputs_each = model.program.flops, model.program.outputs
     size = max(batch_size, min(RECORDED // outputs_each, int(SLICE * FIRST_GUESS / flops)))
+    listeners = callbacks.test_batchwise if callbacks is not None else []
+    if listeners:
+        size = batch_size
     parts: Iterable[tuple[Data, int, int]]
     if isinstance(data, BatchFeed):
         data.restart()
@@ -304,8 +319,11 @@ def evaluate(
         if data.rows is not None:  # copied piece by piece
             size = max(batch_size, min(size, RECORDED // data.x.columns))
         parts = pieces(data, size, None if steps is None else steps * batch_size)
+    penalty = model.program.weight_penalty([model.program.read(model.arena[0], op) for op in model.program.steps])
     total, n = 0.0, 0
-    for part, first, last in parts:
+    for i, (part, first, last) in enumerate(parts):
+        for callback in listeners:
+            callback.on_test_batch_begin(i, {})
         losses = np.empty(last - first)
         outputs = recorded.buffer(last - first) if recorded else None
         threads = backend.threads_for(flops / 3 * (last - first))
@@ -314,7 +332,9 @@ def evaluate(
         n += last - first
         if recorded:
             recorded.update(part.y.array[first:last])
-    logs = {"loss": total / n} | (recorded.results() if recorded else {})
+        for callback in listeners:
+            callback.on_test_batch_end(i, {"loss": total / n + penalty})
+    logs = {"loss": total / n + penalty} | (recorded.results() if recorded else {})
     if callbacks is not None:
         callbacks.call("on_test_end", dict(logs))
     return logs
@@ -324,7 +344,8 @@ class _Recorder:
     """Hands the outputs of each piece to the metrics, which are exact over the whole epoch."""
 
     def __init__(self, model: Sequential) -> None:
-        self.metrics: Iterable[Metric] = model.metrics
+        # Copies: an evaluation in a callback or in another thread shall not disturb the epoch.
+        self.metrics: list[Metric] = copy.deepcopy(model.metrics)
         self.classes = model.engine.classes
         self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
         for metric in self.metrics:
@@ -381,7 +402,8 @@ def _check_validation(model: Sequential, given: Any, steps: int | None) -> Data 
         if len(given) not in (2, 3):
             raise ValueError("validation_data must be (X, y) or (X, y, sample_weight), or batches of these")
         extra = given[2] if len(given) == 3 else None
-        return Data.check(model, given[0], given[1], extra, ("validation X", "validation y"))
+        names = ("validation X", "validation y", "validation sample_weight")
+        return Data.check(model, given[0], given[1], extra, names)
     if not are_batches(given, None):
         raise ValueError("validation_data must be (X, y) or (X, y, sample_weight), or batches of these")
     return BatchFeed(model, given, None, steps, name="validation")

@@ -85,11 +85,13 @@ cdef class Buffers:
         """Lays the parts of a Workspace out one after another."""
         cdef Py_ssize_t blocks = ceil_div(rows, WIDTH), widest = net.operations[0].inputs, units = 0, lines = 0, i
         cdef Operation* op
+        cdef bint penalized = False
         work.rows = rows
         work.stride = ((blocks * WIDTH) | 1) * WIDTH
         work.a[0] = self.take(panels(widest) * work.stride)
         for i in range(net.count):
             op = &net.operations[i]
+            penalized = penalized or op.activity_penalty[0] != 0 or op.activity_penalty[1] != 0
             widest = max(widest, op.outputs)
             units += panels(op.outputs) * (panels(op.inputs) + 1)
             lines += panels(op.outputs)
@@ -106,6 +108,9 @@ cdef class Buffers:
         work.targets = self.take(blocks * WIDTH * panels(widest) * WIDTH)
         work.weights = self.take(blocks * WIDTH)
         work.row_loss = self.take(blocks * WIDTH)
+        work.row_penalty = NULL
+        if penalized and not self.gradients:
+            work.row_penalty = <double*>self.take(2 * blocks * WIDTH)
         if self.gradients:
             work.penalty = <double*>self.take(2 * units)
             work.norm = <double*>self.take(4 * lines)
@@ -246,7 +251,7 @@ cdef class Engine:
 
     def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, cnp.ndarray losses, cnp.ndarray outputs,
                  int threads):
-        """Weighted loss of each sample of [first, last) into losses (float64), and outputs unless None."""
+        """Weighted loss and activity penalty of each sample of [first, last) into losses (float64); outputs unless None."""
         cdef Job job
         cdef Source sx, sy
         self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)

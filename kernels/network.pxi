@@ -39,6 +39,7 @@ cdef struct Workspace:
     real* targets         # transposed blocks, one after another
     real* weights         # of the samples
     real* row_loss
+    double* row_penalty   # of the activations, added up by inference; NULL where there are none
     double* penalty       # of each unit of weights
     double* norm          # squares of the gradient, of each panel: kernel and bias
     real* scratch         # one part for each thread
@@ -232,6 +233,18 @@ cdef void activation_forward_blocks(Network* net, Workspace* work, Py_ssize_t i,
         transpose_back(block, op.outputs, work.a[i + 1] + b * WIDTH * WIDTH, work.stride)
 
 
+cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t panel, Py_ssize_t rows) noexcept nogil:
+    """Adds l1 |a| + l2 a^2 of one panel of a[i + 1] to the penalties of the samples."""
+    cdef const real* a = work.a[i + 1] + panel * work.stride
+    cdef Py_ssize_t r, k
+    if work.row_penalty == NULL or (op.activity_penalty[0] == 0 and op.activity_penalty[1] == 0):
+        return
+    for r in range(rows):
+        for k in range(least(WIDTH, op.outputs - panel * WIDTH)):
+            work.row_penalty[r] += op.activity_penalty[0] * fabs(a[r * WIDTH + k]) \
+                + op.activity_penalty[1] * a[r * WIDTH + k] * a[r * WIDTH + k]
+
+
 cdef void infer(Network* net, Workspace* work, Py_ssize_t rows, Py_ssize_t count, real* scratch) noexcept nogil:
     """The first `count` operations for some rows on one thread."""
     cdef Py_ssize_t i = 0, joined, panel
@@ -252,6 +265,9 @@ cdef void infer(Network* net, Workspace* work, Py_ssize_t rows, Py_ssize_t count
                 infer_in_place(net, op, panel, rows * WIDTH, work.a[i] + panel * work.stride)
         else:
             activation_forward_blocks(net, work, i - 1, rows, 0, ceil_div(rows, WIDTH), scratch)
+        if op.kind == ACTIVATION:
+            for panel in range(panels(op.outputs)):
+                add_row_penalty(op, work, i - 1, panel, rows)
 
 
 cdef void infer_dense(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t rows) noexcept nogil:
@@ -272,8 +288,10 @@ cdef void infer_dense(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t jo
         if rows > 2:
             forward_panel(rows, work.a[i], work.stride, w, op.inputs, bias, z)
         activate(op, work, i, rows * WIDTH, z)
+        add_row_penalty(op, work, i, panel, rows)
         for k in range(i + 1, i + 1 + joined):
             infer_in_place(net, &net.operations[k], panel, rows * WIDTH, z)
+            add_row_penalty(&net.operations[k], work, k, panel, rows)
         w += panel_size(op)
         bias += panel_size(op)
         z += work.stride
@@ -303,11 +321,15 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
         start = job.first + chunk * work.rows
         rows = least(work.rows, job.total - start)
         gather(&mine, start, 0, rows)
+        if work.row_penalty != NULL:
+            memset(work.row_penalty, 0, rows * sizeof(double))
         infer(net, &work, rows, net.count if job.y == NULL else net.trained, work.scratch)
         if job.y != NULL:
             loss_blocks(&mine, rows, start, 0, ceil_div(rows, WIDTH), work.scratch, False)
             for r in range(rows):
                 job.losses[start - job.first + r] = work.row_loss[r]
+                if work.row_penalty != NULL:
+                    job.losses[start - job.first + r] += work.row_penalty[r]
         else:
             for r in range(rows):
                 to = job.outputs + (start - job.first + r) * outputs

@@ -241,7 +241,8 @@ def test_auto_mode(monitor, metrics, sign):
         ([5, 4, 3, 4, 4, 4, 4, 1], {"patience": 0}, 4, 2),
         ([1, 2, 3, 2, 2, 9], {"patience": 2, "mode": "max"}, 5, 2),
         ([5, 4.9, 4.8, 4.7, 1], {"patience": 2, "min_delta": 0.5}, 3, 0),
-        ([5, 4, 3, 2, 1], {"patience": 2, "baseline": 1.0}, 2, 1),
+        ([5, 4, 3, 2, 1], {"patience": 2, "baseline": 1.0}, 5, 4),  # an epoch that improves never ends it, as in Keras
+        ([5, 4, 4, 2, 1], {"patience": 2, "baseline": 1.0}, 3, 1),
         ([0, 5, 4, 5, 5, 5], {"patience": 2, "start_from_epoch": 1}, 5, 2),
         ([np.nan, 5, np.nan, np.nan, 1], {"patience": 2}, 4, 1),
         ([3, 2, 1], {"patience": 5}, 3, 2),
@@ -572,3 +573,72 @@ def test_the_bar_of_tqdm(monkeypatch):
 
 def test_all_names_are_there():
     assert {name for name in callbacks.__all__ if not isinstance(getattr(callbacks, name), type)} == set()
+
+
+# -- what Keras calls too ----------------------------------------------------------------------------------------------
+
+
+def test_batches_of_tests_and_predictions():
+    calls = []
+    names = [f"on_{what}_batch_{end}" for what in ("test", "predict") for end in ("begin", "end")]
+    note = LambdaCallback(**{name: lambda batch, logs, name=name: calls.append((name, batch)) for name in names})
+    model = make()
+    plain = model.evaluate(X, Y)
+    assert model.evaluate(X, Y, batch_size=20, callbacks=[note]) == pytest.approx(plain, rel=1e-12)
+    assert [batch for name, batch in calls if name == "on_test_batch_end"] == [0, 1, 2]
+    np.testing.assert_array_equal(model.predict(X, batch_size=20, callbacks=[note]), model.predict(X))
+    assert [batch for name, batch in calls if name == "on_predict_batch_begin"] == [0, 1, 2]
+    model.fit(X, Y, validation_data=VALIDATION, validation_batch_size=10, callbacks=[note])
+    assert [batch for name, batch in calls if name == "on_test_batch_begin"] == [0, 1, 2, 0, 1]
+
+
+def test_who_adds_to_the_logs_comes_first(tmp_path):
+    path = tmp_path / "log.csv"
+    schedule = LearningRateScheduler(lambda epoch, rate: 0.1 / (epoch + 1))
+    make().fit(X, Y, epochs=2, callbacks=[CSVLogger(path), schedule])
+    with open(path, newline="") as file:
+        assert [row["learning_rate"] for row in csv.DictReader(file)] == ["0.1", "0.05"]
+
+
+def test_the_end_is_told_to_those_who_have_begun():
+    ended = []
+
+    class Refuses(Callback):
+        def on_train_begin(self, logs=None):
+            raise ValueError("the real reason")
+
+        def on_train_end(self, logs=None):
+            ended.append("refuses")
+            raise AttributeError("never seen")
+
+    class Late(Callback):
+        def on_train_end(self, logs=None):
+            ended.append("late")
+
+    with pytest.raises(ValueError, match="the real reason"):
+        make().fit(X, Y, callbacks=[Refuses(), Late()])
+    assert ended == ["refuses"]
+
+
+def test_early_stopping_restores_though_another_callback_is_interrupted_at_the_end():
+    class Interrupted(Callback):
+        def on_train_end(self, logs=None):
+            raise KeyboardInterrupt
+
+    model, kept = make(), []
+    keep = LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(model.get_weights()))
+    stop = EarlyStopping("value", patience=9, mode="min")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=3, callbacks=[Values([2, 1, 3]), keep, Interrupted(), stop])
+    assert same(model.get_weights(), kept[1])
+
+
+def test_checkpoints_with_batches_and_a_threshold(tmp_path):
+    make().fit(X, Y, batch_size=10, callbacks=[ModelCheckpoint(f"{tmp_path}/w{{epoch}}-{{batch}}", save_freq=2)])
+    assert sorted(os.listdir(tmp_path)) == ["w1-2", "w1-4"]
+    best = ModelCheckpoint(tmp_path / "best", "loss", save_best_only=True, initial_value_threshold=0.0)
+    make().fit(X, Y, callbacks=[best])
+    assert not (tmp_path / "best").exists()
+    with pytest.raises(ValueError, match="only the running 'loss' is known, not 'val_loss'"):
+        late = ModelCheckpoint(tmp_path / "late", save_best_only=True, save_freq=2)
+        make().fit(X, Y, validation_data=VALIDATION, callbacks=[late])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numerics import assemble, distance, guard, intact, padding, targets, train, weights_of
 
+import fastnn
 from fastnn import losses, optimizers, reference, regularizers
 from fastnn.constraints import MaxNorm, NonNeg
 from fastnn.data import Source
@@ -42,6 +43,7 @@ LAYERS = {
         BatchNormalization(0.8, 0.01),
     ],
     "activations": lambda: [Activation("softsign"), Dense(20, "mish"), Activation("softplus"), Activation("tanh")],
+    "softmax and dropout": lambda: [Dense(33, "softmax"), Dropout(0.2), Dense(20, "log_softmax"), Activation("tanh")],
     "hidden softmax": lambda: [Dense(33, "softmax"), Dense(20, "log_softmax")],
     "regularizers": lambda: [
         Dense(33, "tanh", kernel_regularizer=ELASTIC, bias_regularizer="l2", activity_regularizer=ELASTIC),
@@ -164,6 +166,58 @@ def test_constraints_hold(core, constraint):
         assert norms.max() <= 0.7 * (1 + 16 * np.finfo(core.REAL).eps)
         assert np.isclose(norms, 0.7, rtol=1e-6).any()
         assert (norms < 0.69).any()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("options", [{}, *OPTIONS], ids=repr)
+def test_long_steps_give_the_same_bits(core, optimizer, options):
+    """A step that Ctrl-C may stop inside stores its whole gradient; everything else is the same."""
+    optimizer = type(optimizer)(**{name: getattr(optimizer, name) for name in optimizer._fields} | options)
+    x, y, weights, order = samples(core.REAL)
+    for name in ("regularizers", "all kinds", "max norm"):
+        short, long = (network(core.Engine, core.REAL, LAYERS[name], optimizer) for _ in range(2))
+        before = short.arena[0].copy()
+        long.long_step = 0
+        for net in (short, long):
+            train(net, x, y, weights, BATCH, order, seed=3)
+        np.testing.assert_array_equal(short.arena, long.arena)
+        assert (short.arena[0] != before).any()
+
+
+@pytest.mark.parametrize("first", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("second", [Dropout(0.2), GaussianNoise(0.1), Activation("tanh")], ids=repr)
+def test_an_elementwise_operation_waits_for_the_rows_before_it(core, first, second):
+    """Softmax is divided by rows, what follows by columns; large enough for the threads to be apart."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(600, INPUTS)).astype(core.REAL), rng.integers(OUTPUTS, size=600)
+    one, two = (
+        network(core.Engine, core.REAL, lambda: [Dense(300, first), second], optimizers.SGD(0.1)) for _ in range(2)
+    )
+    for _ in range(5):
+        train(one, x, y, None, 300)
+        train(two, x, y, None, 300, threads=2)
+        np.testing.assert_array_equal(one.arena, two.arena)
+
+
+@pytest.mark.parametrize("name", ["regularizers", "activations", "batch normalization"])
+def test_evaluation_counts_the_penalties_of_training(core, name):
+    """A step with rate 0 tells the loss of the same weights; penalties of activations count for each sample."""
+    stack = [Input(INPUTS), *LAYERS[name](), Activation("tanh"), Dense(OUTPUTS, "softmax", activity_regularizer="l1")]
+    model = fastnn.Sequential(stack, rng=0, dtype=core.REAL)
+    model.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    twin = fastnn.Sequential(stack_again(stack), rng=0, dtype=core.REAL, engine="reference")
+    twin.compile(optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    x, y, weights, _ = samples(core.REAL)
+    found = [net.evaluate(x, y, sample_weight=weights) for net in (model, twin)]
+    assert found[0] == pytest.approx(found[1], rel=WITHIN[core.REAL.name])
+    if "normalization" not in name:  # which is another function in training
+        trained = model.fit(x, y, batch_size="all", sample_weight=weights).history["loss"][0]
+        assert found[0] == pytest.approx(trained, rel=WITHIN[core.REAL.name])
+
+
+def stack_again(layers):
+    """Layers of the same settings: one object belongs to one model."""
+    return [type(layer)(**layer.get_config() | {"name": None}) for layer in layers]
 
 
 @pytest.mark.parametrize("threads", [2, 3])

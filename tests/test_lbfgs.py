@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn
+from fastnn import DivergenceError
 from fastnn.layers import BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
 from fastnn.lbfgs import fit_lbfgs, parameter_indices
 
@@ -204,3 +205,11 @@ def test_scipy_is_asked_for_by_name(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     with pytest.raises(ImportError, match="fit_lbfgs needs SciPy: pip install scipy"):
         fit_lbfgs(build(Dense(1)), np.ones((4, 3)), np.ones(4))
+
+
+def test_a_start_that_fails_leaves_the_moving_statistics(rng):
+    model = build(Dense(6, "exponential"), BatchNormalization(), Dense(1))
+    before = model.arena.copy()
+    with pytest.raises(DivergenceError):
+        fit_lbfgs(model, rng.normal(size=(20, 3)) * 1e6, rng.normal(size=20))
+    assert np.array_equal(model.arena, before)

@@ -139,5 +139,5 @@ def test_bad_models_and_data(digits):
         find_learning_rate(network(), digits[0][:10], digits[1][:9])
     model = fastnn.Sequential([Input(64), Dense(1)], rng=0)
     model.compile("sgd", "mse")
-    with pytest.raises(ArithmeticError, match="begin at a lower one"):
+    with pytest.raises(ArithmeticError, match="begin at a lower rate"):
         find_learning_rate(model, 1e15 * digits[0], digits[1], start=1e5, end=1e9)

@@ -6,7 +6,7 @@ import pytest
 import fastnn
 from fastnn import DivergenceError, counter, optimizers, training
 from fastnn.augmentation import ImageAugmentation
-from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau
+from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.data import split_rows
 from fastnn.feeds import SPLIT_STREAM
 from fastnn.layers import Dense, Flatten, Input
@@ -486,3 +486,115 @@ def test_early_stopping_within_best_of():
     held = training.Run(model, X, Y, validation_split=0.3).validation
     score = training.evaluate(model, held, 32)["loss"]
     assert score == pytest.approx(min(history.history["val_loss"]), rel=1e-12)
+
+
+# -- what callbacks may do ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [10**8, 3, -1])
+def test_labels_that_change_during_a_fit_are_no_index(labels):
+    """They were checked when it began. The loss becomes NaN, and the fit says so."""
+    model, y = classifier(), LABELS.copy()
+
+    def change(epoch, logs):
+        y[5] = labels
+
+    with pytest.raises(DivergenceError, match="epoch 2"):
+        model.fit(X, y, epochs=3, callbacks=[LambdaCallback(on_epoch_end=change)])
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_the_order_of_a_sampler_is_the_fits_own():
+    model, order = regressor(), np.arange(60)
+
+    def spoil(batch, logs):
+        order[:] = 10**9
+
+    model.fit(X, Y, epochs=1, sampler=lambda epoch, rng: order, callbacks=[LambdaCallback(on_batch_end=spoil)])
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_a_sampler_of_more_rows_than_there_are_keeps_the_batch_size():
+    model = regressor()
+    model.fit(X[:10], Y[:10], batch_size=32, sampler=lambda epoch, rng: rng.integers(10, size=100))
+    assert model.iterations == 4
+
+
+def test_evaluate_inside_a_callback_leaves_the_epochs_metrics():
+    def fit(*callbacks):
+        model = classifier(metrics=["accuracy", "auc"])
+        return model.fit(X, LABELS, batch_size=10, epochs=2, callbacks=list(callbacks)).history
+
+    look = LambdaCallback(on_train_batch_end=lambda batch, logs: look.model.evaluate(X[:7], LABELS[:7]))
+    assert fit(look) == fit()
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin"])
+def test_stop_training_before_the_first_step(hook):
+    class Stop(Callback):
+        pass
+
+    def stop(self, *arguments):
+        self.model.stop_training = True
+
+    setattr(Stop, hook, stop)
+    model = regressor()
+    before = model.get_weights()
+    assert model.fit(X, Y, epochs=3, callbacks=[Stop()]).epoch == []
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert len(model.fit(X, Y, epochs=3).epoch) == 3
+
+
+def test_layers_cannot_be_added_during_a_fit():
+    model = regressor()
+    grow = LambdaCallback(on_epoch_end=lambda epoch, logs: model.add(Dense(2)))
+    with pytest.raises(RuntimeError, match="being trained by the call that called this callback"):
+        model.fit(X, Y, callbacks=[grow])
+    assert len(model.layers) == 3
+
+
+def test_no_step_leaves_no_average():
+    """use_ema without a step: the average is still empty."""
+    model = regressor(optimizer=optimizers.Adam(use_ema=True))
+    before = model.get_weights()
+    model.fit(X, Y, epochs=2, initial_epoch=2)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_validation_looks_at_the_averaged_weights():
+    model = regressor(optimizer=optimizers.Adam(0.05, use_ema=True, ema_momentum=0.9))
+    history = model.fit(X, Y, epochs=4, validation_data=(X, Y)).history
+    assert model.evaluate(X, Y) == pytest.approx(history["val_loss"][-1], rel=1e-12)
+    raw = regressor(optimizer=optimizers.Adam(0.05))
+    assert raw.fit(X, Y, epochs=4).history["loss"] == history["loss"]
+
+
+# -- class weights -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh", "poisson", "quantile"])
+def test_class_weights_for_losses_of_numbers(loss):
+    y = (X[:, 0] > 0).astype(int)
+    ends = []
+    for given in ({"class_weight": {1: 5.0}}, {"sample_weight": np.where(y == 1, 5.0, 1.0)}):
+        model = fastnn.Sequential([Input(4), Dense(1, "softplus")], rng=0, dtype="float64")
+        model.compile("adam", loss)
+        model.fit(X, y, epochs=2, **given)
+        ends.append(model)
+    assert same(*ends)
+
+
+def test_class_weights_do_not_weigh_the_validation():
+    y, factors = np.arange(60) % 3, {0: 9.0, 1: 4.0}
+    found = []
+    for given in ({}, {"class_weight": factors}):
+        model = classifier()
+        model.compile(optimizers.SGD(0.0), SPARSE)
+        found.append(model.fit(X, y, validation_split=0.25, **given).history)
+    assert found[0]["val_loss"] == found[1]["val_loss"] and found[0]["loss"] != found[1]["loss"]
+
+
+def test_best_of_does_not_count_a_quiet_divergence():
+    model = regressor(optimizer=optimizers.SGD(1e200))
+    with pytest.raises(DivergenceError):
+        model.fit_best_of(2, X, Y, epochs=3, callbacks=[TerminateOnNaN()])

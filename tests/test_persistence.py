@@ -1,9 +1,11 @@
 """Copies and pickles hold everything: who goes on from one gets the bits of who never stopped."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -119,10 +121,51 @@ def test_settings_survive(how, capsys):
 def test_a_copy_can_be_trained_beside_the_original():
     """Locks are not shared: a copy made during training is free."""
     model = network()
-    with model._training(), pytest.raises(RuntimeError, match="another thread"):
+    with model._training(), pytest.raises(RuntimeError, match="by the call that called this callback"):
         model.fit(X, Y)
     with model._training():
         assert len(copy.deepcopy(model).fit(X, Y).epoch) == 1
+
+
+def test_no_other_thread_copies_a_model_in_training():
+    """The weights and the number of steps of a running slice do not belong together."""
+    model, errors = network(), []
+
+    def attempt():
+        for call in (lambda: model.fit(X, Y), lambda: copy.deepcopy(model), lambda: pickle.dumps(model)):
+            with pytest.raises(RuntimeError, match="another thread") as error:
+                call()
+            errors.append(error)
+
+    with model._training():
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+    assert len(errors) == 3 and len(copy.deepcopy(model).fit(X, Y).epoch) == 1
+
+
+def test_a_plain_copy_shares_nothing():
+    model = network()
+    other = copy.copy(model)
+    other.optimizer.learning_rate = 0.5
+    other.add(Dense(2))
+    assert model.optimizer.learning_rate != 0.5 and model.output_shape == network().output_shape
+    assert len(model.fit(X, Y).epoch) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_model_forked_while_it_trains_may_train_in_the_child():
+    model = network()
+    with model._training():
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                status = int(len(model.fit(X, Y).epoch) != 1)
+            finally:
+                os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_pickle_into_another_process(tmp_path):

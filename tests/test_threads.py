@@ -13,6 +13,7 @@ import pytest
 
 import fastnn
 from fastnn import backend
+from fastnn.data import Source
 from fastnn.layers import Dense, Input
 
 
@@ -48,6 +49,38 @@ def train_to(queue, seed):
     """The work of a process."""
     fastnn.set_num_threads(2)
     queue.put(train(seed))
+
+
+def test_a_gradient_during_a_fit_has_buffers_of_its_own():
+    model = network()
+    X, y = data(n=2000)
+    source, labels = Source(X), Source(y)
+    done = threading.Event()
+
+    def ask():
+        while not done.is_set():
+            assert np.isfinite(model.engine.gradient(source, labels, None)[0])
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        model.fit(X, y, batch_size=64, epochs=5)
+    finally:
+        done.set()
+        thread.join()
+    expected = network()
+    expected.fit(X, y, batch_size=64, epochs=5)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), expected.get_weights(), strict=True))
+
+
+def test_evaluations_in_threads_do_not_mix_their_metrics():
+    model = network()
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", "auc"])
+    sets = [data(seed, 500) for seed in range(4)]
+    alone = [model.evaluate(*one) for one in sets]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            assert list(pool.map(lambda one: model.evaluate(*one), sets)) == alone
 
 
 def test_many_python_threads_train_their_own_models():
