@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from fastnn.weights import weight_names
+
 if TYPE_CHECKING:
     from fastnn.model import Sequential
 
@@ -33,16 +35,6 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], A
     except BaseException:
         os.unlink(temporary)
         raise
-
-
-def weight_names(model: Sequential) -> list[str]:
-    """A name for each array of ``get_weights``: the layer's, and its position there.
-
-    >>> from fastnn import Sequential, layers
-    >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]))
-    ['dense/0', 'dense/1']
-    """
-    return [f"{model.layers[op.layer].name}/{i}" for op in model.program.steps for i in range(len(op.shapes))]
 
 
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:

@@ -90,7 +90,7 @@ def fit_lbfgs(
         raise ValueError(f"tol must be a finite number of 0 or more, got {tol!r}")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function (iteration, loss), got {callback!r}")
-    with model._training():
+    with model._lock:
         _refuse(model)
         source, target = model.check_features(x, "X"), model.check_targets(y, "y")
         check_rows(source, "X", target, "y")

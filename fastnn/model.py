@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import backend, counter, files, training
+from fastnn import backend, counter, evaluation, files, training
 from fastnn.catalogue import resolve, unknown
 from fastnn.data import (
     Source,
@@ -29,12 +28,14 @@ from fastnn.errors import NotCompiledError
 from fastnn.hooks import Callback, CallbackList, History, check_callbacks
 from fastnn.layers import Dense, Input, Layer
 from fastnn.layers.base import _positive
+from fastnn.lock import TrainingLock
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.program import Program, lower
 from fastnn.progress import check_verbose
 from fastnn.summary import summary
+from fastnn.weights import checked_weights
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
@@ -85,8 +86,7 @@ class Sequential:
         self._rng = as_generator(rng)
         self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
         self._epochs = 0  # since the model was made: each one has an order of its own
-        self._lock = threading.Lock()
-        self._owner: tuple[int, int] | None = None  # process and thread that hold it
+        self._lock = TrainingLock()
         self._early: list[NDArray[Any]] = []  # weights that wait for a program
         self.layers: list[Layer] = []
         for layer in layers:
@@ -108,7 +108,7 @@ class Sequential:
         layer.output_shape(shape)  # refuses what does not fit, before anything changes
         if layer.name is not None and any(layer.name == other.name for other in self.layers):
             raise ValueError(f"two layers are named {layer.name!r}; names must differ")
-        with self._training():
+        with self._lock:
             old = self.get_weights() if self._has_weights() else self._early
             fresh = self._starting_weights(layer, shape)
             layers = [*self.layers, layer]
@@ -224,7 +224,7 @@ class Sequential:
             )
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)
-        with self._training():
+        with self._lock:
             self._make_program(self.layers, new_loss, new_optimizer, self.get_weights())
             _begin_anew(new_optimizer)
             self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, new_metrics
@@ -294,7 +294,7 @@ class Sequential:
         >>> sorted(history.history), history.epoch
         (['loss', 'val_loss'], [0, 1, 2])
         """
-        with self._training():
+        with self._lock:
             self._need_compiled("fit")
             run = training.Run(
                 self,
@@ -334,7 +334,7 @@ class Sequential:
         >>> len(history.epoch)
         5
         """
-        with self._training():
+        with self._lock:
             self._need_compiled("fit_best_of")
             k = _positive("fit_best_of", "k", k)
             if hasattr(x, "__next__"):
@@ -382,7 +382,7 @@ class Sequential:
             data = training.Data.check(self, x, y, sample_weight)
         names = ["loss", *(metric.name for metric in self.metrics)]
         called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
-        logs = training.evaluate(self, data, batch_size, steps, called)
+        logs = evaluation.evaluate(self, data, batch_size, steps, called)
         if verbose in (1, 2):
             print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
         results = list(logs.values())
@@ -414,7 +414,7 @@ class Sequential:
         if steps is not None and not batches:
             raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
         if callbacks is None and not batches:
-            return self._predict(x)
+            return self.predict_rows(x)
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
         parts: Iterable[Any] = [x]
         if batches:
@@ -424,20 +424,10 @@ class Sequential:
         elif called.predict_batchwise:
             rows = self.check_features(x, "X").array
             parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
-        called.call("on_predict_begin", {})
-        outputs = []
-        for i, part in enumerate(parts):
-            for callback in called.predict_batchwise:
-                callback.on_predict_batch_begin(i, {})
-            outputs.append(self._predict(part))
-            for callback in called.predict_batchwise:
-                callback.on_predict_batch_end(i, {"outputs": outputs[-1]})
-        if not outputs:
-            raise ValueError("there are no batches to predict; an iterator can be read only once")
-        called.call("on_predict_end", {})
-        return np.concatenate(outputs)
+        return evaluation.predict(self, parts, called)
 
-    def _predict(self, x: Any) -> NDArray[Any]:
+    def predict_rows(self, x: Any) -> NDArray[Any]:
+        """``predict`` for an array."""
         source = self.check_features(x, "X")
         work = self._program.flops * len(source)
         return self._engine.predict(source, 1 if work < 1e6 else backend.threads_for(work / 3))
@@ -552,28 +542,6 @@ class Sequential:
         """Whether all weights are finite numbers."""
         return bool(np.isfinite(self.arena[0]).all())
 
-    @contextmanager
-    def _training(self):  # type: ignore[no-untyped-def]
-        """One call at a time may train the model or change its layers."""
-        held, lock = self._held_elsewhere(), self._lock
-        if held or not lock.acquire(blocking=False):
-            where = "in another thread" if held else "by the call that called this callback"
-            raise RuntimeError(f"this model is being trained {where}; use a copy, made before (copy.deepcopy)")
-        self._owner = (os.getpid(), threading.get_ident())
-        try:
-            yield
-        finally:
-            self._owner = None
-            lock.release()
-
-    def _held_elsewhere(self) -> bool:
-        """Whether another thread trains the model. A fork copies the lock, but not the thread that would free it."""
-        process, thread = self._owner or (os.getpid(), threading.get_ident())
-        if process != os.getpid():
-            self._lock, self._owner = threading.Lock(), None
-            return False
-        return thread != threading.get_ident()
-
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:
             raise NotCompiledError(f"call model.compile(optimizer=..., loss=...) before {what}")
@@ -589,32 +557,7 @@ class Sequential:
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
-        expected = [(op, shape) for op in self.program.steps for shape in op.shapes]
-        if not hasattr(weights, "__len__") or isinstance(weights, (str, bytes, dict)):
-            raise TypeError(f"expected a list of arrays, as get_weights() returns it, got {weights!r}")
-        if len(weights) != len(expected):
-            raise ValueError(f"expected {len(expected)} arrays, as get_weights() returns them, got {len(weights)}")
-        arrays = []
-        for i, ((op, shape), values) in enumerate(zip(expected, weights, strict=True)):
-            name = f"weights[{i}] of layer {self.layers[op.layer].name!r}"
-            try:
-                array = np.asarray(values)
-            except ValueError as error:
-                raise ValueError(f"{name} cannot become an array of shape {shape}: {error}") from None
-            if array.shape != shape:
-                raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-            if array.dtype.kind not in "fiu":
-                raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-            arrays.append(array)
-        kinds = {array.dtype.newbyteorder("=") for array in arrays if array.dtype.kind == "f"}
-        if len(kinds) > 1:
-            raise TypeError(f"weights have different dtypes, {', '.join(sorted(map(str, kinds)))}; convert them to one")
-        for i, array in enumerate(arrays):
-            with np.errstate(over="ignore"):
-                finite = np.isfinite(array.astype(self.dtype)).all()
-            if not finite:
-                raise ValueError(f"weights[{i}] holds values that are not finite in {self.dtype}")
-        self.program.fill(self.arena[0], arrays)
+        self.program.fill(self.arena[0], checked_weights(self, weights))
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Writes all weights to a file in NumPy's .npz format, under the names of their layers.
@@ -648,10 +591,10 @@ class Sequential:
         return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._held_elsewhere():
+        if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
         state = self.__dict__.copy()
-        for key in ("_lock", "_owner", "_engine"):
+        for key in ("_lock", "_engine"):
             state.pop(key, None)
         if "_arena" in state:  # without its aligned base
             state["_arena"] = state["_arena"].copy()
@@ -661,7 +604,7 @@ class Sequential:
     def __setstate__(self, state: dict[str, Any]) -> None:
         iterations = state.pop("_iterations", 0)
         self.__dict__.update(state)
-        self._lock, self._owner = threading.Lock(), None
+        self._lock = TrainingLock()
         if "_program" in state:
             values = self._arena
             self._arena = self._program.new_arena()

@@ -269,7 +269,7 @@ class Tape:
 
 
 def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penalty: Array | None = None) -> Array:
-    """The network outside of training: no dropout, no noise, moving statistics. penalty: of each sample, is added to."""
+    """The network outside of training: no dropout, no noise, moving statistics. penalty: of the samples, added to."""
     with np.errstate(over="ignore", invalid="ignore"):
         for op, arrays in zip(steps, weights, strict=False):
             if op.kind == Kind.DENSE:

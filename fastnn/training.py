@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,18 +13,14 @@ from fastnn import backend
 from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
 from fastnn.data import are_batches
 from fastnn.errors import DivergenceError
-from fastnn.feeds import BatchFeed, Data, Feed, RowFeed, pieces
+from fastnn.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, evaluate
+from fastnn.feeds import BatchFeed, Data, Feed, RowFeed
 from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
 from fastnn.layers.base import _positive
-from fastnn.metrics import Metric
 from fastnn.progress import progress
 
 if TYPE_CHECKING:
     from fastnn.model import Sequential
-
-SLICE = 0.05  # seconds in the engine between two looks at the keyboard
-FIRST_GUESS = 1e10  # operations per second, until the first slice is measured
-RECORDED = 1 << 22  # most outputs kept for the metrics between two updates of them
 
 
 class Run:
@@ -219,7 +214,7 @@ class _Epoch:
     def __init__(self, model: Sequential, callbacks: CallbackList, epoch: int, safe: Snapshot) -> None:
         self.model, self.callbacks, self.epoch, self.safe = model, callbacks, epoch, safe
         self.start = Snapshot(model, epoch)
-        self.recorded = _Recorder(model) if model.metrics else None
+        self.recorded = Recorder(model) if model.metrics else None
         self.losses: list[NDArray[np.float64]] = []  # of the steps of each call, times their samples
         self.done = self.seen = 0  # steps, samples
         self.sum = 0.0  # of losses, to show
@@ -293,78 +288,6 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], team: ba
         elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, team.size())
         team.report(elapsed / count)
         count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
-
-
-def evaluate(
-    model: Sequential,
-    data: Data | BatchFeed,
-    batch_size: int,
-    steps: int | None = None,
-    callbacks: CallbackList | None = None,
-) -> Logs:
-    """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches."""
-    if callbacks is not None:
-        callbacks.call("on_test_begin", {})
-    recorded = _Recorder(model) if model.metrics else None
-    flops, outputs_each = model.program.flops, model.program.outputs
-    size = max(batch_size, min(RECORDED // outputs_each, int(SLICE * FIRST_GUESS / flops)))
-    listeners = callbacks.test_batchwise if callbacks is not None else []
-    if listeners:
-        size = batch_size
-    parts: Iterable[tuple[Data, int, int]]
-    if isinstance(data, BatchFeed):
-        data.restart()
-        parts = ((batch, 0, len(batch)) for batch in data.batches(0))
-    else:
-        if data.rows is not None:  # copied piece by piece
-            size = max(batch_size, min(size, RECORDED // data.x.columns))
-        parts = pieces(data, size, None if steps is None else steps * batch_size)
-    penalty = model.program.weight_penalty([model.program.read(model.arena[0], op) for op in model.program.steps])
-    total, n = 0.0, 0
-    for i, (part, first, last) in enumerate(parts):
-        for callback in listeners:
-            callback.on_test_batch_begin(i, {})
-        losses = np.empty(last - first)
-        outputs = recorded.buffer(last - first) if recorded else None
-        threads = backend.threads_for(flops / 3 * (last - first))
-        model.engine.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs, threads)
-        total += float(losses.sum())
-        n += last - first
-        if recorded:
-            recorded.update(part.y.array[first:last])
-        for callback in listeners:
-            callback.on_test_batch_end(i, {"loss": total / n + penalty})
-    logs = {"loss": total / n + penalty} | (recorded.results() if recorded else {})
-    if callbacks is not None:
-        callbacks.call("on_test_end", dict(logs))
-    return logs
-
-
-class _Recorder:
-    """Hands the outputs of each piece to the metrics, which are exact over the whole epoch."""
-
-    def __init__(self, model: Sequential) -> None:
-        # Copies: an evaluation in a callback or in another thread shall not disturb the epoch.
-        self.metrics: list[Metric] = copy.deepcopy(model.metrics)
-        self.classes = model.engine.classes
-        self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
-        for metric in self.metrics:
-            metric.reset()
-
-    def buffer(self, rows: int) -> NDArray[Any]:
-        if len(self.outputs) < rows:
-            self.outputs = np.empty((rows, self.outputs.shape[1]), dtype=self.outputs.dtype)
-        self.rows = rows
-        return self.outputs[:rows]
-
-    def update(self, y: NDArray[Any]) -> None:
-        outputs = self.outputs[: self.rows]
-        classes = self.classes(outputs)
-        for metric in self.metrics:
-            metric.update(y, outputs, classes)
-
-    def results(self) -> Logs:
-        return {metric.name: metric.result() for metric in self.metrics}
 
 
 def _optional(name: str, value: Any) -> int | None:

@@ -319,7 +319,7 @@ try:
 except KeyboardInterrupt:
     pass
 held = fastnn.training.Run(model, X, y, validation_split=0.2).validation
-print(fastnn.training.evaluate(model, held, 32)["loss"], min(model.history.history["val_loss"]))
+print(fastnn.evaluation.evaluate(model, held, 32)["loss"], min(model.history.history["val_loss"]))
 """
 
 

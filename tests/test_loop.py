@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import DivergenceError, counter, optimizers, training
+from fastnn import DivergenceError, counter, evaluation, optimizers, training
 from fastnn.augmentation import ImageAugmentation
 from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.data import split_rows
@@ -101,7 +101,7 @@ def test_a_split_is_stratified_and_shares_the_arrays(loss, engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_split_is_as_good_as_two_arrays(engine, monkeypatch):
-    monkeypatch.setattr(training, "RECORDED", 30)  # several pieces
+    monkeypatch.setattr(evaluation, "RECORDED", 30)  # several pieces
     weights = RNG.random(60)
     model = classifier(engine=engine, metrics=["accuracy"])
     run = training.Run(model, X, LABELS, validation_split=0.3, sample_weight=weights)
@@ -484,7 +484,7 @@ def test_early_stopping_within_best_of():
     stop = EarlyStopping(patience=2)
     history = model.fit_best_of(2, X, Y, epochs=30, validation_split=0.3, callbacks=[stop])
     held = training.Run(model, X, Y, validation_split=0.3).validation
-    score = training.evaluate(model, held, 32)["loss"]
+    score = evaluation.evaluate(model, held, 32)["loss"]
     assert score == pytest.approx(min(history.history["val_loss"]), rel=1e-12)
 
 

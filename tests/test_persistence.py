@@ -121,9 +121,9 @@ def test_settings_survive(how, capsys):
 def test_a_copy_can_be_trained_beside_the_original():
     """Locks are not shared: a copy made during training is free."""
     model = network()
-    with model._training(), pytest.raises(RuntimeError, match="by the call that called this callback"):
+    with model._lock, pytest.raises(RuntimeError, match="by the call that called this callback"):
         model.fit(X, Y)
-    with model._training():
+    with model._lock:
         assert len(copy.deepcopy(model).fit(X, Y).epoch) == 1
 
 
@@ -137,7 +137,7 @@ def test_no_other_thread_copies_a_model_in_training():
                 call()
             errors.append(error)
 
-    with model._training():
+    with model._lock:
         thread = threading.Thread(target=attempt)
         thread.start()
         thread.join()
@@ -157,7 +157,7 @@ def test_a_plain_copy_shares_nothing():
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_model_forked_while_it_trains_may_train_in_the_child():
     model = network()
-    with model._training():
+    with model._lock:
         child = os.fork()
         if child == 0:
             status = 1
