@@ -4,6 +4,7 @@
 #define FASTNN_PHILOX_H
 
 #include <stdint.h>
+#include <string.h>
 
 static inline __attribute__((always_inline)) void philox(uint64_t seed, uint64_t stream, uint64_t block,
                                                          uint32_t out[4]) {
@@ -20,23 +21,30 @@ static inline __attribute__((always_inline)) void philox(uint64_t seed, uint64_t
 }
 
 #define PHILOX_WORDS 64
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define PAIR(a, b) ((a) << 32 | (b))
+#else
+#define PAIR(a, b) ((a) | (b) << 32)
+#endif
 
-/* 32-bit words in 64-bit lanes, so that products fit; the x86 instruction for just that, where 64-bit products are slow. */
-#if defined(__AVX512DQ__)
+/* 32-bit words in 64-bit lanes, so that products fit; the x86 instruction for just that, since 64-bit products are slow. */
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+#if defined(__AVX512F__)
 #define LANES64 8
-#define MULTIPLY(a, b) ((a) * (b))
+#define MULTIPLY(a, b) ((u64)_mm512_mul_epu32((__m512i)(a), (__m512i)((u64){0} + (b))))
 #elif defined(__AVX2__)
 #define LANES64 4
-#define MULTIPLY(a, b) ((u64)__builtin_ia32_pmuludq256((i32)(a), (i32)((u64){0} + (b))))
+#define MULTIPLY(a, b) ((u64)_mm256_mul_epu32((__m256i)(a), (__m256i)((u64){0} + (b))))
 #elif defined(__SSE2__)
 #define LANES64 2
-#define MULTIPLY(a, b) ((u64)__builtin_ia32_pmuludq128((i32)(a), (i32)((u64){0} + (b))))
+#define MULTIPLY(a, b) ((u64)_mm_mul_epu32((__m128i)(a), (__m128i)((u64){0} + (b))))
 #else
 #define LANES64 2
 #define MULTIPLY(a, b) ((a) * (b))
 #endif
 typedef uint64_t u64 __attribute__((vector_size(8 * LANES64)));
-typedef int32_t i32 __attribute__((vector_size(8 * LANES64)));
 
 /* PHILOX_WORDS words for lines of `width` elements, beginning with line `row` of panel `panel`: element k of line r takes
  * word k % 4 of block (r, panel * width / 4 + k / 4). Sixteen blocks side by side, so that the loops become vector code. */
@@ -60,12 +68,14 @@ static inline void philox_lines(uint64_t seed, uint64_t stream, uint64_t row, ui
             c1[i] = p1 & low;
             c3[i] = p0 & low;
         }
-    for (int b = 0; b < BLOCKS; b++) {
-        out[4 * b] = (uint32_t)c0[b / LANES64][b % LANES64];
-        out[4 * b + 1] = (uint32_t)c1[b / LANES64][b % LANES64];
-        out[4 * b + 2] = (uint32_t)c2[b / LANES64][b % LANES64];
-        out[4 * b + 3] = (uint32_t)c3[b / LANES64][b % LANES64];
+    uint64_t low_pair[BLOCKS], high_pair[BLOCKS], pairs[2 * BLOCKS]; /* two words each, as they lie in memory */
+    for (int i = 0; i < PARTS; i++) {
+        const u64 first = PAIR(c0[i], c1[i]), second = PAIR(c2[i], c3[i]);
+        memcpy(low_pair + i * LANES64, &first, sizeof first);
+        memcpy(high_pair + i * LANES64, &second, sizeof second);
     }
+    for (int b = 0; b < BLOCKS; b++) pairs[2 * b] = low_pair[b], pairs[2 * b + 1] = high_pair[b];
+    memcpy(out, pairs, sizeof pairs);
 }
 
 #endif

@@ -18,33 +18,38 @@ cdef void random_forward(Network* net, Workspace* work, Py_ssize_t i, Share s, u
     """Dropout: a kept with probability 1 - rate and divided by it, else 0. Noise: a + deviation * normal."""
     cdef Operation* op = &net.operations[i]
     cdef uint64_t stream = random_stream(i, iteration)
-    cdef uint32_t[64] words
-    cdef const uint32_t* word
-    cdef real[64] normal
+    cdef uint32_t[64] words  # of some lines at once
     cdef uint32_t limit = <uint32_t>(op.parameters[0] * 4294967296.0) if op.kind == DROPOUT else 0
     cdef real factor = <real>(1 / (1 - op.parameters[0])) if op.kind == DROPOUT else <real>op.parameters[0]
-    cdef const real* x
-    cdef real* y
-    cdef real* mask
-    cdef Py_ssize_t r, k, at
+    cdef Py_ssize_t r, lines, at
     while next_piece(&s):
-        for r in range(s.first, s.last):
-            if (r - s.first) % (PHILOX_WORDS // WIDTH) == 0:
-                philox_lines(seed, stream, r, s.panel, <int>WIDTH, words)
-            word = words + (r - s.first) % (PHILOX_WORDS // WIDTH) * WIDTH
+        r = s.first
+        while r < s.last:
+            philox_lines(seed, stream, r, s.panel, <int>WIDTH, words)
+            lines = least(PHILOX_WORDS // WIDTH, s.last - r)
             at = s.panel * work.stride + r * WIDTH
-            x = work.a[i] + at
-            y = work.a[i + 1] + at
             if op.kind == DROPOUT:
-                mask = work.kept[i] + at
-                for k in range(WIDTH):
-                    mask[k] = factor if word[k] >= limit else 0
-                for k in range(WIDTH):
-                    y[k] = x[k] * mask[k]
+                drop(lines * WIDTH, work.a[i] + at, work.kept[i] + at, work.a[i + 1] + at, words, limit, factor)
             else:
-                real_normals(word, normal)
-                for k in range(WIDTH):
-                    y[k] = x[k] + factor * normal[k]
+                add_noise(lines, work.a[i] + at, work.a[i + 1] + at, words, factor)
+            r += lines
+
+
+cdef inline void drop(Py_ssize_t n, reals_in x, reals_out mask, reals_out y, const uint32_t* words, uint32_t limit,
+                      real factor) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        mask[k] = factor if words[k] >= limit else 0
+        y[k] = x[k] * mask[k]
+
+
+cdef inline void add_noise(Py_ssize_t lines, reals_in x, reals_out y, const uint32_t* words, real deviation) noexcept nogil:
+    cdef real[64] normal
+    cdef Py_ssize_t r, k
+    for r in range(lines):
+        real_normals(words + r * WIDTH, normal)
+        for k in range(WIDTH):
+            y[r * WIDTH + k] = x[r * WIDTH + k] + deviation * normal[k]
 
 
 cdef void random_backward(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:

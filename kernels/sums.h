@@ -17,6 +17,15 @@ static void bias_gradient(const real *D, ptrdiff_t rows, real *G) {
     UNROLL for (int l = 0; l < LINE; l++) store(G + l * LANES, (c[0][l] + c[1][l]) + (c[2][l] + c[3][l]));
 }
 
+/* The sum of a line, by halves: sixteen additions one after another would wait for each other. */
+INLINE double line_sum(const real *line) {
+    double sum[WIDTH];
+    UNROLL for (int k = 0; k < WIDTH; k++) sum[k] = (double)line[k];
+    UNROLL for (int half = WIDTH / 2; half > 0; half /= 2)
+        UNROLL for (int k = 0; k < half; k++) sum[k] += sum[k + half];
+    return sum[0];
+}
+
 /* g += 2 l2 w over n reals, a multiple of WIDTH; returns the sum of w^2. */
 static double penalize_squares(ptrdiff_t n, const real *restrict w, real *restrict g, real l2) {
     vec c[LINE], twice = splat(2 * l2);
@@ -27,10 +36,9 @@ static double penalize_squares(ptrdiff_t n, const real *restrict w, real *restri
             store(g + l * LANES, load(g + l * LANES) + twice * x);
             c[l] += x * x;
         }
-    double sum = 0;
-    UNROLL for (int l = 0; l < LINE; l++)
-        UNROLL for (int k = 0; k < LANES; k++) sum += (double)c[l][k];
-    return sum;
+    real line[WIDTH];
+    UNROLL for (int l = 0; l < LINE; l++) store(line + l * LANES, c[l]);
+    return line_sum(line);
 }
 
 /* Sum of x^2 over n reals, n a multiple of WIDTH, in lanes that do not depend on the vector length. */
@@ -38,9 +46,7 @@ static double sum_of_squares(ptrdiff_t n, const real *x) {
     real c[WIDTH] = {0};
     for (; n > 0; n -= WIDTH, x += WIDTH)
         for (int k = 0; k < WIDTH; k++) c[k] += x[k] * x[k];
-    double sum = 0;
-    for (int k = 0; k < WIDTH; k++) sum += (double)c[k];
-    return sum;
+    return line_sum(c);
 }
 
 #endif
