@@ -163,17 +163,20 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
 
 
 class History(Callback):
-    """What ``fit`` returns: ``history`` maps each name to its values by epoch, ``epoch`` lists the epochs."""
+    """What ``fit`` returns. It keeps no model, so it stays small and pickles.
+
+    history: name -> values, one for each epoch that had one; epoch: the finished epochs, counted from 0; epochs_of:
+    name -> the epochs of its values, which are fewer with ``validation_freq``; params: see ``Callback``.
+    """
 
     def __init__(self) -> None:
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self.epochs_of: dict[str, list[int]] = {}
+        self.params = {}
 
     def set_model(self, model: Sequential) -> None:
         """Keeps no model: a history is small."""
-
-    def set_params(self, params: dict[str, Any]) -> None:
-        """Keeps none."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.append(epoch, logs or {})
@@ -182,6 +185,7 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+            self.epochs_of.setdefault(name, []).append(epoch)
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name}: {values[-1]:.4f}" for name, values in self.history.items())

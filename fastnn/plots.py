@@ -36,9 +36,10 @@ SIZE = (5.0, 3.8)  # of one Axes, in inches
 
 
 def history(history: Any, metric: str = "loss", ax: Axes | None = None) -> Axes:
-    """One metric by epoch, in training and, where there is one, in validation.
+    """One metric by epoch, counted from 1, in training and, where there is one, in validation.
 
-    history: what ``fit`` returns, or its dictionary. metric: "loss", or the name of one of the model's metrics.
+    history: what ``fit`` returns, or its dictionary, whose values are taken for those of epochs 1, 2, 3, ... metric:
+    "loss", or the name of one of the model's metrics.
 
     >>> ax = history({"loss": [0.9, 0.5, 0.4], "val_loss": [0.8, 0.6, 0.6]})
     >>> [line.get_label() for line in ax.lines]
@@ -49,13 +50,17 @@ def history(history: Any, metric: str = "loss", ax: Axes | None = None) -> Axes:
         raise TypeError(f"expected what fit() returns, or its dictionary, got {history!r}")
     if metric not in logs:
         raise ValueError(f"the history has no {metric!r}; it has {', '.join(map(repr, logs)) or 'nothing'}")
+    counts = {name: len(logs[name]) for name in (metric, f"val_{metric}") if name in logs}
+    epochs = getattr(history, "epochs_of", None)
+    if epochs is None:
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"a dictionary with {counts} values does not say of which epochs; pass what fit() returns")
+        epochs = {name: range(count) for name, count in counts.items()}
     ax = _axes(ax)
-    for name, label, colour, style in (
-        (metric, "training", BLUE, "-"),
-        (f"val_{metric}", "validation", VERMILION, "--"),
-    ):
-        if name in logs:
-            ax.plot(np.arange(1, len(logs[name]) + 1), logs[name], style, color=colour, label=label, linewidth=2)
+    looks = (("training", BLUE, "-"), ("validation", VERMILION, "--"))
+    for (name, count), (label, colour, style) in zip(counts.items(), looks, strict=False):
+        dot = "o" if count == 1 else None  # one value makes no line
+        ax.plot(np.add(epochs[name], 1), logs[name], style, marker=dot, color=colour, label=label, linewidth=2)
     _whole_numbers(ax.xaxis)
     return _finish(ax, "epoch", metric.replace("_", " "))
 

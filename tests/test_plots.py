@@ -1,5 +1,6 @@
 """Every picture draws without a screen, has labels, and leaves matplotlib's global state as it found it."""
 
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -124,6 +125,34 @@ def test_history_shows_training_and_validation():
     assert lines[1].get_xdata().tolist() == [1, 2, 3] and list(lines[1].get_ydata()) == HISTORY.history["val_loss"]
 
 
+@pytest.mark.parametrize(
+    ("options", "training", "validation"),
+    [
+        ({"validation_freq": 2}, [1, 2, 3, 4, 5], [2, 4]),
+        ({"validation_freq": [5]}, [1, 2, 3, 4, 5], [5]),
+        ({"initial_epoch": 2}, [3, 4, 5], [3, 4, 5]),
+        ({"initial_epoch": 1, "validation_freq": 3}, [2, 3, 4, 5], [3]),
+    ],
+)
+def test_history_shows_the_epochs_that_had_the_values(options, training, validation):
+    past = network().fit(X, Y, epochs=5, validation_data=(X, Y), verbose=0, **options)
+    epochs = {"loss": training, "accuracy": training, "val_loss": validation, "val_accuracy": validation}
+    assert {name: [epoch + 1 for epoch in of] for name, of in past.epochs_of.items()} == epochs
+    assert {name: len(values) for name, values in past.history.items()} == {name: len(epochs[name]) for name in epochs}
+    for metric in ("loss", "accuracy"):
+        lines = plots.history(past, metric).lines
+        assert [line.get_xdata().tolist() for line in lines] == [training, validation]
+        assert all(len(line.get_xdata()) > 1 or line.get_marker() == "o" for line in lines)
+
+
+def test_history_knows_the_parameters_of_its_fit():
+    assert fastnn.History().params == {}
+    past = network().fit(X, Y, epochs=2, batch_size=10, verbose=0)
+    assert past.params["epochs"] == 2 and past.params["steps"] == 6 and "loss" in past.params["metrics"]
+    again = pickle.loads(pickle.dumps(past))
+    assert (again.params, again.epochs_of) == (past.params, past.epochs_of) and not hasattr(again, "model")
+
+
 def test_derivatives_are_those_of_the_curves():
     for left, right in (plots.activations(name) for name in ("sigmoid", "gelu", "softplus", "elu")):
         z, a = left.lines[0].get_data()
@@ -184,6 +213,7 @@ def test_learning_scores():
     [
         (lambda: plots.history(3), TypeError, "expected what fit"),
         (lambda: plots.history(HISTORY, "acc"), ValueError, "no 'acc'; it has 'loss'"),
+        (lambda: plots.history({"loss": [2, 1], "val_loss": [1]}), ValueError, "'val_loss': 1.*pass what fit"),
         (lambda: plots.history(HISTORY, ax=3), TypeError, "ax must be an Axes"),
         (lambda: plots.learning_curve([1, 2], [1], [1]), ValueError, r"shape \(1,\), expected \(2,\)"),
         (lambda: plots.learning_scores(MODEL, X, Y, X, Y, [5]), TypeError, "build must be a function"),
