@@ -199,7 +199,9 @@ def decision_boundary(
     """What a model answers in the plane, with the points (X, y), and the line between the classes.
 
     model: anything with ``predict``, or a function, from (rows, 2) to (rows,) or (rows, outputs). One output: its value
-    as a shade, and the line where it crosses ``threshold``. Several outputs: the class of the largest one. y: labels.
+    as a shade, and the line where it crosses ``threshold``. Several outputs: the class of the largest one.
+    y: labels. Whole numbers below the number of classes have the colours of these classes, whichever of them occur;
+    other labels are taken for the classes in sorted order.
 
     >>> X, y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1])
     >>> decision_boundary(lambda points: points.mean(axis=1), X, y, resolution=20).get_xlabel()
@@ -222,7 +224,8 @@ def decision_boundary(
     else:
         colours = _areas(ax, sides, values.argmax(axis=2), values.shape[2])
     few = len(points) <= 300
-    for i, kind in enumerate(np.unique(labels)):
+    kinds = np.unique(labels)
+    for kind, i in zip(kinds, _class_numbers(kinds, max(2, values.shape[2])), strict=True):
         ax.scatter(
             points[labels == kind, 0],
             points[labels == kind, 1],
@@ -236,6 +239,13 @@ def decision_boundary(
     ax.set_xlim(sides[0][0], sides[0][-1])
     ax.set_ylim(sides[1][0], sides[1][-1])
     return _finish(ax, "x₁", "x₂", grid=False)
+
+
+def _class_numbers(kinds: NDArray[Any], count: int) -> list[int]:
+    """The class of each kind of label: the label itself, or else its rank."""
+    if kinds.dtype.kind in "biuf" and ((kinds >= 0) & (kinds < count) & (kinds == np.floor(kinds))).all():
+        return [int(kind) for kind in kinds]
+    return list(range(len(kinds)))
 
 
 def _shade(ax: Axes, sides: Sides, surface: NDArray[Any], threshold: float) -> list[str]:

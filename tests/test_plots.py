@@ -165,6 +165,34 @@ def test_boundary_lies_where_the_output_crosses_the_threshold():
     np.testing.assert_allclose(lines.get_paths()[0].vertices[:, 0], 0.25, atol=1e-6)
 
 
+def points_drawn(ax):
+    """Colour and marker of the points of each label."""
+    from matplotlib.colors import to_hex
+
+    drawn = [item for item in ax.collections if type(item).__name__ == "PathCollection"]
+    return {item.get_label(): (to_hex(item.get_facecolor()[0]), item.get_paths()[0].vertices.shape) for item in drawn}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float64", "uint8"])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_points_have_the_colour_and_marker_of_their_class_when_others_are_missing(outputs, dtype):
+    everything = np.arange(60) % max(2, outputs)
+    model = MODEL if outputs == 1 else CLASSIFIER
+    all_kinds = points_drawn(plots.decision_boundary(model, X, everything.astype(dtype), resolution=20))
+    assert len(set(all_kinds.values())) == max(2, outputs)
+    for missing in range(max(2, outputs)):
+        rows = everything != missing
+        ax = plots.decision_boundary(model, X[rows], everything[rows].astype(dtype), resolution=20)
+        assert points_drawn(ax).items() < all_kinds.items()
+
+
+def test_other_labels_are_the_classes_in_sorted_order():
+    expected = list(points_drawn(plots.decision_boundary(MODEL, X, Y, resolution=20)).values())
+    for kinds in ([-1, 1], [1, 2], ["ham", "spam"], [False, True], [0.25, 0.75]):
+        ax = plots.decision_boundary(MODEL, X, np.array(kinds)[Y.astype(int)], resolution=20)
+        assert points_drawn(ax) == {f"class {kind}": looks for kind, looks in zip(kinds, expected, strict=True)}
+
+
 def test_confusion_matrix_has_its_counts():
     assert [text.get_text() for text in plots.confusion_matrix([[5, 1], [0, 7]]).texts] == ["5", "1", "0", "7"]
 
