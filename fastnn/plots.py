@@ -193,15 +193,17 @@ def decision_boundary(
     X: ArrayLike,
     y: ArrayLike,
     ax: Axes | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
     resolution: int = 200,
 ) -> Axes:
     """What a model answers in the plane, with the points (X, y), and the line between the classes.
 
     model: anything with ``predict``, or a function, from (rows, 2) to (rows,) or (rows, outputs). One output: its value
-    as a shade, and the line where it crosses ``threshold``. Several outputs: the class of the largest one.
-    y: labels. Whole numbers below the number of classes have the colours of these classes, whichever of them occur;
-    other labels are taken for the classes in sorted order.
+    as a shade, and the line where it crosses ``threshold``, 0.5 by default. Several outputs: the class of the largest
+    one. A model with ``decision_function`` and ``classes_``, such as a ``Perceptron`` or those of scikit-learn: the
+    side on which the function of the former lies, with threshold 0, or the class of the largest one.
+    y: labels. Those of a model with ``classes_`` are looked up there. Else whole numbers below the number of classes
+    have the colours of these classes, whichever of them occur; other labels are the classes in sorted order.
 
     >>> X, y = np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1])
     >>> decision_boundary(lambda points: points.mean(axis=1), X, y, resolution=20).get_xlabel()
@@ -212,20 +214,28 @@ def decision_boundary(
         raise ValueError(f"X must have shape (rows, 2) to be drawn in the plane, got {points.shape}")
     if len(labels) != len(points):
         raise ValueError(f"X has {len(points)} rows but y has {len(labels)} labels")
-    predict = getattr(model, "predict", model)
+    kinds = np.unique(labels)
+    scores = hasattr(model, "decision_function") and hasattr(model, "classes_")
+    if scores and not np.isin(kinds, model.classes_).all():
+        raise ValueError(
+            f"y has labels {kinds[:9].tolist()}, but the model knows {np.asarray(model.classes_).tolist()}"
+        )
+    predict = model.decision_function if scores else getattr(model, "predict", model)
     if not callable(predict):
         raise TypeError(f"model must have a method predict or be a function, got {model!r}")
+    if threshold is None:
+        threshold = 0.0 if scores else 0.5
     ax = _axes(ax)
     sides = _sides(points, margin=0.12, resolution=resolution)
     grid = np.stack(np.meshgrid(*sides), axis=-1).reshape(-1, 2).astype(np.float32)
     values = np.asarray(predict(grid), dtype=np.float64).reshape(resolution, resolution, -1)
     if values.shape[2] == 1:
-        colours = _shade(ax, sides, values[:, :, 0], threshold)
+        colours = _shade(ax, sides, values[:, :, 0], threshold, hard=scores)
     else:
         colours = _areas(ax, sides, values.argmax(axis=2), values.shape[2])
     few = len(points) <= 300
-    kinds = np.unique(labels)
-    for kind, i in zip(kinds, _class_numbers(kinds, max(2, values.shape[2])), strict=True):
+    numbers = np.searchsorted(model.classes_, kinds) if scores else _class_numbers(kinds, max(2, values.shape[2]))
+    for kind, i in zip(kinds, numbers, strict=True):
         ax.scatter(
             points[labels == kind, 0],
             points[labels == kind, 1],
@@ -241,18 +251,19 @@ def decision_boundary(
     return _finish(ax, "x₁", "x₂", grid=False)
 
 
-def _class_numbers(kinds: NDArray[Any], count: int) -> list[int]:
+def _class_numbers(kinds: NDArray[Any], count: int) -> NDArray[np.intp]:
     """The class of each kind of label: the label itself, or else its rank."""
     if kinds.dtype.kind in "biuf" and ((kinds >= 0) & (kinds < count) & (kinds == np.floor(kinds))).all():
-        return [int(kind) for kind in kinds]
-    return list(range(len(kinds)))
+        return kinds.astype(np.intp)
+    return np.arange(len(kinds))
 
 
-def _shade(ax: Axes, sides: Sides, surface: NDArray[Any], threshold: float) -> list[str]:
-    """One output as a shade, with the line at the threshold; returns the colours of the two classes."""
+def _shade(ax: Axes, sides: Sides, surface: NDArray[Any], threshold: float, hard: bool) -> list[str]:
+    """One output as a shade, or hard sides, with the line at the threshold; returns the colours of the two classes."""
     reach = max(threshold, 1 - threshold, 0.5)
     limits: dict[str, Any] = {"vmin": threshold - reach, "vmax": threshold + reach}
-    ax.imshow(surface, cmap=_diverging(), extent=_extent(sides), origin="lower", aspect="auto", alpha=0.55, **limits)
+    shown = np.where(surface >= threshold, limits["vmax"], limits["vmin"]) if hard else surface
+    ax.imshow(shown, cmap=_diverging(), extent=_extent(sides), origin="lower", aspect="auto", alpha=0.55, **limits)
     if surface.min() < threshold < surface.max():
         ax.contour(*sides, surface, levels=[threshold], colors=BLACK, linewidths=1.5)
     return [ORANGE, BLUE, *COLOURS[2:]]

@@ -193,6 +193,35 @@ def test_other_labels_are_the_classes_in_sorted_order():
         assert points_drawn(ax) == {f"class {kind}": looks for kind, looks in zip(kinds, expected, strict=True)}
 
 
+LINE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [3.0, 2.0], [2.0, 3.0]])
+
+
+@pytest.mark.parametrize("kinds", [[0, 1], [1, 2], [-1, 1], ["ham", "spam"]])
+def test_boundary_of_a_perceptron_with_any_labels(kinds):
+    labels = np.array(kinds)[[0, 0, 0, 1, 1, 1]]
+    model = fastnn.Perceptron().fit(LINE, labels)
+    ax = plots.decision_boundary(model, LINE, labels)
+    (line,) = [item for item in ax.collections if type(item).__name__ == "QuadContourSet"]
+    np.testing.assert_allclose(model.decision_function(line.get_paths()[0].vertices), 0, atol=1e-5)
+    image = ax.images[0].get_array()
+    assert image.min() == image[0, 0] < image[-1, -1] == image.max()
+    both = points_drawn(ax)
+    colours = {f"class {kind}": colour for kind, colour in zip(kinds, (plots.ORANGE, plots.BLUE), strict=True)}
+    assert {kind: looks[0] for kind, looks in both.items()} == {kind: one.lower() for kind, one in colours.items()}
+    for rows in (slice(0, 3), slice(3, 6)):  # one class alone
+        assert points_drawn(plots.decision_boundary(model, LINE[rows], labels[rows])).items() < both.items()
+
+
+def test_boundary_of_scores_by_class():
+    model = SimpleNamespace(decision_function=lambda x: np.stack([x[:, 0], x[:, 1], -x.sum(axis=1)], axis=1))
+    model.classes_ = np.array(["a", "b", "c"])
+    ax = plots.decision_boundary(model, LINE[:2], ["c", "b"])
+    assert {kind: looks[0] for kind, looks in points_drawn(ax).items()} == {
+        "class b": plots.COLOURS[1].lower(),
+        "class c": plots.COLOURS[2].lower(),
+    }
+
+
 def test_confusion_matrix_has_its_counts():
     assert [text.get_text() for text in plots.confusion_matrix([[5, 1], [0, 7]]).texts] == ["5", "1", "0", "7"]
 
@@ -252,6 +281,11 @@ def test_learning_scores():
         (lambda: plots.perceptron_errors("many"), TypeError, "expected a fitted Perceptron"),
         (lambda: plots.decision_boundary(MODEL, np.ones((3, 4)), [0, 1, 0]), ValueError, r"\(rows, 2\).*\(3, 4\)"),
         (lambda: plots.decision_boundary(MODEL, X, Y[:5]), ValueError, "60 rows but y has 5"),
+        (
+            lambda: plots.decision_boundary(fastnn.Perceptron().fit(LINE, [1, 1, 1, 2, 2, 2]), LINE, np.arange(6) % 2),
+            ValueError,
+            r"y has labels \[0, 1\], but the model knows \[1, 2\]",
+        ),
         (lambda: plots.decision_boundary(3, X, Y), TypeError, "method predict"),
         (lambda: plots.confusion_matrix([1, 2]), ValueError, r"\(classes, classes\), got \(2,\)"),
         (lambda: plots.confusion_matrix(np.eye(2), ["a"]), ValueError, "2 classes but there are 1 labels"),
