@@ -2,6 +2,8 @@
 
 ``from fastnn import plots``. Every function draws into ``ax``, or into a new figure, and returns the Axes, or an array
 of them; none shows or saves anything. Colours are those of Okabe and Ito, which colour-blind readers can tell apart.
+Legends of more than six entries stand right of the Axes: give figures of your own ``layout="constrained"``, or save
+them with ``bbox_inches="tight"``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW)
 MARKERS = "osD^vP*X"
+LINES = COLOURS[:7]  # thin yellow cannot be seen on white
+STYLES = ("-", "--", "-.", ":")  # for print without colour; 4 and 7 share no factor, so 28 curves look different
 SIZE = (5.0, 3.8)  # of one Axes, in inches
+LEGEND = 1.5  # width of one beside the Axes
 
 
 # -- training ----------------------------------------------------------------------------------------------------------
@@ -159,11 +164,11 @@ def schedule(schedules: Any, steps: int, ax: Axes | None = None) -> Axes:
     for name, rate in named.items():
         if not callable(rate) and not isinstance(rate, (int, float)):
             raise TypeError(f"a schedule is a number or a callable step -> rate, got {rate!r} for {name!r}")
-    ax = _axes(ax)
+    ax = _axes(ax, size=(SIZE[0] + LEGEND * _outside(len(named)), SIZE[1]))
     every = np.arange(steps)
     for i, (name, rate) in enumerate(named.items()):
         values = [float(rate(int(step))) if callable(rate) else float(rate) for step in every]
-        ax.plot(every, values, color=COLOURS[i % 8], linestyle=_style(i), label=name, linewidth=2)
+        ax.plot(every, values, label=name, **_look(i))
     ax.set_ylim(bottom=0)
     return _finish(ax, "step", "learning rate")
 
@@ -328,21 +333,27 @@ def activations(names: Any, ax: Any = None, low: float = -4.0, high: float = 4.0
     for activation in found:
         if activation.blockwise:
             raise ValueError(f"{activation.name} works on rows, not on numbers, and has no curve to draw")
-    left, right = pair = _row(ax, 2)
+    beside = _outside(len(found))
+    left, right = pair = _row(ax, 2, size=(SIZE[0] + LEGEND / 2 * beside, SIZE[1]))
     z = np.linspace(low, high, 801)
-    for i, activation in enumerate(found):
-        a = activation.forward(z)
-        looks: dict[str, Any] = {
-            "color": COLOURS[i % 8],
-            "linestyle": _style(i),
-            "linewidth": 2,
-            "label": activation.name,
-        }
-        left.plot(z, a, **looks)
-        right.plot(z, activation.derivative(z if activation.keeps_input else a), **looks)
-    _finish(left, "input z", "output a")
+    outputs = [activation.forward(z) for activation in found]
+    slopes = [one.derivative(z if one.keeps_input else a) for one, a in zip(found, outputs, strict=True)]
+    for place, curves, reach in ((left, outputs, high), (right, slopes, 1.0)):
+        for i, (activation, curve) in enumerate(zip(found, curves, strict=True)):
+            place.plot(z, curve, label=activation.name, **_look(i))
+        _cut(place, curves, reach)
+    _finish(left, "input z", "output a", legend=not beside)  # one legend, beside both
     _finish(right, "input z", "derivative da/dz")
     return pair
+
+
+def _cut(ax: Axes, curves: list[NDArray[Any]], reach: float) -> None:
+    """Cuts off a curve that shoots up, as exponential does, and would press the others flat."""
+    *others, peak = sorted(float(curve.max()) for curve in curves)
+    top = max([reach, *others])
+    if others and peak > 3 * top:
+        low = min(float(curve.min()) for curve in curves)
+        ax.set_ylim(low - 0.05 * (top - low), top + 0.05 * (top - low))
 
 
 def optimizer_path(
@@ -378,7 +389,7 @@ def optimizer_path(
         ax.contour(*sides, surface, levels=steps, colors="0.7", linewidths=0.8)
     for i, (name, walk) in enumerate(walks.items()):
         places = (walk, [float(f(w)) for w in walk]) if walk.ndim == 1 else (walk[:, 0], walk[:, 1])
-        looks: dict[str, Any] = {"color": COLOURS[i % 8], "marker": MARKERS[i % 8], "markersize": 4, "linewidth": 1.2}
+        looks: dict[str, Any] = {"color": LINES[i % 7], "marker": MARKERS[i % 8], "markersize": 4, "linewidth": 1.2}
         ax.plot(*places, label=name, **looks)
         ax.plot(
             places[0][:1], places[1][:1], "o", color=BLACK, markersize=7, label="start" if i == len(walks) - 1 else ""
@@ -545,16 +556,24 @@ def _root(ax: Axes) -> Any:
     return ax.get_figure()
 
 
-def _finish(ax: Axes, x: str, y: str, grid: bool = True) -> Axes:
-    """Labels, a light grid, and a legend where something has a name."""
+def _finish(ax: Axes, x: str, y: str, grid: bool = True, legend: bool = True) -> Axes:
+    """Labels, a light grid, and a legend where something has a name: beside the Axes if it would cover much of them."""
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     if grid:
         ax.grid(True, color="0.88", linewidth=0.8)
         ax.set_axisbelow(True)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=9, framealpha=0.9)
+    count = len(ax.get_legend_handles_labels()[0])
+    if legend and count:
+        beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "borderaxespad": 0}
+        beside["ncols"] = -(-count // 18)
+        ax.legend(fontsize=9, framealpha=0.9, **(beside if _outside(count) else {}))
     return ax
+
+
+def _outside(count: int) -> bool:
+    """Whether a legend of so many entries stands beside the Axes."""
+    return count > 6
 
 
 def _whole_numbers(*axes: Any) -> None:
@@ -565,9 +584,9 @@ def _whole_numbers(*axes: Any) -> None:
         axis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _style(i: int) -> str:
-    """Line styles differ too, for print without colour."""
-    return ("-", "--", "-.", ":")[i % 4]
+def _look(i: int) -> dict[str, Any]:
+    """Colour and style of curve number i."""
+    return {"color": LINES[i % 7], "linestyle": STYLES[i % 4], "linewidth": 2}
 
 
 def _sides(points: NDArray[Any], margin: float, resolution: int) -> Sides:

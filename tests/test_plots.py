@@ -165,6 +165,65 @@ def test_boundary_lies_where_the_output_crosses_the_threshold():
     np.testing.assert_allclose(lines.get_paths()[0].vertices[:, 0], 0.25, atol=1e-6)
 
 
+ALL = [entry.name for entry in fastnn.activations.ENTRIES if not entry.blockwise]
+
+
+def looks_of(ax):
+    """Colour, style and marker of each curve with a name."""
+    return [
+        (line.get_color(), line.get_linestyle(), line.get_marker())
+        for line in ax.lines
+        if line.get_label()[0] != "_" and line.get_label() != "start"
+    ]
+
+
+def luminance(colour):
+    """Relative luminance, as WCAG defines it."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        lambda: plots.activations(ALL),
+        lambda: [plots.schedule({f"rate {i}": i for i in range(28)}, 10)],
+        lambda: [plots.optimizer_path({f"path {i}": np.eye(2) * i for i in range(28)}, lambda w: w @ w)],
+    ],
+    ids=["activations", "schedule", "optimizer_path"],
+)
+def test_many_curves_look_different_and_are_legible(axes):
+    for ax in axes():
+        looks = looks_of(ax)
+        assert len(looks) == len(set(looks)) >= 16
+        assert all(1.05 / (luminance(colour) + 0.05) > 2 for colour, *_ in looks)  # contrast with white
+
+
+@pytest.mark.parametrize("count", [1, 6, 7, 28])
+def test_a_long_legend_stands_beside_the_axes_and_within_the_figure(count):
+    ax = plots.schedule({f"a schedule {i}": i for i in range(count)}, 10)
+    ax.figure.canvas.draw()
+    legend, place = ax.get_legend().get_window_extent(), ax.get_window_extent()
+    assert (legend.x0 >= place.x1) == (count > 6)
+    assert legend.x1 <= ax.figure.bbox.x1 and legend.y0 >= 0 and place.width > 300
+
+
+def test_many_activations_share_one_legend():
+    left, right = plots.activations(ALL)
+    assert left.get_legend() is None and len(right.get_legend().get_texts()) == len(ALL)
+    left, right = plots.activations(ALL[:6])
+    assert len(left.get_legend().get_texts()) == len(right.get_legend().get_texts()) == 6
+
+
+def test_exponential_does_not_press_the_others_flat():
+    for ax, top in zip(plots.activations(ALL), (4.3, 1.8), strict=True):
+        low, high = ax.get_ylim()
+        others = [line.get_ydata() for line in ax.lines if line.get_label() != "exponential"]
+        assert min(values.min() for values in others) >= low
+        assert top <= high < 1.1 * top and max(values.max() for values in others) <= high
+    assert plots.activations("exponential")[0].get_ylim()[1] > np.exp(4)  # alone it is whole
+
+
 def points_drawn(ax):
     """Colour and marker of the points of each label."""
     from matplotlib.colors import to_hex
