@@ -303,7 +303,8 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[Any] | None = None, ax:
     names = [str(label) for label in (range(n) if labels is None else labels)]
     if len(names) != n:
         raise ValueError(f"the matrix has {n} classes but there are {len(names)} labels")
-    ax = _axes(ax, size=(max(4.0, 0.42 * n + 1), max(3.6, 0.42 * n + 0.6)))
+    long = 0.085 * max(map(len, names))  # inches, nearly
+    ax = _axes(ax, size=(max(4.0, 0.42 * n + 0.9 + long), max(3.6, 0.42 * n + 0.5 + long)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (truth, answer), count in np.ndenumerate(counts):
@@ -311,7 +312,9 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[Any] | None = None, ax:
             colour = "white" if shares[truth, answer] > 0.5 else "black"
             size = 9 if n > 4 else 12
             ax.text(answer, truth, f"{count:g}", ha="center", va="center", color=colour, fontsize=size)
-    ax.set_xticks(range(n), names)
+    crowded = long > 0.9 * ax.get_window_extent().width / _root(ax).dpi / n  # side by side they would overlap
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
+    ax.set_xticks(range(n), names, **slanted)
     ax.set_yticks(range(n), names)
     return _finish(ax, "answer of the model", "truth", grid=False)
 

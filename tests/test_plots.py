@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -283,6 +284,34 @@ def test_boundary_of_scores_by_class():
 
 def test_confusion_matrix_has_its_counts():
     assert [text.get_text() for text in plots.confusion_matrix([[5, 1], [0, 7]]).texts] == ["5", "1", "0", "7"]
+
+
+FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle-boot"]
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "rotation"),
+    [
+        (FASHION, False, 45),
+        (FASHION, True, 45),
+        (["malignant", "benign"], False, 0),
+        (["Iris setosa", "Iris versicolor", "Iris virginica"], False, 45),
+        (list("0123456789"), True, 0),
+    ],
+)
+def test_labels_of_a_confusion_matrix_do_not_overlap(names, given, rotation):
+    ax = plt.subplots(1, 2, figsize=(8, 4), layout="constrained")[1][0] if given else None
+    ax = plots.confusion_matrix(np.eye(len(names)), names, ax=ax)
+    ax.figure.canvas.draw()
+    labels = ax.get_xticklabels()
+    assert {label.get_rotation() for label in labels} == {rotation}
+    corners = [matplotlib.text.Text.get_window_extent(label) for label in labels]
+    if not rotation:
+        assert all(left.x1 < right.x0 for left, right in pairwise(corners))
+    assert all(box.x0 >= 0 and box.y0 >= 0 for box in corners)
+    for label, tick in zip(labels, ax.get_xticks(), strict=True):  # a label ends at its column
+        assert rotation == 0 or (label.get_horizontalalignment() == "right" and label.get_rotation_mode() == "anchor")
+        assert label.get_position()[0] == tick
 
 
 def test_dead_units_are_counted():
