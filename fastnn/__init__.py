@@ -9,7 +9,7 @@ from fastnn.errors import DivergenceError, NotCompiledError
 from fastnn.model import Sequential
 
 if TYPE_CHECKING:
-    from fastnn import lbfgs, schedules
+    from fastnn import augmentation, lbfgs, plots, schedules
     from fastnn.learning_rate import find_learning_rate
     from fastnn.minimization import minimize
     from fastnn.perceptron import Perceptron
@@ -23,6 +23,7 @@ __all__ = [
     "Perceptron",
     "Sequential",
     "activations",
+    "augmentation",
     "datasets",
     "find_learning_rate",
     "get_num_threads",
@@ -33,6 +34,7 @@ __all__ = [
     "metrics",
     "minimize",
     "optimizers",
+    "plots",
     "schedules",
     "set_num_threads",
     "show_config",
@@ -40,9 +42,11 @@ __all__ = [
 
 _LAZY = {  # name -> module: imported when first used
     "Perceptron": "perceptron",
+    "augmentation": "augmentation",
     "find_learning_rate": "learning_rate",
     "lbfgs": "lbfgs",
     "minimize": "minimization",
+    "plots": "plots",
     "schedules": "schedules",
 }
 

@@ -404,6 +404,17 @@ def test_importing_plots_loads_no_matplotlib():
     assert done.stdout.strip() == "False", done.stderr
 
 
+def test_modules_are_reached_through_the_package_alone():
+    code = (
+        "import sys, fastnn\n"
+        "names = ['augmentation', 'plots']\n"
+        "print([f'fastnn.{name}' in sys.modules for name in names], {*names} <= {*dir(fastnn)} & {*fastnn.__all__})\n"
+        "print(fastnn.plots.history.__name__, fastnn.augmentation.ImageAugmentation.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[False, False] True\nhistory ImageAugmentation\n", done.stderr
+
+
 def test_without_matplotlib_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['matplotlib'] = None; from fastnn import plots\n"
