@@ -6,11 +6,25 @@ import sys
 import time
 from typing import Any, TextIO
 
+# What stands for lines and corners where a stream has none.
+ASCII = str.maketrans("━─┃│" + "┏┳┓┡╇┩├┼┤└┴┘", "=-||" + 12 * "+")
+
+
+def writable(text: str, stream: TextIO) -> str:
+    """The text in characters that the stream can write: its lines in ASCII where needed, and ? for what is left."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"  # none: a stream in memory, which takes all
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding, "replace").decode(encoding)
+    return text
+
 
 class Progress:
     """A bar for each epoch in a terminal, a line for each epoch elsewhere.
 
-    total: samples (or batches) of an epoch, None where nobody knows.
+    total: samples (or batches) of an epoch, None where nobody knows. Seconds and rate are those of training alone,
+    without the validation after it.
     """
 
     WIDTH = 20
@@ -18,22 +32,23 @@ class Progress:
     def __init__(self, epochs: int, total: int | None, bar: bool, unit: str = "samples", stream: TextIO | None = None):
         self.epochs, self.total, self.bar, self.unit = epochs, total, bar, unit
         self.stream = stream or sys.stdout
-        self.began = self.drawn = 0.0
+        self.began = self.trained = self.drawn = 0.0
         self.seen = 0
+        self.open = False  # a bar stands on the line of the cursor
 
     def begin(self, epoch: int) -> None:
         self.title = f"Epoch {epoch + 1}/{self.epochs}"
-        self.began, self.drawn = time.perf_counter(), 0.0
+        self.began = self.trained = time.perf_counter()
+        self.drawn, self.seen = 0.0, 0
 
     def update(self, seen: int, loss: float) -> None:
         """After each piece of an epoch; draws at most ten times a second."""
         self.seen = seen
-        now = time.perf_counter()
+        self.trained = now = time.perf_counter()
         if not self.bar or now - self.drawn < 0.1:
             return
-        self.drawn = now
-        self.stream.write(f"\r{self._line(seen, now - self.began, loss):<79}")
-        self.stream.flush()
+        self.drawn, self.open = now, True
+        self._write(f"\r{self._line(seen, now - self.began, loss):<79}")
 
     def _line(self, seen: int, elapsed: float, loss: float) -> str:
         if self.total is None:
@@ -45,15 +60,22 @@ class Progress:
         return f"{self.title} {bar} {seen}/{self.total} {remaining:.0f}s left loss: {loss:.4f}"
 
     def end(self, logs: dict[str, float]) -> None:
-        elapsed = time.perf_counter() - self.began
+        elapsed = self.trained - self.began
         rate = self.seen / elapsed if elapsed > 0 else float("inf")
         values = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
         line = f"{self.title} {elapsed:.2f}s {rate:,.0f} {self.unit}/s - {values}"
-        self.stream.write(f"\r{line:<79}\n" if self.bar else f"{line}\n")
-        self.stream.flush()
+        self._write(f"\r{line:<79}\n" if self.bar else f"{line}\n")
+        self.open = False
 
     def close(self) -> None:
-        """After the last epoch."""
+        """After the last epoch; what follows an interrupted one begins on a new line."""
+        if self.open:
+            self._write("\n")
+            self.open = False
+
+    def _write(self, text: str) -> None:
+        self.stream.write(writable(text, self.stream))
+        self.stream.flush()
 
 
 class TqdmProgress:
@@ -86,6 +108,12 @@ def in_terminal() -> bool:
     return bool(getattr(sys.stdout, "isatty", lambda: False)())
 
 
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this: its output is no terminal, but shows bars."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
+
+
 def check_verbose(verbose: Any) -> None:
     """verbose: 0 silent; 1 a bar, or a line for each epoch outside a terminal; 2 a line for each epoch; "auto" a bar
     in a terminal, else silent."""
@@ -103,8 +131,8 @@ def progress(verbose: Any, epochs: int, total: int | None, unit: str = "samples"
 
 
 def best_progress(epochs: int, total: int | None, unit: str = "samples") -> Progress | TqdmProgress | None:
-    """A bar by tqdm where it is installed, else a plain one; None outside a terminal."""
-    if not in_terminal():
+    """A bar by tqdm where it is installed, else a plain one; None outside a terminal or notebook."""
+    if not (in_terminal() or in_notebook()):
         return None
     try:
         from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from fastnn.progress import writable
 
 if TYPE_CHECKING:
     from fastnn.model import Sequential
@@ -13,7 +16,7 @@ LEAST_WIDTHS = (33, 24, 15)  # as Keras has them
 
 
 def summary(model: Sequential) -> str:
-    """Layers with their output shapes and numbers of parameters, and the sums."""
+    """Layers with their output shapes and numbers of parameters, and the sums, in characters that stdout can write."""
     shapes = model.shapes()
     counts = [layer.count_params(before) for layer, before in zip(model.layers[1:], shapes, strict=False)]
     frozen = sum(layer.count_frozen(before) for layer, before in zip(model.layers[1:], shapes, strict=False))
@@ -25,7 +28,7 @@ def summary(model: Sequential) -> str:
     lines = [f'Model: "{model.name}"', *_table(rows)]
     for title, count in (("Total", total), ("Trainable", total - frozen), ("Non-trainable", frozen)):
         lines.append(f" {title} params: {count:,} ({_bytes(count * model.dtype.itemsize)})")
-    return "\n".join(lines)
+    return writable("\n".join(lines), sys.stdout)
 
 
 def _table(rows: list[tuple[str, str, str]]) -> list[str]:
