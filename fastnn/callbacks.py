@@ -385,7 +385,7 @@ class LambdaCallback(Callback):
 
 
 class ProgressBar(Callback):
-    """A bar for each epoch: by tqdm where it is installed, else a plain one, and nothing outside a terminal.
+    """A bar for each epoch: by tqdm where it is installed, else a plain one; nothing outside a terminal or notebook.
 
     >>> bar = ProgressBar()
     """

@@ -133,12 +133,12 @@ class CallbackList:
             getattr(callback, hook)(*arguments)
 
     def end(self, logs: Logs) -> None:
-        """Calls ``on_train_end`` of all that have begun, also of those after one that fails.
+        """Calls ``on_train_end`` of all that have begun, the last first, also of those after one that fails.
 
         An error of theirs is raised unless another one is on its way already, which is the cause.
         """
         cause, error = sys.exc_info()[1], None
-        for callback in self.begun:
+        for callback in reversed(self.begun):  # a display closes its line before others print
             try:
                 callback.on_train_end(logs)
             except BaseException as one:
