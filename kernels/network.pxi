@@ -182,9 +182,12 @@ cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) 
     if job.y == NULL:
         return
     job.y.blocks(job.y, job.y.data, job.order, start, first, last, work.targets)
-    for r in range(first, last):
-        work.weights[r] = 1 if job.sample_weight == NULL else \
-            job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
+    if job.sample_weight == NULL:
+        for r in range(first, last):
+            work.weights[r] = 1
+    else:
+        for r in range(first, last):
+            work.weights[r] = job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
 
 
 cdef void dense_forward(Job* job, Py_ssize_t i, Share s, int thread) noexcept nogil:
