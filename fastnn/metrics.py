@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.checks import number, whole
 from fastnn.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class BinaryAccuracy(Accuracy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_threshold(self.threshold)
+        number("threshold", self.threshold)
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)
@@ -183,8 +184,7 @@ class TopKCategoricalAccuracy(CategoricalAccuracy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.k, bool) or not hasattr(self.k, "__index__") or self.k < 1:
-            raise ValueError(f"k must be a whole number of 1 or more, got {self.k!r}")
+        whole("k", self.k, 1)
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         own = np.take_along_axis(outputs, _labels(y, outputs, self.name)[:, None], axis=1)
@@ -210,7 +210,7 @@ class _Counted(_Decided):
         if self.average not in AVERAGES:
             raise ValueError(f"average must be one of {', '.join(AVERAGES)}, got {self.average!r}")
         if self.threshold is not None:
-            _check_threshold(self.threshold)
+            number("threshold", self.threshold)
         super().__post_init__()
 
     def prepare(self, loss: Loss, outputs: int) -> None:
@@ -589,11 +589,6 @@ def _like(y: NDArray, outputs: NDArray, name: str) -> NDArray:
 def _check_several(name: str, outputs: int) -> None:
     if outputs < 2:
         raise ValueError(f"metric {name!r} needs an output for each class, got 1 output; use 'binary_accuracy'")
-
-
-def _check_threshold(value: float) -> None:
-    if not -np.inf < value < np.inf:
-        raise ValueError(f"threshold must be a finite number, got {value!r}")
 
 
 def _ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.catalogue import resolve
+from fastnn.checks import whole
 from fastnn.optimizers import Optimizer
 
 Array = NDArray[np.float64]
@@ -58,8 +59,7 @@ def minimize(
     ((11, 2), 25.0)
     """
     start = _start(f, gradient, x0)
-    if isinstance(steps, bool) or not hasattr(steps, "__index__") or steps < 0:
-        raise ValueError(f"steps must be a whole number of 0 or more, got {steps!r}")
+    steps = whole("steps", steps, 0)
     rule = resolve("optimizer", optimizer, Optimizer)
     shape, size = start.shape, start.size
 

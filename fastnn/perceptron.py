@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core import machine
+from fastnn.checks import number, whole
 from fastnn.data import as_generator, check_finite, check_rows, features, readable
 
 Array = NDArray[np.float64]
@@ -70,12 +71,9 @@ class Perceptron:
         fit_intercept: bool = True,
         history: bool = False,
     ) -> None:
-        if not 0 < learning_rate < np.inf:
-            raise ValueError(f"learning_rate must be greater than 0, got {learning_rate!r}")
-        if isinstance(epochs, bool) or not hasattr(epochs, "__index__") or epochs < 1:
-            raise ValueError(f"epochs must be a whole number of 1 or more, got {epochs!r}")
+        number("learning_rate", learning_rate, above=0)
         self.learning_rate = learning_rate
-        self.epochs = epochs
+        self.epochs = whole("epochs", epochs, 1)
         self.rng = rng
         self.shuffle = shuffle
         self.fit_intercept = fit_intercept

@@ -132,8 +132,8 @@ def test_compiled_refuses_what_does_not_fit():
 @pytest.mark.parametrize(
     "settings, x, y, message",
     [
-        ({"learning_rate": 0}, CORNERS, [0, 0, 0, 1], "learning_rate must be greater than 0, got 0"),
-        ({"epochs": 0}, CORNERS, [0, 0, 0, 1], "epochs must be a whole number of 1 or more"),
+        ({"learning_rate": 0}, CORNERS, [0, 0, 0, 1], "learning_rate must be a finite number greater than 0, got 0"),
+        ({"epochs": 0}, CORNERS, [0, 0, 0, 1], "epochs must be 1 or more, got 0"),
         ({}, CORNERS, [0, 0, 0, 0], r"y has 1 classes, \[0\]; a perceptron tells exactly 2 apart"),
         ({}, CORNERS, [0, 1, 2, 0], "y has 3 classes"),
         ({}, CORNERS, [0, 1], r"y has shape \(2,\), expected \(4,\)"),

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.checks import whole
+
 Shape = tuple[int, ...]
 
 
@@ -50,7 +52,7 @@ class Input(Layer):
 
     def __init__(self, shape: int | Shape, name: str | None = None) -> None:
         super().__init__(name)
-        self.shape: Shape = tuple(_positive("Input", "each size of shape", n) for n in _as_tuple(shape))
+        self.shape: Shape = tuple(whole("Input: each size of shape", n, 1) for n in _as_tuple(shape))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return self.shape
@@ -68,10 +70,5 @@ def _as_tuple(shape: Any) -> tuple[Any, ...]:
 
 
 def _positive(layer: str, what: str, value: Any) -> int:
-    """value as an int of 1 or more, or an error that names the layer."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{layer}: {what} must be a whole number, got {value!r}")
-    number: int = value.__index__()
-    if number < 1:
-        raise ValueError(f"{layer}: {what} must be 1 or more, got {number}")
-    return number
+    """``checks.whole`` under its old name."""
+    return whole(f"{layer}: {what}", value, 1)

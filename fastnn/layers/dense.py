@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fastnn.activations import Activation
 from fastnn.catalogue import resolve
+from fastnn.checks import whole
 from fastnn.constraints import Constraint
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Layer, Shape, _positive
+from fastnn.layers.base import Layer, Shape
 from fastnn.regularizers import Regularizer
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Dense(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.units = _positive("Dense", "units", units)
+        self.units = whole("Dense: units", units, 1)
         self.activation: Activation = resolve("activation", "linear" if activation is None else activation, Activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer: Initializer = resolve("initializer", as_initializer(kernel_initializer), Initializer)
