@@ -84,8 +84,8 @@ class LeakyReLU(Activation):
     """a = z where z >= 0, else negative_slope * z; da/dz = 1 where z > 0, else negative_slope.
 
     The default slope 0.2 is that of ``keras.activations.leaky_relu``; Keras' layer has 0.3, PyTorch 0.01.
-    Raises ValueError for a slope below 0. Source: Maas, Hannun, Ng, "Rectifier nonlinearities improve neural network
-    acoustic models", 2013.
+    Raises ValueError for a slope that is negative or not finite. Source: Maas, Hannun, Ng, "Rectifier nonlinearities
+    improve neural network acoustic models", 2013.
 
     >>> LeakyReLU(0.1).forward(np.array([-1.0, 2.0]))
     array([-0.1,  2. ])
@@ -96,8 +96,7 @@ class LeakyReLU(Activation):
     negative_slope: float = 0.2
 
     def __post_init__(self) -> None:
-        if not self.negative_slope >= 0:
-            raise ValueError(f"negative_slope must be 0 or more, got {self.negative_slope}")
+        self._numbers("negative_slope", least=0)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -121,6 +120,9 @@ class Sigmoid(Activation):
     kernel = 3
     slope: float = 1.0
 
+    def __post_init__(self) -> None:
+        self._numbers("slope")
+
     @property
     def parameters(self) -> tuple[float, ...]:
         return (self.slope,)
@@ -143,6 +145,9 @@ class Tanh(Activation):
     name = "tanh"
     kernel = 4
     slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._numbers("slope")
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -229,8 +234,7 @@ class ELU(Activation):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.alpha >= 0:
-            raise ValueError(f"alpha must be 0 or more, got {self.alpha}")
+        self._numbers("alpha", least=0)
 
     @property
     def parameters(self) -> tuple[float, ...]:

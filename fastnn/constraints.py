@@ -46,8 +46,7 @@ class MaxNorm(Constraint):
     max_value: float = 2.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.max_value < np.inf:
-            raise ValueError(f"max_value must be greater than 0, got {self.max_value!r}")
+        self._numbers("max_value", above=0)
 
     @property
     def limit(self) -> float:

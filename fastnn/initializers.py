@@ -37,6 +37,7 @@ class RandomUniform(Initializer):
     maxval: float = 0.05
 
     def __post_init__(self) -> None:
+        self._numbers("minval", "maxval")
         if not self.minval <= self.maxval:
             raise ValueError(f"minval must not exceed maxval, got {self.minval} and {self.maxval}")
 
@@ -119,6 +120,10 @@ class RandomNormal(Initializer):
     mean: float = 0.0
     stddev: float = 0.05
 
+    def __post_init__(self) -> None:
+        self._numbers("mean")
+        self._numbers("stddev", least=0)
+
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
         return rng.normal(self.mean, self.stddev, shape)
 
@@ -129,6 +134,10 @@ class TruncatedNormal(Initializer):
     name = "truncated_normal"
     mean: float = 0.0
     stddev: float = 0.05
+
+    def __post_init__(self) -> None:
+        self._numbers("mean")
+        self._numbers("stddev", least=0)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
         return self.mean + _truncated_normal(self.stddev * TRUNCATED_DEVIATION, shape, rng)
@@ -146,6 +155,9 @@ class Orthogonal(Initializer):
 
     name = "orthogonal"
     gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._numbers("gain")
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
         if len(shape) != 2:

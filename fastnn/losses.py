@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Activation, Array, Sigmoid, Softmax
+from fastnn.checks import number
 from fastnn.settings import Settings
 
 EPSILON = 1e-7  # Keras' clip of probabilities
@@ -96,7 +97,7 @@ class Huber(Loss):
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        _positive("delta", self.delta)
+        self._numbers("delta", above=0)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -213,8 +214,7 @@ class Smoothed(Loss):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing!r}")
+        self._numbers("label_smoothing", least=0, below=1)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -372,9 +372,9 @@ class BinaryFocalCrossentropy(Smoothed):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _not_negative("gamma", self.gamma)
-        if self.alpha is not None and not 0 <= self.alpha <= 1:
-            raise ValueError(f"alpha must lie in [0, 1], got {self.alpha!r}")
+        self._numbers("gamma", least=0)
+        if self.alpha is not None:
+            self._numbers("alpha", least=0, most=1)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -401,8 +401,7 @@ class CategoricalFocalCrossentropy(Smoothed):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _not_negative("gamma", self.gamma)
-        _not_negative("alpha", self.alpha)
+        self._numbers("gamma", "alpha", least=0)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -430,9 +429,10 @@ class Quantile(Loss):
     levels: tuple[float, ...] | float = (0.5,)
 
     def __post_init__(self) -> None:
-        levels = tuple(float(q) for q in np.atleast_1d(np.asarray(self.levels, dtype=float)))
-        if not levels or not all(0 < q < 1 for q in levels):
-            raise ValueError(f"levels must lie between 0 and 1, got {self.levels!r}")
+        given = self.levels if isinstance(self.levels, (tuple, list)) else np.ravel(self.levels)
+        levels = tuple(number("Quantile: each of levels", q, above=0, below=1) for q in given)
+        if not levels:
+            raise ValueError("Quantile: levels is empty; give one level for each output")
         object.__setattr__(self, "levels", levels)
 
     @property
@@ -495,16 +495,6 @@ def _one_hot(t: Array, a: Array) -> Array:
 def _log_sum_exp(z: Array) -> NDArray[np.floating]:
     most = z.max(axis=1)
     return most + np.log(np.exp(z - most[:, None]).sum(axis=1))
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be greater than 0, got {value!r}")
-
-
-def _not_negative(name: str, value: float) -> None:
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be 0 or more, got {value!r}")
 
 
 ENTRIES: tuple[type[Loss], ...] = (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.checks import number, whole
+from fastnn.checks import whole
 from fastnn.settings import Settings
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class BinaryAccuracy(Accuracy):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        number("threshold", self.threshold)
+        self._numbers("threshold")
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)
@@ -210,7 +210,7 @@ class _Counted(_Decided):
         if self.average not in AVERAGES:
             raise ValueError(f"average must be one of {', '.join(AVERAGES)}, got {self.average!r}")
         if self.threshold is not None:
-            number("threshold", self.threshold)
+            self._numbers("threshold")
         super().__post_init__()
 
     def prepare(self, loss: Loss, outputs: int) -> None:

@@ -40,21 +40,21 @@ class Optimizer(Settings, kw_only=True, frozen=False):
     ema_momentum: float = 0.99
 
     def __post_init__(self) -> None:
-        if not callable(self.learning_rate):
-            _check("learning_rate", self.learning_rate, 0, np.inf)
+        if not callable(self.learning_rate) or isinstance(self.learning_rate, type):
+            self._numbers("learning_rate", least=0, below=np.inf)
         if self.weight_decay is not None:
-            _check("weight_decay", self.weight_decay, 0, np.inf)
-        norms = {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
-        for name, value in norms.items():
-            if value is not None and not 0 < value < np.inf:
-                raise ValueError(f"{name} must be greater than 0, got {value!r}")
-        if sum(value is not None for value in norms.values()) > 1:
+            self._numbers("weight_decay", least=0, below=np.inf)
+        clips = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
+        self._numbers(*clips, above=0)
+        if len(clips) > 1:
             raise ValueError("only one of clipnorm, clipvalue and global_clipnorm can be set")
-        for name in ("ema_momentum", "momentum", "rho", "beta_1", "beta_2"):  # those that this optimizer has
-            if name in self._fields:
-                _check(name, getattr(self, name), 0, 1)
-        if "epsilon" in self._fields:
-            _check("epsilon", getattr(self, "epsilon"), LEAST_EPSILON, np.inf)  # noqa: B009 - not in the base class
+        self._numbers(*self._own("ema_momentum", "momentum", "rho", "beta_1", "beta_2"), least=0, below=1)
+        self._numbers(*self._own("epsilon"), least=LEAST_EPSILON, below=np.inf)
+        self._flags(*self._own("use_ema", "nesterov", "amsgrad"))
+
+    def _own(self, *names: str) -> list[str]:
+        """Those names that are settings of this optimizer."""
+        return [name for name in names if name in self._fields]
 
     @property
     def kernel(self) -> int:
@@ -184,7 +184,7 @@ class Adagrad(Optimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("initial_accumulator_value", self.initial_accumulator_value, 0, np.inf)
+        self._numbers("initial_accumulator_value", least=0)
 
     @property
     def kernel(self) -> int:
@@ -410,11 +410,6 @@ def _fullness(beta: float, steps: Steps) -> Scalars:
     with np.errstate(divide="ignore"):
         logarithm = np.log(beta)
     return -np.expm1(np.maximum(steps * logarithm, -50))  # not below: an underflow would take 100 times as long
-
-
-def _check(name: str, value: float, least: float, below: float) -> None:
-    if not least <= value < below:
-        raise ValueError(f"{name} must lie in [{least:g}, {below:g}), got {value!r}")
 
 
 ENTRIES: tuple[type[Optimizer], ...] = (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)

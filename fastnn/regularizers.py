@@ -24,9 +24,7 @@ class Regularizer(Settings):
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("l1", "l2"):
-            if not 0 <= getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)!r}")
+        self._numbers("l1", "l2", least=0)
 
     def value(self, w: Array) -> float:
         return self.l1 * float(np.abs(w).sum(dtype=np.float64)) + self.l2 * float((w * w).sum(dtype=np.float64))

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.checks import number, whole
 from fastnn.settings import Settings
 
 Numbers = NDArray[np.float64]
@@ -48,7 +49,7 @@ class Constant(Schedule):
     rate: float
 
     def __post_init__(self) -> None:
-        _not_negative(self, "rate")
+        self._numbers("rate", least=0)
 
     def rates(self, t: Numbers) -> Numbers:
         return np.full(t.shape, float(self.rate))
@@ -66,8 +67,8 @@ class Step(Schedule):
     every: int = 1000
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "factor")
-        _positive(self, "every")
+        self._numbers("initial", "factor", least=0)
+        self._numbers("every", above=0)
 
     def rates(self, t: Numbers) -> Numbers:
         return self.initial * self.factor ** np.floor(t / self.every)
@@ -88,8 +89,9 @@ class Exponential(Schedule):
     staircase: bool = False
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "decay_rate")
-        _positive(self, "decay_steps")
+        self._numbers("initial", "decay_rate", least=0)
+        self._numbers("decay_steps", above=0)
+        self._flags("staircase")
 
     def rates(self, t: Numbers) -> Numbers:
         exponent = t / self.decay_steps
@@ -109,7 +111,7 @@ class InverseTime(Schedule):
     k: float = 0.001
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "k")
+        self._numbers("initial", "k", least=0)
 
     def rates(self, t: Numbers) -> Numbers:
         return self.initial / (1 + self.k * t)
@@ -128,8 +130,8 @@ class Polynomial(Schedule):
     power: float = 1.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "end", "power")
-        _positive(self, "steps")
+        self._numbers("initial", "end", "power", least=0)
+        self._numbers("steps", above=0)
 
     def rates(self, t: Numbers) -> Numbers:
         return (self.initial - self.end) * (1 - np.minimum(t / self.steps, 1)) ** self.power + self.end
@@ -153,8 +155,8 @@ class Cosine(Schedule):
     alpha: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "warmup", "alpha")
-        _positive(self, "steps")
+        self._numbers("initial", "warmup", "alpha", least=0)
+        self._numbers("steps", above=0)
 
     def rates(self, t: Numbers) -> Numbers:
         part = np.clip((t - self.warmup) / self.steps, 0, 1)
@@ -179,10 +181,9 @@ class CosineRestarts(Schedule):
     alpha: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "m_mul", "alpha")
-        _positive(self, "first")
-        if not 1 <= self.t_mul < np.inf:
-            raise ValueError(f"CosineRestarts: t_mul must be 1 or more, got {self.t_mul!r}")
+        self._numbers("initial", "m_mul", "alpha", least=0)
+        self._numbers("first", above=0)
+        self._numbers("t_mul", least=1)
 
     def rates(self, t: Numbers) -> Numbers:
         periods = t / self.first
@@ -223,10 +224,9 @@ class OneCycle(Schedule):
     final_div_factor: float = 1e4
 
     def __post_init__(self) -> None:
-        _not_negative(self, "max_rate")
-        _positive(self, "steps", "div_factor", "final_div_factor")
-        if not 0 <= self.pct_start <= 1:
-            raise ValueError(f"OneCycle: pct_start must lie in [0, 1], got {self.pct_start!r}")
+        self._numbers("max_rate", least=0)
+        self._numbers("steps", "div_factor", "final_div_factor", above=0)
+        self._numbers("pct_start", least=0, most=1)
 
     def rates(self, t: Numbers) -> Numbers:
         first = self.max_rate / self.div_factor
@@ -256,8 +256,8 @@ class Triangular(Schedule):
     gamma: float = 1.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "base", "max", "gamma")
-        _positive(self, "step_size")
+        self._numbers("base", "max", "gamma", least=0)
+        self._numbers("step_size", above=0)
         if self.mode not in ("triangular", "triangular2", "exp_range"):
             raise ValueError(f"Triangular: mode must be triangular, triangular2 or exp_range, got {self.mode!r}")
 
@@ -285,7 +285,10 @@ class Piecewise(Schedule):
 
     def __post_init__(self) -> None:
         for name in ("boundaries", "values"):
-            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            given = getattr(self, name)
+            if not isinstance(given, (tuple, list, np.ndarray)):
+                raise TypeError(f"Piecewise: {name} must be a list of numbers, got {given!r}")
+            object.__setattr__(self, name, tuple(number(f"Piecewise: each of {name}", value) for value in given))
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"Piecewise needs one value more than boundaries,"
@@ -293,8 +296,8 @@ class Piecewise(Schedule):
             )
         if any(b <= a for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
             raise ValueError(f"Piecewise: boundaries must increase, got {self.boundaries}")
-        if not all(0 <= value < np.inf for value in self.values):
-            raise ValueError(f"Piecewise: values must be finite and 0 or more, got {self.values}")
+        if min(self.values) < 0:
+            raise ValueError(f"Piecewise: values must be 0 or more, got {self.values}")
 
     def rates(self, t: Numbers) -> Numbers:
         return np.array(self.values)[np.searchsorted(np.array(self.boundaries), t, side="left")]
@@ -313,7 +316,7 @@ class InvScaling(Schedule):
     power: float = 0.5
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "power")
+        self._numbers("initial", "power", least=0)
 
     def rates(self, t: Numbers) -> Numbers:
         return self.initial / (t + 1) ** self.power
@@ -338,10 +341,9 @@ class Adaptive(Schedule, frozen=False):
     least: float = 1e-6
 
     def __post_init__(self) -> None:
-        _not_negative(self, "initial", "tol", "least")
-        _positive(self, "patience")
-        if not 1 < self.factor < np.inf:
-            raise ValueError(f"Adaptive: factor must be greater than 1, got {self.factor!r}")
+        self._numbers("initial", "tol", "least", least=0)
+        self._numbers("factor", above=1)
+        whole("Adaptive: patience", self.patience, 1)
         self.reset()
 
     def reset(self) -> None:
@@ -379,8 +381,8 @@ class WarmUp(Schedule):
     start: float = 0.0
 
     def __post_init__(self) -> None:
-        _not_negative(self, "start")
-        _positive(self, "steps")
+        self._numbers("start", least=0)
+        self._numbers("steps", above=0)
         if not callable(self.schedule):
             object.__setattr__(self, "schedule", Constant(self.schedule))
 
@@ -400,26 +402,6 @@ class WarmUp(Schedule):
 
 def _half_cosine(start: float, end: float, part: Numbers) -> Numbers:
     return end + (start - end) * 0.5 * (1 + np.cos(np.pi * np.clip(part, 0, 1)))
-
-
-def _not_negative(schedule: Schedule, *names: str) -> None:
-    for name in names:
-        _check(schedule, name, lambda value: 0 <= value < np.inf, "a finite number of 0 or more")
-
-
-def _positive(schedule: Schedule, *names: str) -> None:
-    for name in names:
-        _check(schedule, name, lambda value: 0 < value < np.inf, "a finite number greater than 0")
-
-
-def _check(schedule: Schedule, name: str, good: Callable[[Any], bool], what: str) -> None:
-    value = getattr(schedule, name)
-    try:
-        fine = bool(good(value))
-    except (TypeError, ValueError):
-        fine = False
-    if not fine:
-        raise ValueError(f"{type(schedule).__name__}: {name} must be {what}, got {value!r}")
 
 
 __all__ = [

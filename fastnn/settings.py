@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, dataclass_transform
 
+from fastnn.checks import flag, number
+
 _REQUIRED = object()
 
 
@@ -82,6 +84,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Checks the settings."""
+
+    def _numbers(self, *names: str, **limits: float) -> None:
+        """Checks that settings are numbers within limits; see ``checks.number``."""
+        for name in names:
+            number(f"{type(self).__name__}: {name}", getattr(self, name), **limits)
+
+    def _flags(self, *names: str) -> None:
+        """Checks that settings are True or False."""
+        for name in names:
+            flag(f"{type(self).__name__}: {name}", getattr(self, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._frozen and name in self._fields:

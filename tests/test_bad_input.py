@@ -359,7 +359,7 @@ def test_a_sparse_loss_needs_two_outputs():
         (lambda: optimizers.RMSprop(epsilon=-1e-9), "epsilon must lie in .*got -1e-09"),
         (lambda: optimizers.Adam(beta_1=1), "beta_1 must lie in .*got 1"),
         (lambda: optimizers.Adam(beta_2=np.nan), "beta_2 must lie in .*got nan"),
-        (lambda: fastnn.activations.LeakyReLU(-1), "negative_slope must be 0 or more, got -1"),
+        (lambda: fastnn.activations.LeakyReLU(-1), "negative_slope must be a finite number of 0 or more, got -1"),
         (lambda: fastnn.initializers.RandomUniform(2, 1), "minval must not exceed maxval, got 2 and 1"),
     ],
 )

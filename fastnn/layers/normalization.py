@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.checks import number
 from fastnn.layers.base import Layer, Shape
 
 
 class _Normalization(Layer):
     def __init__(self, epsilon: float, name: str | None = None) -> None:
         super().__init__(name)
-        if not 0 < epsilon < float("inf"):
-            raise ValueError(f"{type(self).__name__}: epsilon must be greater than 0, got {epsilon!r}")
-        self.epsilon = float(epsilon)
+        self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, above=0)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
@@ -35,9 +34,7 @@ class BatchNormalization(_Normalization):
 
     def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
         super().__init__(epsilon, name)
-        if not 0 <= momentum < 1:
-            raise ValueError(f"BatchNormalization: momentum must lie in [0, 1), got {momentum!r}")
-        self.momentum = float(momentum)
+        self.momentum = number("BatchNormalization: momentum", momentum, 0, below=1)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         n = input_shape[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnn.checks import number
 from fastnn.layers.base import Layer
 
 
@@ -14,9 +15,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, name: str | None = None) -> None:
         super().__init__(name)
-        if not 0 <= rate < 1:
-            raise ValueError(f"Dropout: rate must lie in [0, 1), got {rate!r}")
-        self.rate = float(rate)
+        self.rate = number("Dropout: rate", rate, 0, below=1)
 
 
 class GaussianNoise(Layer):
@@ -24,6 +23,4 @@ class GaussianNoise(Layer):
 
     def __init__(self, stddev: float, name: str | None = None) -> None:
         super().__init__(name)
-        if not 0 <= stddev < float("inf"):
-            raise ValueError(f"GaussianNoise: stddev must be 0 or more, got {stddev!r}")
-        self.stddev = float(stddev)
+        self.stddev = number("GaussianNoise: stddev", stddev, 0)

@@ -1,0 +1,108 @@
+"""Settings of activations, losses, optimizers and their like: what they may hold, and what a change of them does."""
+
+import numpy as np
+import pytest
+
+from fastnn import activations, constraints, initializers, losses, metrics, optimizers, regularizers, schedules
+from fastnn.layers import BatchNormalization, Dropout, GaussianNoise, LayerNormalization
+
+NUMBERS = {
+    "learning_rate": optimizers.SGD,
+    "weight_decay": lambda value: optimizers.Adam(weight_decay=value),
+    "clipnorm": lambda value: optimizers.Adam(clipnorm=value),
+    "clipvalue": lambda value: optimizers.Adam(clipvalue=value),
+    "global_clipnorm": lambda value: optimizers.Adam(global_clipnorm=value),
+    "ema_momentum": lambda value: optimizers.Adam(ema_momentum=value),
+    "momentum": lambda value: optimizers.SGD(momentum=value),
+    "rho": lambda value: optimizers.RMSprop(rho=value),
+    "beta_1": lambda value: optimizers.Adam(beta_1=value),
+    "beta_2": lambda value: optimizers.Lion(beta_2=value),
+    "epsilon": lambda value: optimizers.Adam(epsilon=value),
+    "initial_accumulator_value": lambda value: optimizers.Adagrad(initial_accumulator_value=value),
+    "negative_slope": activations.LeakyReLU,
+    "slope": activations.Sigmoid,
+    "slope of tanh": activations.Tanh,
+    "alpha": activations.ELU,
+    "delta": losses.Huber,
+    "label_smoothing": losses.BinaryCrossentropy,
+    "gamma": lambda value: losses.BinaryFocalCrossentropy(gamma=value),
+    "alpha of the focal loss": lambda value: losses.BinaryFocalCrossentropy(alpha=value),
+    "alpha of the other focal loss": lambda value: losses.CategoricalFocalCrossentropy(alpha=value),
+    "levels": losses.Quantile,
+    "levels of a list": lambda value: losses.Quantile([0.5, value]),
+    "l1": regularizers.L1,
+    "l2": regularizers.L2,
+    "max_value": constraints.MaxNorm,
+    "minval": lambda value: initializers.RandomUniform(value, 1),
+    "maxval": lambda value: initializers.RandomUniform(0, value),
+    "mean": initializers.RandomNormal,
+    "stddev": lambda value: initializers.RandomNormal(stddev=value),
+    "stddev, truncated": lambda value: initializers.TruncatedNormal(stddev=value),
+    "gain": initializers.Orthogonal,
+    "rate": Dropout,
+    "stddev of noise": GaussianNoise,
+    "epsilon of layers": LayerNormalization,
+    "momentum of layers": BatchNormalization,
+    "threshold": lambda value: metrics.BinaryAccuracy(threshold=value),
+    "initial": schedules.InverseTime,
+    "values": lambda value: schedules.Piecewise([1], [0.1, value]),
+    "patience": lambda value: schedules.Adaptive(0.1, patience=value),
+}
+
+
+@pytest.mark.parametrize("value", ["0.1", None, True, [0.1], 0.5j])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_must_be_numbers(name, value):
+    optional = name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "alpha of the focal loss")
+    if value is None and optional:
+        NUMBERS[name](value)
+        return
+    if name == "levels" and value == [0.1]:
+        assert NUMBERS[name](value).levels == (0.1,)
+        return
+    with pytest.raises(TypeError, match=f"{name.split()[0].rstrip(',')} must be a (whole )?number, got"):
+        NUMBERS[name](value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32(np.nan), 10**400])
+@pytest.mark.parametrize("name", [name for name in NUMBERS if name != "patience"])
+def test_numbers_must_be_finite(name, value):
+    with pytest.raises(ValueError, match=f"{name.split()[0].rstrip(',')} must (be a finite number|lie in)"):
+        NUMBERS[name](value)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda value: optimizers.Adam(use_ema=value), "use_ema"),
+        (lambda value: optimizers.Adam(amsgrad=value), "amsgrad"),
+        (lambda value: optimizers.SGD(nesterov=value), "nesterov"),
+        (lambda value: schedules.Exponential(0.1, staircase=value), "staircase"),
+    ],
+)
+def test_switches_are_true_or_false(make, name):
+    for value in ("yes", 1, None):
+        with pytest.raises(TypeError, match=rf"{name} must be True or False, got {value!r}"):
+            make(value)
+    assert getattr(make(True), name) is True
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert optimizers.SGD(np.float32(0.5)) == optimizers.SGD(0.5) == optimizers.SGD(np.float64(0.5))
+    assert activations.LeakyReLU(np.int64(0)) == activations.LeakyReLU(0)
+    assert losses.Quantile(np.array([0.25, 0.5])) == losses.Quantile([0.25, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: optimizers.SGD(schedules.Cosine), TypeError, "learning_rate must be a number, got <class"),
+        (lambda: optimizers.Adam(clipnorm=1, clipvalue=1), ValueError, "only one of clipnorm, clipvalue and"),
+        (lambda: losses.Quantile([]), ValueError, "levels is empty; give one level for each output"),
+        (lambda: schedules.Piecewise(3, [0.1]), TypeError, "Piecewise: boundaries must be a list of numbers, got 3"),
+        (lambda: schedules.Constant("fast"), TypeError, "Constant: rate must be a number, got 'fast'"),
+    ],
+)
+def test_other_bad_settings(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
