@@ -28,6 +28,10 @@ class Optimizer(Settings, kw_only=True, frozen=False):
     gradient of each variable is scaled to this norm where it is longer; global_clipnorm: that of all variables
     together. use_ema: keeps a moving average of the weights with factor ema_momentum, which replaces the weights at
     the end of a fit.
+
+    Settings may be changed later, with the constructor's checks, except where a compiled model rests on them: clipping,
+    use_ema, and what adds or takes away state (amsgrad, a momentum that becomes or was 0, nesterov with momentum, the
+    initial accumulator). Changing those raises AttributeError; make a new optimizer and compile again.
     """
 
     name: ClassVar[str]
@@ -51,6 +55,28 @@ class Optimizer(Settings, kw_only=True, frozen=False):
         self._numbers(*self._own("ema_momentum", "momentum", "rho", "beta_1", "beta_2"), least=0, below=1)
         self._numbers(*self._own("epsilon"), least=LEAST_EPSILON, below=np.inf)
         self._flags(*self._own("use_ema", "nesterov", "amsgrad"))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._fields:
+            object.__setattr__(self, name, value)
+            return
+        before, lowered = getattr(self, name), self._lowered()
+        object.__setattr__(self, name, value)
+        try:
+            self.__post_init__()
+            if self._lowered() != lowered:
+                raise AttributeError(
+                    f"{type(self).__name__}: {name} cannot change from {before!r} to {value!r}, since compiled models"
+                    " rest on it; make a new optimizer and compile again"
+                )
+        except BaseException:
+            object.__setattr__(self, name, before)
+            raise
+
+    def _lowered(self) -> tuple[Any, ...]:
+        """What a compiled program has taken from the optimizer."""
+        clips = (self.clipnorm, self.clipvalue, self.global_clipnorm)
+        return (self.kernel, self.slots, self.initial, *clips, self.use_ema)
 
     def _own(self, *names: str) -> list[str]:
         """Those names that are settings of this optimizer."""

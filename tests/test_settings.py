@@ -1,10 +1,14 @@
 """Settings of activations, losses, optimizers and their like: what they may hold, and what a change of them does."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import activations, constraints, initializers, losses, metrics, optimizers, regularizers, schedules
-from fastnn.layers import BatchNormalization, Dropout, GaussianNoise, LayerNormalization
+from fastnn.layers import BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
 
 NUMBERS = {
     "learning_rate": optimizers.SGD,
@@ -106,3 +110,88 @@ def test_numbers_of_numpy_are_numbers():
 def test_other_bad_settings(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+# -- changes of an optimizer -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "value"),
+    [
+        (optimizers.SGD(), "momentum", 0.9),
+        (optimizers.SGD(momentum=0.9), "momentum", 0.0),
+        (optimizers.SGD(momentum=0.9), "nesterov", True),
+        (optimizers.RMSprop(), "momentum", 0.5),
+        (optimizers.Adam(), "amsgrad", True),
+        (optimizers.Adam(), "use_ema", True),
+        (optimizers.Adam(), "clipvalue", 0.1),
+        (optimizers.Adam(clipvalue=0.1), "clipvalue", None),
+        (optimizers.Adam(clipnorm=0.1), "clipnorm", 0.2),
+        (optimizers.Adam(), "global_clipnorm", 1),
+        (optimizers.Adagrad(), "initial_accumulator_value", 0.2),
+    ],
+    ids=repr,
+)
+def test_what_was_compiled_cannot_change(optimizer, name, value):
+    before = repr(optimizer)
+    with pytest.raises(AttributeError, match=rf"{name} cannot change from .* to {value}.*new optimizer and compile"):
+        setattr(optimizer, name, value)
+    assert repr(optimizer) == before
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "changes"),
+    [
+        (optimizers.SGD(0.1, momentum=0.9), {"learning_rate": 0.2, "momentum": 0.5, "weight_decay": 0.1}),
+        (optimizers.Adam(use_ema=True), {"beta_1": 0.8, "epsilon": 1e-5, "ema_momentum": 0.9, "use_ema": True}),
+        (optimizers.RMSprop(), {"rho": 0.95, "learning_rate": schedules.Cosine(0.1, 100)}),
+    ],
+    ids=repr,
+)
+def test_the_rest_may_change(optimizer, changes):
+    for name, value in changes.items():
+        setattr(optimizer, name, value)
+        assert getattr(optimizer, name) == value
+    assert optimizer == type(optimizer)(**{name: getattr(optimizer, name) for name in optimizer._fields})
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_changed_settings_are_those_of_the_next_fit(engine, rng):
+    """Changes between two fits of one step each: the second step is that of an optimizer made so."""
+    X, y = rng.normal(size=(8, 3)), rng.normal(size=8)
+    weights = []
+    for late in (True, False):
+        model = fastnn.Sequential([Input(3), Dense(1)], rng=0, engine=engine, dtype="float64")
+        settings = {"momentum": 0.5, "weight_decay": 0.1, "learning_rate": 0.05}
+        model.compile(optimizers.SGD(momentum=0.9) if late else optimizers.SGD(**settings), "mse")
+        for name, value in settings.items() if late else ():
+            setattr(model.optimizer, name, value)
+        model.fit(X, y, batch_size=4, shuffle=False)
+        weights.append(model.get_weights()[0])
+    np.testing.assert_array_equal(*weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "message"),
+    [
+        ("learning_rate", -1, ValueError, r"learning_rate must lie in \[0, inf\), got -1"),
+        ("learning_rate", "0.1", TypeError, "learning_rate must be a number, got '0.1'"),
+        ("beta_1", 1.0, ValueError, r"beta_1 must lie in \[0, 1\), got 1\.0"),
+        ("use_ema", 1, TypeError, "use_ema must be True or False, got 1"),
+        ("clipnorm", -1, ValueError, "clipnorm must be a finite number greater than 0, got -1"),
+    ],
+)
+def test_a_bad_change_is_refused_and_undone(name, value, error, message):
+    optimizer = optimizers.Adam()
+    with pytest.raises(error, match=message):
+        setattr(optimizer, name, value)
+    assert optimizer == optimizers.Adam()
+
+
+def test_copies_of_optimizers_and_other_attributes():
+    optimizer = optimizers.SGD(0.1, momentum=0.9, use_ema=True)
+    for other in (copy.copy(optimizer), copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        assert other == optimizer
+        other.learning_rate = schedules.Constant(0.2)
+        other.note = "mine"
+        assert other != optimizer and optimizer.learning_rate == 0.1
