@@ -437,14 +437,11 @@ class Quantile(Loss):
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        return (float(len(self._levels)), *self._levels)
-
-    @property
-    def _levels(self) -> tuple[float, ...]:
-        return self.levels if isinstance(self.levels, tuple) else (self.levels,)
+        levels = np.ravel(self.levels).tolist()
+        return (float(len(levels)), *levels)
 
     def columns(self, outputs: int) -> int:
-        count = len(self._levels)
+        count = np.size(self.levels)
         if outputs != count:
             raise ValueError(f"a quantile loss of {count} levels needs as many outputs, the model has {outputs}")
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,12 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn.catalogue import resolve
 from fastnn.checks import whole
 from fastnn.optimizers import Optimizer
+from fastnn.schedules import Schedule
 
 Array = NDArray[np.float64]
 
 
 class Path:
     """Where an optimizer went: x (steps + 1, *shape of x0), values (steps + 1,), both beginning with the start.
+
+    Fewer steps than asked for where the schedule ended it.
 
     ``x, values = minimize(...)`` takes them apart. ``gradients`` (steps, *shape of x0) are those that were followed,
     before clipping.
@@ -47,8 +51,9 @@ def minimize(
     f: takes x (a float where x0 is a number, else an array of the shape of x0) and returns a number. gradient: its
     derivative, of the shape of x0; None takes central differences, (f(x + h) - f(x - h)) / 2h with h = eps^(1/3)
     max(1, |x|) for each coordinate. optimizer: a name, or an object with its rate, schedule, clipping and decay; all in
-    float64. With use_ema the last point is the moving average. A path that diverges goes on to infinity; look at the
-    values.
+    float64. A schedule that follows the loss, such as ``schedules.Adaptive``, begins anew, is told f after each step,
+    and ends the path where it would end training. With use_ema the last point is the moving average. A path that
+    diverges goes on to infinity; look at the values.
 
     >>> from fastnn import optimizers
     >>> path = minimize(lambda x: x**2, lambda x: 2 * x, x0=1.0, optimizer=optimizers.SGD(0.25), steps=3)
@@ -61,6 +66,11 @@ def minimize(
     start = _start(f, gradient, x0)
     steps = whole("steps", steps, 0)
     rule = resolve("optimizer", optimizer, Optimizer)
+    schedule = copy.deepcopy(rule.learning_rate) if isinstance(rule.learning_rate, Schedule) else None
+    if schedule is not None:  # of its own, since one that follows the loss changes
+        schedule.reset()
+        rule = copy.copy(rule)
+        rule.learning_rate = schedule
     shape, size = start.shape, start.size
 
     def value(w: Array) -> float:
@@ -82,18 +92,22 @@ def minimize(
     state: list[Any] = [np.zeros(size) for _ in rule.slots]
     if state:
         state[0] += rule.initial
-    scalars = rule.all_scalars(np.arange(1, steps + 1)) if steps else np.empty((0, 2))
-    average = w.copy()
+    average, last = w.copy(), steps
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         path[0], values[0] = w, value(w)
         for step in range(steps):
             gradients[step] = slope(w)
-            h, momentum, decay = scalars[step, :-2], scalars[step, -2], scalars[step, -1]
-            w *= decay
-            rule.update(w, _clip(gradients[step].copy(), rule), state, h)
-            average = momentum * average + (1 - momentum) * w
-            path[step + 1] = average if rule.use_ema and step == steps - 1 else w
-            values[step + 1] = value(path[step + 1])
+            scalars = rule.all_scalars(np.array([step + 1]))[0]
+            w *= scalars[-1]
+            rule.update(w, _clip(gradients[step].copy(), rule), state, scalars[:-2])
+            average = scalars[-2] * average + (1 - scalars[-2]) * w
+            path[step + 1], values[step + 1] = w, value(w)
+            if schedule is not None and schedule.update(values[step + 1]):
+                last = step + 1
+                break
+        if rule.use_ema and last:
+            path[last], values[last] = average, value(average)
+    path, values, gradients = path[: last + 1], values[: last + 1], gradients[:last]
     return Path(path.reshape(-1, *shape), values, gradients.reshape(-1, *shape))
 
 

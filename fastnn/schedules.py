@@ -38,6 +38,9 @@ class Schedule(Settings):
         """Told the training loss at the end of each epoch; returns whether training should stop."""
         return False
 
+    def reset(self) -> None:
+        """Forgets all losses; nothing to do for a formula of the step."""
+
 
 class Constant(Schedule):
     """a(t) = rate.
@@ -347,7 +350,7 @@ class Adaptive(Schedule, frozen=False):
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all losses."""
+        """Forgets all losses: the rate is ``initial`` again."""
         self.rate, self.best, self.failures = float(self.initial), float("inf"), 0
 
     def rates(self, t: Numbers) -> Numbers:
@@ -355,7 +358,7 @@ class Adaptive(Schedule, frozen=False):
 
     def update(self, loss: float) -> bool:
         loss = float(loss)
-        self.failures = 0 if loss <= self.best - self.tol or self.best == np.inf else self.failures + 1
+        self.failures = 0 if loss <= self.best - self.tol else self.failures + 1  # NaN is a failure
         self.best = min(self.best, loss)
         if self.failures < self.patience:
             return False
@@ -398,6 +401,10 @@ class WarmUp(Schedule):
 
     def update(self, loss: float) -> bool:
         return self.schedule.update(loss) if isinstance(self.schedule, Schedule) else False
+
+    def reset(self) -> None:
+        if isinstance(self.schedule, Schedule):
+            self.schedule.reset()
 
 
 def _half_cosine(start: float, end: float, part: Numbers) -> Numbers:

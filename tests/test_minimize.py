@@ -97,6 +97,32 @@ def test_moving_average_takes_the_last_place():
     np.testing.assert_allclose(average.values[-1], average.x[-1] ** 2)
 
 
+def test_a_schedule_that_follows_the_loss():
+    """x = 1, -1, 1, -1 with the rate 1: two steps without progress, then the rate 1/4, x <- x / 2."""
+    rate = schedules.Adaptive(1.0, factor=4)
+    rate.update(0.0), rate.update(1.0), rate.update(1.0)  # from another run
+    assert rate(0) == 0.25
+    path = fastnn.minimize(square, slope, 1.0, SGD(rate), 6)
+    np.testing.assert_allclose(path.x, [1, -1, 1, -1, -0.5, -0.25, -0.125])
+    assert rate(0) == 0.25 and rate.best == 0  # the caller's is left alone
+    path = fastnn.minimize(square, slope, 1.0, SGD(schedules.WarmUp(schedules.Adaptive(1.0, factor=4), 1)), 4)
+    np.testing.assert_allclose(path.x, [1, 1, -1, 1, 0.5])
+
+
+@pytest.mark.parametrize("use_ema", [False, True])
+def test_a_schedule_ends_the_path(use_ema):
+    """Progress never comes: the rate falls once, to the least, and two steps later the path ends."""
+    rule = SGD(schedules.Adaptive(0.5, factor=2, least=0.25), use_ema=use_ema, ema_momentum=0.5)
+    path = fastnn.minimize(lambda x: 1.0, lambda x: [1.0, 0.0], [0.0, 0.0], rule, 100)
+    x = [0, -0.5, -1, -1.5, -1.75, -2]
+    average = 0.0
+    for step, point in enumerate(x[1:]):
+        average = point if step == 0 else 0.5 * average + 0.5 * point
+    np.testing.assert_allclose(path.x[:, 0], [*x[:-1], average if use_ema else x[-1]])
+    assert path.x.shape == (6, 2) and path.values.shape == (6,) and path.gradients.shape == (5, 2)
+    assert repr(path).startswith("<Path of 5 steps")
+
+
 def test_divergence_stays_visible():
     path = fastnn.minimize(square, slope, 1.0, SGD(100.0), 300)
     assert path.values[1] > 1e4 and not np.isfinite(path.values[-1])

@@ -205,6 +205,25 @@ def test_adaptive_inside_warm_up():
     assert Constant(0.1).update(1.0) is False
 
 
+def test_reset_forgets_the_losses():
+    for rate in (Adaptive(1.0, patience=1), WarmUp(Adaptive(1.0, patience=1), steps=2)):
+        for _ in range(3):
+            rate.update(1.0)
+        assert rate(5) == 1 / 25
+        rate.reset()
+        assert rate(5) == 1.0 and not rate.update(2.0) and rate(5) == 1.0  # 2 is the first loss, not a failure
+    for rate in ALL:  # on all the others it does nothing
+        before = rate([0, 1, 5])
+        rate.reset()
+        np.testing.assert_array_equal(rate([0, 1, 5]), before)
+
+
+def test_the_first_loss_fails_when_it_is_nan():
+    rate = Adaptive(1.0, patience=1)
+    rate.update(float("nan"))
+    assert rate(0) == 0.2 and rate.best == np.inf
+
+
 def test_adaptive_with_nan_counts_as_failure():
     rate = Adaptive(1.0, patience=1)
     rate.update(1.0)
