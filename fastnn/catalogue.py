@@ -50,7 +50,7 @@ def resolve(kind: str, given: str | type[T] | T, base: type[T]) -> T:
         entry = next((one for one in table.values() if one.__name__.lower() == name), None)
     if entry is None:
         raise ValueError(unknown(kind, given, [*table, *ALIASES.get(kind, {})]))
-    return entry()
+    return entry.by_name()
 
 
 def unknown(kind: str, given: str, known: list[str]) -> str:

@@ -54,11 +54,16 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """Elastic net: l1 |w| + l2 w^2. Source: Zou and Hastie, 2005."""
+    """Elastic net: l1 |w| + l2 w^2. The defaults are 0, as in Keras 3; the name "l1_l2" means 0.01 for both.
+
+    Source: Zou and Hastie, 2005.
+    """
 
     name = "l1_l2"
-    l1: float = 0.01
-    l2: float = 0.01
+
+    @classmethod
+    def by_name(cls) -> L1L2:
+        return cls(0.01, 0.01)
 
 
 ENTRIES: tuple[type[Regularizer], ...] = (L1, L2, L1L2)

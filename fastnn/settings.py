@@ -82,6 +82,11 @@ class Settings:
             object.__setattr__(self, name, value)
         self.__post_init__()
 
+    @classmethod
+    def by_name(cls) -> Settings:
+        """What the name alone means in the API: the defaults, unless they would do nothing."""
+        return cls()
+
     def __post_init__(self) -> None:
         """Checks the settings."""
 

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import activations, constraints, initializers, losses, metrics, optimizers, regularizers, schedules
+from fastnn import (
+    activations,
+    catalogue,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from fastnn.layers import BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
 
 NUMBERS = {
@@ -110,6 +120,15 @@ def test_numbers_of_numpy_are_numbers():
 def test_other_bad_settings(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_elastic_net_penalises_nothing_by_default_but_by_name():
+    assert regularizers.L1L2() == regularizers.L1L2(0.0, 0.0) != regularizers.L1L2(l1=0.1) == regularizers.L1L2(0.1, 0)
+    for name in ("l1_l2", "L1L2", "elastic_net"):
+        assert Dense(1, kernel_regularizer=name).kernel_regularizer == regularizers.L1L2(0.01, 0.01)
+    for kind in catalogue.TABLES:
+        for name, entry in catalogue.TABLES[kind].items():
+            assert name == "l1_l2" or catalogue.resolve(kind, name, entry) == entry()
 
 
 # -- changes of an optimizer -------------------------------------------------------------------------------------------
