@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fastnn.settings import Settings
 
@@ -169,17 +169,30 @@ class Orthogonal(Initializer):
 
 
 class Constant(Initializer):
-    """The same value everywhere, or a given array of the shape of the weights.
+    """The same value everywhere, or a given array of the shape of the weights, of which a copy is kept.
+
+    TypeError where the values are no real numbers, ValueError where they are not finite.
 
     >>> Constant(0.5)((2,), np.random.default_rng(0))
     array([0.5, 0.5])
     """
 
     name = "constant"
-    value: object = 0.0
+    value: ArrayLike = 0.0
+
+    def __post_init__(self) -> None:
+        values = _real(self.value, "Constant: value")
+        if not np.isfinite(values).all():
+            raise ValueError(f"Constant: value must be finite, got {self.value!r}")
+        values.setflags(write=False)
+        object.__setattr__(self, "value", values if values.ndim else values.item())
+
+    def _key(self) -> tuple[Any, ...]:
+        values = np.asarray(self.value) + 0.0  # -0 is 0
+        return (type(self), values.shape, values.tobytes())
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-        values = np.asarray(self.value, dtype=np.float64)
+        values = np.asarray(self.value)
         if values.ndim and values.shape != shape:
             raise ValueError(f"the given weights have shape {values.shape}, expected {shape}")
         return np.broadcast_to(values, shape).copy()
@@ -192,7 +205,7 @@ class FromCallable(Initializer):
     function: Callable[..., object]
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-        values = np.asarray(self.function(shape, rng), dtype=np.float64)
+        values = _real(self.function(shape, rng), "what the initializer returned")
         if values.shape != shape:
             raise ValueError(f"the initializer returned shape {values.shape}, expected {shape}")
         return values
@@ -200,7 +213,7 @@ class FromCallable(Initializer):
 
 def as_initializer(given: Any) -> Any:
     """An array or a callable becomes an Initializer; all else is left to the catalogue."""
-    if isinstance(given, (np.ndarray, list, int, float)):
+    if isinstance(given, (np.ndarray, np.number, tuple, list, int, float, complex)):
         return Constant(given)
     if callable(given) and not isinstance(given, (type, Initializer)):
         return FromCallable(given)
@@ -208,6 +221,17 @@ def as_initializer(given: Any) -> Any:
 
 
 TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal number cut at +-2
+
+
+def _real(values: Any, name: str) -> NDArray[np.float64]:
+    """A copy of real numbers in float64; TypeError for all else."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} cannot become an array: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be a real number or an array of them, got {values!r}")
+    return array.astype(np.float64)
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -131,6 +131,63 @@ def test_elastic_net_penalises_nothing_by_default_but_by_name():
             assert name == "l1_l2" or catalogue.resolve(kind, name, entry) == entry()
 
 
+# -- initial values ----------------------------------------------------------------------------------------------------
+
+
+def test_constants_are_equal_where_their_values_are():
+    array = np.arange(6.0).reshape(2, 3)
+    one, same = initializers.Constant(array), initializers.Constant(array.tolist())
+    assert one == same and hash(one) == hash(same)
+    assert one != initializers.Constant(array.T) and one != initializers.Constant(array.ravel())
+    assert one != initializers.Constant(array + 1) and one != initializers.Zeros()
+    assert initializers.Constant(0) == initializers.Constant(-0.0) == initializers.Constant(np.float32(0))
+    assert hash(initializers.Constant(0)) == hash(initializers.Constant(-0.0))
+    assert repr(initializers.Constant(0.5)) == "Constant(value=0.5)"
+
+
+def test_a_constant_keeps_a_copy(rng):
+    array = np.ones((2, 3))
+    constant = initializers.Constant(array)
+    array[:] = 7
+    first = constant((2, 3), rng)
+    first[:] = 8
+    for again in (constant, copy.deepcopy(constant), pickle.loads(pickle.dumps(constant))):
+        assert (again((2, 3), rng) == 1).all() and again == constant
+
+
+@pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.int8(1), (0.5, 0.25), [0.5, 0.25], np.array([1, 2])])
+def test_values_as_initializers(value):
+    b = fastnn.Sequential([Input(3), Dense(2, bias_initializer=value)]).get_weights()[1]
+    np.testing.assert_array_equal(b, np.broadcast_to(value, 2))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (1j, TypeError, "value must be a real number or an array of them, got 1j"),
+        (np.ones(2, dtype=complex), TypeError, "value must be a real number or an array of them, got array"),
+        (True, TypeError, "value must be a real number or an array of them, got True"),
+        (["1", "2"], TypeError, "value must be a real number or an array of them, got .'1', '2'"),
+        ([None, 1.0], TypeError, "value must be a real number or an array of them"),
+        ([[1.0], [1.0, 2.0]], ValueError, "value cannot become an array"),
+        ([1.0, np.nan], ValueError, r"value must be finite, got \[1\.0, nan\]"),
+        (np.inf, ValueError, "value must be finite, got inf"),
+        ({}, TypeError, "initializer must be a name or a.* Initializer, got {} of type dict"),
+    ],
+)
+def test_bad_values_as_initializers(value, error, message):
+    with pytest.raises(error, match=message):
+        Dense(2, bias_initializer=value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1j, np.ones(2, dtype=complex), "x", None])
+def test_what_a_function_returns_must_be_real(value):
+    with pytest.raises(TypeError, match="what the initializer returned must be a real number or an array of them"):
+        fastnn.Sequential([Input(3), Dense(2, bias_initializer=lambda shape, rng: value)]).get_weights()
+
+
 # -- changes of an optimizer -------------------------------------------------------------------------------------------
 
 
