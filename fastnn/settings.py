@@ -6,11 +6,22 @@ importing fastnn may cost (docs/decisions/import-cost.md).
 
 from __future__ import annotations
 
+import sys
 from typing import Any, dataclass_transform
 
 from fastnn.checks import flag, number
 
 _REQUIRED = object()
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    """What the class body itself annotates."""
+    own: dict[str, Any] = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - inspect is what we do without
+    if sys.version_info >= (3, 14) and not own and cls.__dict__.get("__annotate_func__"):
+        import annotationlib  # it costs what inspect costs; our own modules do not need it
+
+        own = annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    return own
 
 
 class _Signature:
@@ -53,8 +64,11 @@ class Settings:
     def __init_subclass__(cls, kw_only: bool = False, frozen: bool | None = None) -> None:
         if frozen is not None:
             cls._frozen = frozen
-        annotations = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - inspect is what we do without
-        own = [name for name, kind in annotations.items() if not str(kind).startswith(("ClassVar", "typing.ClassVar"))]
+        own = [
+            name
+            for name, kind in _annotations(cls).items()
+            if not str(kind).startswith(("ClassVar", "typing.ClassVar"))
+        ]
         if kw_only:
             cls._kw_only = (*cls._kw_only, *own)
         inherited = [name for name in cls._fields if name not in cls._kw_only]

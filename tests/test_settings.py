@@ -2,6 +2,9 @@
 
 import copy
 import pickle
+import sys
+import types
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -17,8 +20,10 @@ from fastnn import (
     optimizers,
     regularizers,
     schedules,
+    settings,
 )
 from fastnn.layers import BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
+from fastnn.settings import Settings
 
 NUMBERS = {
     "learning_rate": optimizers.SGD,
@@ -129,6 +134,44 @@ def test_elastic_net_penalises_nothing_by_default_but_by_name():
     for kind in catalogue.TABLES:
         for name, entry in catalogue.TABLES[kind].items():
             assert name == "l1_l2" or catalogue.resolve(kind, name, entry) == entry()
+
+
+# -- fields ------------------------------------------------------------------------------------------------------------
+
+
+class Own(Settings):
+    """This module has no "from __future__ import annotations": Python 3.14 evaluates its annotations late."""
+
+    note: ClassVar[str] = "none"
+    unknown: "NotDefinedAnywhere" = 1  # noqa: F821
+    value: float = 2.0
+
+
+def test_fields_of_a_module_without_the_future_import():
+    assert Own._fields == {"unknown": 1, "value": 2.0} and repr(Own(value=3)) == "Own(unknown=1, value=3)"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the test above has the real thing")
+def test_annotations_that_are_evaluated_late(monkeypatch):
+    """As Python 3.14 gives them: no __annotations__ in the class, but a function that annotationlib calls."""
+    asked = []
+
+    def get_annotations(cls, format):
+        asked.append(format)
+        return {"note": ClassVar[str], "value": float}
+
+    lib = types.SimpleNamespace(get_annotations=get_annotations, Format=types.SimpleNamespace(FORWARDREF="forward"))
+    monkeypatch.setitem(sys.modules, "annotationlib", lib)
+    monkeypatch.setattr(settings, "sys", types.SimpleNamespace(version_info=(3, 14)))
+
+    class Late(Settings):
+        note, value, __annotate_func__ = "none", 2.0, len
+
+    class Plain(Settings):
+        note = "none"
+
+    assert Late._fields == {"value": 2.0} and Late(3.0).value == 3
+    assert Plain._fields == {} and asked == ["forward"]  # not asked where nothing is annotated
 
 
 # -- initial values ----------------------------------------------------------------------------------------------------
