@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.catalogue import unknown
+from fastnn.checks import number, whole
 from fastnn.data import as_generator
 
 if TYPE_CHECKING:
@@ -57,20 +59,23 @@ def breast_cancer() -> Data:
 
 
 def gate(name: str) -> Data:
-    """The four rows of a logic gate: "and", "or", "xor", "nand" or "nor".
+    """The four rows of a logic gate: "and", "or", "xor", "nand" or "nor", in any case.
 
     >>> gate("xor")[1]
     array([0, 1, 1, 0])
     """
-    if name not in GATES:
-        raise ValueError(f"unknown gate {name!r}; known: {', '.join(GATES)}")
-    return np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32), np.array(GATES[name])
+    if not isinstance(name, str):
+        raise TypeError(f"gate must be one of the names {', '.join(GATES)}, got {name!r}")
+    answers = GATES.get(name.lower())
+    if answers is None:
+        raise ValueError(unknown("gate", name, list(GATES)))
+    return np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32), np.array(answers)
 
 
 def moons(n: int = 100, noise: float = 0.0, rng: Any = None) -> Data:
     """Two interleaving half circles of n points in all, as scikit-learn's ``make_moons``; noise: standard deviation."""
-    rng = as_generator(rng)
-    upper = _count(n) // 2
+    n, rng = whole("n", n, 1), as_generator(rng)
+    upper = n // 2
     a, b = np.linspace(0, np.pi, upper), np.linspace(0, np.pi, n - upper)
     X = np.concatenate([np.stack([np.cos(a), np.sin(a)], 1), np.stack([1 - np.cos(b), 0.5 - np.sin(b)], 1)])
     return _noisy(X, np.repeat([0, 1], [upper, n - upper]), noise, rng)
@@ -78,10 +83,8 @@ def moons(n: int = 100, noise: float = 0.0, rng: Any = None) -> Data:
 
 def circles(n: int = 100, noise: float = 0.0, factor: float = 0.8, rng: Any = None) -> Data:
     """A circle of radius 1 (label 0) round one of radius ``factor`` (label 1), n points in all."""
-    if not 0 <= factor < 1:
-        raise ValueError(f"factor must lie in [0, 1), got {factor}")
-    rng = as_generator(rng)
-    outer = _count(n) // 2
+    n, factor, rng = whole("n", n, 1), number("factor", factor, 0, below=1), as_generator(rng)
+    outer = n // 2
     a = np.concatenate([np.linspace(0, 2 * np.pi, k, endpoint=False) for k in (outer, n - outer)])
     radius = np.repeat([1.0, factor], [outer, n - outer])[:, None]
     return _noisy(radius * np.stack([np.cos(a), np.sin(a)], 1), np.repeat([0, 1], [outer, n - outer]), noise, rng)
@@ -89,8 +92,9 @@ def circles(n: int = 100, noise: float = 0.0, factor: float = 0.8, rng: Any = No
 
 def spirals(n: int = 100, classes: int = 2, turns: float = 1.0, noise: float = 0.0, rng: Any = None) -> Data:
     """``classes`` intertwined spirals of ``turns`` turns, radius 0 to 1, n points in all."""
-    rng = as_generator(rng)
-    y = np.arange(_count(n)) % _count(classes, "classes")
+    n, classes, rng = whole("n", n, 1), whole("classes", classes, 1), as_generator(rng)
+    turns = number("turns", turns)
+    y = np.arange(n) % classes
     t = (np.arange(n) // classes) / max(1, (n - 1) // classes)
     a = 2 * np.pi * (turns * t + y / classes)
     return _noisy(t[:, None] * np.stack([np.cos(a), np.sin(a)], 1), y, noise, rng)
@@ -98,9 +102,10 @@ def spirals(n: int = 100, classes: int = 2, turns: float = 1.0, noise: float = 0
 
 def blobs(n: int = 100, centers: int = 3, features: int = 2, deviation: float = 1.0, rng: Any = None) -> Data:
     """Normal clouds round ``centers`` points that are uniform on [-10, 10], n points in all."""
+    n, centers, features = whole("n", n, 1), whole("centers", centers, 1), whole("features", features, 1)
     rng = as_generator(rng)
-    middle = rng.uniform(-10, 10, (_count(centers, "centers"), _count(features, "features")))
-    y = np.arange(_count(n)) % centers
+    middle = rng.uniform(-10, 10, (centers, features))
+    y = np.arange(n) % centers
     return _noisy(middle[y], y, deviation, rng, "deviation")
 
 
@@ -139,15 +144,17 @@ def _read_idx(folder: Path, name: str, kind: str) -> NDArray[np.uint8]:
     if path is None:
         raise FileNotFoundError(f"none of {', '.join(path.name for path in candidates)} in {folder}")
     raw = _unpacked(path)
-    axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) > 3 else 0
-    if not axes or len(raw) < 4 + 4 * axes:
+    axes, expected_axes = raw[3] if raw[:3] == b"\0\0\x08" and len(raw) > 3 else 0, int(kind[3])
+    if not axes or len(raw) < 4 + 4 * min(axes, expected_axes):
         raise ValueError(f"{path} is not an IDX file of bytes: a damaged copy?")
+    if axes != expected_axes:
+        raise ValueError(f"{path} holds an array of {axes} axes, expected {expected_axes}: a damaged copy?")
     sizes = tuple(int(size) for size in np.frombuffer(raw, dtype=">u4", count=axes, offset=4))
     values = np.frombuffer(raw, dtype=np.uint8, offset=4 + 4 * axes)
     expected = int(np.prod(sizes))
     if values.size != expected:
         raise ValueError(f"{path} holds {values.size} values, expected {expected} for shape {sizes}: a damaged copy?")
-    return values.reshape(sizes)
+    return values.reshape(sizes).copy()  # the bytes that were read cannot be written to
 
 
 def _unpacked(path: Path) -> bytes:
@@ -166,12 +173,5 @@ def _unpacked(path: Path) -> bytes:
 def _noisy(
     X: NDArray[np.float64], y: NDArray[np.integer], noise: float, rng: np.random.Generator, name: str = "noise"
 ) -> Data:
-    if not noise >= 0:
-        raise ValueError(f"{name} must be 0 or more, got {noise}")
+    noise = number(name, noise, 0)
     return (X + rng.normal(0, noise, X.shape) if noise else X).astype(np.float32), y.astype(np.int64)
-
-
-def _count(n: int, name: str = "n") -> int:
-    if n < 1:
-        raise ValueError(f"{name} must be 1 or more, got {n}")
-    return n

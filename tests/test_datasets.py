@@ -41,7 +41,8 @@ def test_digits_are_a_fresh_writable_copy():
     [("and", [0, 0, 0, 1]), ("or", [0, 1, 1, 1]), ("xor", [0, 1, 1, 0]), ("nand", [1, 1, 1, 0]), ("nor", [1, 0, 0, 0])],
 )
 def test_gates(name, labels):
-    X, y = datasets.gate(name)
+    X, y = datasets.gate(name.upper())
+    assert np.array_equal(datasets.gate(name)[1], y)
     assert X.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]] and X.dtype == np.float32
     assert y.tolist() == labels and y.dtype.kind == "i"
 
@@ -112,9 +113,19 @@ def test_noise_has_its_deviation():
 @pytest.mark.parametrize(
     ("make", "error", "match"),
     [
-        (lambda: datasets.gate("xnorr"), ValueError, "unknown gate 'xnorr'; known: .*xor"),
-        (lambda: datasets.moons(10, noise=-1), ValueError, "noise must be 0 or more, got -1"),
-        (lambda: datasets.moons(10, noise=np.nan), ValueError, "noise must be 0 or more, got nan"),
+        (lambda: datasets.gate("xnorr"), ValueError, "unknown gate 'xnorr'; did you mean 'xor'.*Known: and, nand"),
+        (lambda: datasets.moons(10, noise=-1), ValueError, "noise must be a finite number of 0 or more, got -1"),
+        (lambda: datasets.moons(10, noise=np.nan), ValueError, "noise must be a finite number of 0 or more, got nan"),
+        (lambda: datasets.moons(10, noise=np.inf), ValueError, "noise must be a finite number of 0 or more, got inf"),
+        (lambda: datasets.moons(10, noise=None), TypeError, "noise must be a number, got None"),
+        (lambda: datasets.moons(10.0), TypeError, r"n must be a whole number, got 10\.0; write 10"),
+        (lambda: datasets.moons("a"), TypeError, "n must be a whole number, got 'a'"),
+        (lambda: datasets.circles(10, factor="a"), TypeError, "factor must be a number, got 'a'"),
+        (lambda: datasets.spirals(10, turns=np.nan), ValueError, "turns must be a finite number, got nan"),
+        (lambda: datasets.spirals(10, classes=2.5), TypeError, r"classes must be a whole number, got 2\.5"),
+        (lambda: datasets.blobs(features=2.5), TypeError, r"features must be a whole number, got 2\.5"),
+        (lambda: datasets.blobs(True), TypeError, "n must be a whole number, got True"),
+        (lambda: datasets.gate([]), TypeError, r"gate must be one of the names and, or, .*got \[\]"),
         (lambda: datasets.moons(10, rng="x"), TypeError, "rng must be .*got 'x'"),
         (lambda: datasets.moons(10, rng=-1), ValueError, "rng must be .*got -1"),
         (lambda: datasets.circles(10, factor=1), ValueError, r"factor must lie in \[0, 1\), got 1"),
@@ -122,7 +133,11 @@ def test_noise_has_its_deviation():
         (lambda: datasets.spirals(10, classes=0), ValueError, "classes must be 1 or more, got 0"),
         (lambda: datasets.blobs(10, centers=0), ValueError, "centers must be 1 or more, got 0"),
         (lambda: datasets.blobs(10, features=-2), ValueError, "features must be 1 or more, got -2"),
-        (lambda: datasets.blobs(10, deviation=-2), ValueError, "deviation must be 0 or more, got -2"),
+        (
+            lambda: datasets.blobs(10, deviation=-2),
+            ValueError,
+            "deviation must be a finite number of 0 or more, got -2",
+        ),
     ],
 )
 def test_bad_arguments(make, error, match):
@@ -218,6 +233,25 @@ def test_damaged_mnist_files_are_named(tmp_path, arrays, damage, name):
     path.write_bytes(DAMAGE[damage](path.read_bytes()))
     with pytest.raises(ValueError, match=name):
         datasets.mnist(tmp_path)
+
+
+@pytest.mark.parametrize(("place", "axes"), [(0, 1), (0, 255), (1, 3), (3, 2)])
+def test_mnist_files_with_a_wrong_number_of_axes(tmp_path, arrays, place, axes):
+    write(tmp_path, arrays)
+    path = tmp_path / NAMES[place]
+    raw = path.read_bytes()
+    path.write_bytes(raw[:3] + bytes([axes]) + raw[4:])
+    expected = {0: 3, 1: 1, 3: 1}[place]
+    with pytest.raises(ValueError, match=f"{NAMES[place]} holds an array of {axes} axes, expected {expected}") as error:
+        datasets.mnist(tmp_path)
+    assert len(str(error.value)) < 200 + len(str(path))
+
+
+def test_mnist_can_be_written_to(tmp_path, arrays):
+    write(tmp_path, arrays)
+    for X, y in datasets.mnist(tmp_path):
+        X[:], y[:] = 0, 0
+    assert_is(datasets.mnist(tmp_path), arrays)
 
 
 def test_mnist_with_different_numbers_of_images_and_labels(tmp_path, arrays):
