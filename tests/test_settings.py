@@ -136,6 +136,16 @@ def test_elastic_net_penalises_nothing_by_default_but_by_name():
             assert name == "l1_l2" or catalogue.resolve(kind, name, entry) == entry()
 
 
+@pytest.mark.parametrize("layer", [BatchNormalization, LayerNormalization])
+def test_epsilon_must_not_vanish_in_float32(layer):
+    with pytest.raises(ValueError, match=f"{layer.__name__}: epsilon must be a finite number of 1e-30 or more, got"):
+        layer(epsilon=1e-50)
+    model = fastnn.Sequential([Input(2), layer(epsilon=1e-30), Dense(1)], rng=0)
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), batch_size=4)
+    assert np.isfinite(model.predict(np.ones((4, 2)))).all()
+
+
 # -- fields ------------------------------------------------------------------------------------------------------------
 
 

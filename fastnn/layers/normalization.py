@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from fastnn.checks import number
 from fastnn.layers.base import Layer, Shape
+from fastnn.optimizers import LEAST_EPSILON
 
 
 class _Normalization(Layer):
     def __init__(self, epsilon: float, name: str | None = None) -> None:
         super().__init__(name)
-        self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, above=0)
+        self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, LEAST_EPSILON)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
