@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core import machine
-from fastnn.checks import number, whole
+from fastnn.checks import flag, number, whole
 from fastnn.data import as_generator, check_finite, check_rows, features, readable
 
 Array = NDArray[np.float64]
@@ -32,9 +32,6 @@ def epoch(x: Array, t: Array, order: NDArray[np.int64], w: Array, rate: float, i
             w[:-1] += rate * step * x[row]
             w[-1] += rate * step * intercept
     return wrong
-
-
-_epoch: Any = getattr(machine, "perceptron_epoch", epoch)
 
 
 class Perceptron:
@@ -71,13 +68,12 @@ class Perceptron:
         fit_intercept: bool = True,
         history: bool = False,
     ) -> None:
-        number("learning_rate", learning_rate, above=0)
-        self.learning_rate = learning_rate
+        self.learning_rate = number("learning_rate", learning_rate, above=0)
         self.epochs = whole("epochs", epochs, 1)
         self.rng = rng
-        self.shuffle = shuffle
-        self.fit_intercept = fit_intercept
-        self.history = history
+        self.shuffle = flag("shuffle", shuffle)
+        self.fit_intercept = flag("fit_intercept", fit_intercept)
+        self.history = flag("history", history)
 
     def fit(self, x: ArrayLike, y: ArrayLike) -> Perceptron:
         """Learns from X (rows, features) and y (rows,), labels of two classes, from zero weights."""
@@ -85,12 +81,15 @@ class Perceptron:
         labels = np.asarray(y)
         if labels.shape != (len(rows),):
             raise ValueError(f"y has shape {labels.shape}, expected ({len(rows)},): one label for each row of X")
-        classes, t = np.unique(labels, return_inverse=True)
+        missing = np.flatnonzero(labels != labels)  # NaN, NaT
+        if len(missing):
+            raise ValueError(f"y has the label {labels[missing[0]]} in row {missing[0]}; drop rows without a label")
+        classes, places = np.unique(labels, return_inverse=True)
         if len(classes) != 2:
             raise ValueError(
                 f"y has {len(classes)} classes, {classes[:5].tolist()}; a perceptron tells exactly 2 apart"
             )
-        t = t.astype(np.float64)
+        t = places.astype(np.float64)
         rng = as_generator(self.rng)
         w = np.zeros(rows.shape[1] + 1)
         order = np.arange(len(rows), dtype=np.int64)
@@ -99,7 +98,7 @@ class Perceptron:
         while len(errors) < self.epochs and (not errors or errors[-1]):
             if self.shuffle:
                 order = rng.permutation(len(rows))
-            errors.append(int(_epoch(rows, t, order, w, float(self.learning_rate), bool(self.fit_intercept))))
+            errors.append(machine.perceptron_epoch(rows, t, order, w, self.learning_rate, self.fit_intercept))
             if self.history:
                 history.append(w.copy())
         if not np.isfinite(w).all():

@@ -8,7 +8,6 @@ from fastnn import perceptron
 from fastnn._core import machine
 
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-COMPILED = pytest.mark.skipif(not hasattr(machine, "perceptron_epoch"), reason="the compiled loop is not built in")
 
 
 def clouds(rng, n=200, features=5):
@@ -106,7 +105,6 @@ def test_twin_counts_and_moves():
     assert w.tolist() == [1.0 + 0.5 - 1.5, -1.0 + 1.0 - 0.5, 0.5]
 
 
-@COMPILED
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("n, features", [(0, 3), (1, 1), (7, 2), (50, 16), (33, 17)])
 def test_compiled_equals_twin(rng, n, features, intercept):
@@ -120,7 +118,6 @@ def test_compiled_equals_twin(rng, n, features, intercept):
         assert first.tolist() == second.tolist()
 
 
-@COMPILED
 def test_compiled_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="do not fit"):
         machine.perceptron_epoch(np.ones((3, 2)), np.ones(3), np.arange(3), np.zeros(2), 1.0, True)
@@ -136,6 +133,8 @@ def test_compiled_refuses_what_does_not_fit():
         ({"epochs": 0}, CORNERS, [0, 0, 0, 1], "epochs must be 1 or more, got 0"),
         ({}, CORNERS, [0, 0, 0, 0], r"y has 1 classes, \[0\]; a perceptron tells exactly 2 apart"),
         ({}, CORNERS, [0, 1, 2, 0], "y has 3 classes"),
+        ({}, CORNERS, [0, np.nan, 0, 0], "y has the label nan in row 1; drop rows without a label"),
+        ({}, CORNERS, np.array([0, 0, 1.0, np.nan], dtype=object), "y has the label nan in row 3"),
         ({}, CORNERS, [0, 1], r"y has shape \(2,\), expected \(4,\)"),
         ({}, [0.0, 1.0], [0, 1], r"expected \(rows, features\); for one sample pass X\[None\]"),
         ({}, [[0.0, np.nan], [1.0, 2.0]], [0, 1], "nan in row 0, column 1"),
@@ -157,3 +156,26 @@ def test_questions_before_and_after():
     with pytest.raises(ValueError, match="one label for each row"):
         model.score(CORNERS, [0])
     assert repr(model) == "Perceptron(learning_rate=1.0, epochs=100, shuffle=False)"
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+        ({"epochs": 2.5}, r"epochs must be a whole number, got 2\.5"),
+        ({"shuffle": "yes"}, "shuffle must be True or False, got 'yes'"),
+        ({"fit_intercept": 1}, "fit_intercept must be True or False, got 1"),
+        ({"history": None}, "history must be True or False, got None"),
+    ],
+)
+def test_settings_of_the_wrong_type(settings, message):
+    with pytest.raises(TypeError, match=message):
+        fastnn.Perceptron(**settings)
+
+
+def test_fit_runs_the_compiled_loop(monkeypatch):
+    """And no other: there is no silent step down."""
+    calls = []
+    monkeypatch.setattr(machine, "perceptron_epoch", lambda *arguments: calls.append(arguments) or 0)
+    fastnn.Perceptron().fit(CORNERS, [0, 0, 0, 1])
+    assert len(calls) == 1
