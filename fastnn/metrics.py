@@ -42,7 +42,7 @@ class Metric(Settings, frozen=False, kw_only=True):
             )
 
     def reset(self) -> None:
-        """Forgets all samples."""
+        """Forgets all samples: binds new state and changes none in place, since a shallow copy may share it."""
         raise NotImplementedError
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
@@ -460,9 +460,9 @@ class MeanAbsoluteError(_Error):
 class R2(_Error):
     """Coefficient of determination, 1 - sum (output - y)^2 / sum (y - mean y)^2; the mean of the outputs' values.
 
-    1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else 0, as in scikit-learn. NaN
-    for fewer than two samples. Squares are summed about running means (Chan, Golub, LeVeque, 1983), so that a large
-    mean costs no digits.
+    1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else 0; scikit-learn says so too,
+    but only where the mean is exact. NaN for fewer than two samples. Squares are summed about running means (Chan,
+    Golub, LeVeque, 1983), so that a large mean costs no digits.
 
     >>> metric = R2()
     >>> metric.update(np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [2.0]]), np.array([0, 0, 0]))
@@ -475,6 +475,7 @@ class R2(_Error):
     def reset(self) -> None:
         super().reset()
         self.errors = self.mean = self.squares = np.zeros(1)
+        self.lowest, self.highest = np.full(1, np.inf), np.full(1, -np.inf)
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         if not len(outputs):
@@ -485,12 +486,13 @@ class R2(_Error):
         shift, all_rows = mean - self.mean, self.total + len(t)
         self.squares = self.squares + ((t - mean) ** 2).sum(axis=0) + shift**2 * (self.total * len(t) / all_rows)
         self.mean = self.mean + shift * (len(t) / all_rows)
+        self.lowest, self.highest = np.minimum(self.lowest, t.min(axis=0)), np.maximum(self.highest, t.max(axis=0))
         self.total = all_rows
 
     def result(self) -> float:
         if self.total < 2:
             return float("nan")
-        constant = self.squares == 0
+        constant = (self.lowest == self.highest) | (self.squares == 0)  # a rounded mean leaves squares of a constant
         values = 1 - self.errors / np.where(constant, 1, self.squares)
         return float(np.where(constant, self.errors == 0, values).mean())
 

@@ -1,5 +1,7 @@
 """Metrics: values by hand, scikit-learn's values, exactness over pieces, names, and what compile must refuse."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -136,6 +138,19 @@ def test_nothing_seen_is_nan(entry):
     assert np.isnan(metric.result())
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_shallow_copy_that_is_reset_leaves_the_first_alone(name, rng):
+    metric, kind, _ = CASES[name]
+    y, a = data(kind, rng)
+    several(metric, kind)
+    expected = value(metric, y, a)
+    other = copy.copy(metric)
+    other.reset()
+    assert np.isnan(other.result())
+    other.update(y[:20], a[:20], a[:20].argmax(axis=1))
+    np.testing.assert_equal(metric.result(), expected)
+
+
 # -- by hand -----------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +221,12 @@ def test_r2_at_its_edges():
     assert value(R2(), [2.0, 2.0], np.array([[2.0], [2.0]])) == 1
     assert value(R2(), [2.0, 2.0], np.array([[2.0], [3.0]])) == 0
     assert np.isnan(value(R2(), [2.0], np.array([[2.0]])))
+    for constant in (0.1, 1 / 3, 1e9 + 0.1):  # whose mean is not always exact
+        y = np.full(7, constant)
+        assert value(R2(), y, y[:, None], pieces=3) == 1
+        assert value(R2(), y, y[:, None] * 1.5, pieces=3) == 0
+    y = np.array([[0.1, 1.0]] * 6 + [[0.1, 2.0]])
+    assert value(R2(), y, np.add(y, [0.1, 0.0]), pieces=3) == 0.5  # the mean of 0 and 1
     y = 1e9 + np.arange(1000.0)
     assert value(R2(), y, y[:, None] + 100, pieces=13) == pytest.approx(1 - 1e4 / np.var(np.arange(1000)), rel=1e-9)
 
