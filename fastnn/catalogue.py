@@ -54,9 +54,15 @@ def resolve(kind: str, given: str | type[T] | T, base: type[T]) -> T:
 
 
 def unknown(kind: str, given: str, known: list[str]) -> str:
-    """The message for a name that nobody knows, with the nearest one that somebody does."""
+    """The message for a name that nobody knows, with the nearest one that somebody does, or all that contain it.
+
+    >>> unknown("shape", "circle", ["half_circle", "full_circle"])
+    "unknown shape 'circle'; did you mean 'half_circle' or 'full_circle'? Known: full_circle, half_circle"
+    """
     import difflib
 
-    near = difflib.get_close_matches(given.lower(), known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    name = given.lower()
+    near = [one for one in known if len(name) > 2 and name in one.lower()]
+    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     return f"unknown {kind} {given!r}{hint} Known: {', '.join(sorted(known))}"

@@ -519,6 +519,5 @@ ALIASES = {
     "mean_absolute_error": "mae",
     "logcosh": "log_cosh",
     "kld": "kl_divergence",
-    "focal": "binary_focal_crossentropy",
     "pinball": "quantile",
 }

@@ -293,6 +293,7 @@ def test_validation_rows_differ(model):
         ("loss", "binary_cross_entropy", "binary_crossentropy"),
         ("loss", "mean_square_error", "mean_squared_error"),
         ("metric", "acuracy", "accuracy"),
+        ("loss", "focal", "binary_focal_crossentropy' or 'categorical_focal_crossentropy"),
     ],
 )
 def test_unknown_names_in_compile(model, kind, given, nearest):
