@@ -260,4 +260,11 @@ ENTRIES: tuple[type[Initializer], ...] = (
     Orthogonal,
     Constant,
 )
-ALIASES = {"random_uniform": "uniform", "random_normal": "normal"}
+ALIASES = {
+    "random_uniform": "uniform",
+    "random_normal": "normal",
+    "xavier_uniform": "glorot_uniform",  # PyTorch's names, by the authors' first names
+    "xavier_normal": "glorot_normal",
+    "kaiming_uniform": "he_uniform",
+    "kaiming_normal": "he_normal",
+}

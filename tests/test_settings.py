@@ -241,6 +241,32 @@ def test_what_a_function_returns_must_be_real(value):
         fastnn.Sequential([Input(3), Dense(2, bias_initializer=lambda shape, rng: value)]).get_weights()
 
 
+@pytest.mark.parametrize(
+    ("given", "entry"),
+    [
+        ("xavier_uniform", initializers.GlorotUniform),
+        ("kaiming_normal", initializers.HeNormal),
+        ("GlorotUniform", initializers.GlorotUniform),
+    ],
+)
+def test_other_names_of_initializers(given, entry):
+    assert Dense(1, kernel_initializer=given).kernel_initializer == entry()
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("GlorotUnifrom", "'glorot_uniform'"),
+        ("lecun", "'lecun_uniform' or 'lecun_normal'"),
+        ("truncatednormal_", "'truncated_normal'"),
+        ("const", "'constant'"),
+    ],
+)
+def test_near_misses_of_initializers(given, near):
+    with pytest.raises(ValueError, match=f"unknown initializer '{given}'; did you mean {near}"):
+        Dense(1, kernel_initializer=given)
+
+
 # -- changes of an optimizer -------------------------------------------------------------------------------------------
 
 
