@@ -42,7 +42,10 @@ def resolve(kind: str, given: str | type[T] | T, base: type[T]) -> T:
     if isinstance(given, type) and issubclass(given, base):
         return given()
     if not isinstance(given, str):
-        raise TypeError(f"{kind} must be a name or a {base.__name__}, got {given!r} of type {type(given).__name__}")
+        article = "an" if base.__name__[0] in "AEIOU" else "a"
+        raise TypeError(
+            f"{kind} must be a name or {article} {base.__name__}, got {given!r} of type {type(given).__name__}"
+        )
     table = TABLES[kind]
     name = given.lower()
     entry: Any = table.get(ALIASES.get(kind, {}).get(name, name))

@@ -330,7 +330,7 @@ def test_a_name_like_no_other_lists_the_known_ones(model):
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"optimizer": 5, "loss": "mse"}, TypeError, "optimizer must be a name or a Optimizer, got 5"),
+        ({"optimizer": 5, "loss": "mse"}, TypeError, "optimizer must be a name or an Optimizer, got 5"),
         ({"optimizer": "adam", "loss": 5}, TypeError, "loss must be a name or a Loss, got 5"),
         ({"optimizer": "adam", "loss": optimizers.Adam()}, TypeError, "loss must be a name"),
         ({"optimizer": "adam"}, ValueError, "compile needs a loss"),
@@ -383,7 +383,7 @@ def test_bad_numbers_of_concepts(make, match):
         (lambda: Input(-1), ValueError, "Input: .*must be 1 or more, got -1"),
         (lambda: Input((28, 0)), ValueError, "Input: .*must be 1 or more, got 0"),
         (lambda: Input(None), TypeError, "Input: .*must be a whole number, got None"),
-        (lambda: Dense(2, activation=5), TypeError, "activation must be a name or a Activation, got 5"),
+        (lambda: Dense(2, activation=5), TypeError, "activation must be a name or an Activation, got 5"),
         (lambda: fastnn.Sequential([Dense(2)]), ValueError, "first layer must be Input"),
         (lambda: fastnn.Sequential([Input(2), Input(2)]), ValueError, "only the first layer can be an Input"),
         (lambda: fastnn.Sequential([Input(2), "dense"]), TypeError, "expected a layer.*'dense'.*str"),

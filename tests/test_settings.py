@@ -226,7 +226,7 @@ def test_values_as_initializers(value):
         ([[1.0], [1.0, 2.0]], ValueError, "value cannot become an array"),
         ([1.0, np.nan], ValueError, r"value must be finite, got \[1\.0, nan\]"),
         (np.inf, ValueError, "value must be finite, got inf"),
-        ({}, TypeError, "initializer must be a name or a.* Initializer, got {} of type dict"),
+        ({}, TypeError, "initializer must be a name or an Initializer, got {} of type dict"),
     ],
 )
 def test_bad_values_as_initializers(value, error, message):
