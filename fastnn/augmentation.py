@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import counter
+from fastnn.checks import number, whole
 from fastnn.data import Source
 from fastnn.feeds import Data
 from fastnn.settings import Settings
@@ -30,7 +32,7 @@ class ImageAugmentation(Settings):
     (Zhang et al., "mixup", ICLR 2018). shape: (height, width) where the model's input is flat.
 
     What happens to a sample depends on the model's seed, the step at which the epoch began and the sample's position in
-    the epoch, not on batch size or threads; only mixup's partners are those of the batch.
+    the epoch, not on batch size or threads; only mixup's partners and shares lambda depend on the batch too.
 
     Settings that make no sense raise ValueError; samples that are no images raise it from ``fit``, before training.
 
@@ -50,20 +52,18 @@ class ImageAugmentation(Settings):
     shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("rotation", "noise", "mixup"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not 0 <= value < np.inf:
-                raise ValueError(f"ImageAugmentation: {name} must be a number of 0 or more, got {value!r}")
-        for name, least in (("shift", 0), ("shape", 1)):
-            value = getattr(self, name)
-            if name == "shape" and value is None:
-                continue
-            if (
-                not isinstance(value, (tuple, list))
-                or len(value) != 2
-                or not all(least <= one < np.inf for one in value)
-            ):
-                raise ValueError(f"ImageAugmentation: {name} must be two numbers of {least} or more, got {value!r}")
+        self._flags("flip_horizontal", "flip_vertical")
+        self._numbers("rotation", "noise", "mixup", least=0)
+        self._pair("shift", number, 0)
+        if self.shape is not None:
+            self._pair("shape", whole, 1)
+
+    def _pair(self, name: str, check: Callable[[str, Any, int], float], least: int) -> None:
+        """A list of two becomes a tuple."""
+        pair, what = getattr(self, name), f"ImageAugmentation: {name} must be two numbers"
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(f"{what} of {least} or more, got {pair!r}")
+        object.__setattr__(self, name, tuple(check(f"{what}; each", one, least) for one in pair))
 
     def check(self, model: Sequential) -> None:
         """Refuses a model whose samples are no images, or whose targets cannot be mixed."""

@@ -22,6 +22,7 @@ from fastnn import (
     schedules,
     settings,
 )
+from fastnn.augmentation import ImageAugmentation
 from fastnn.layers import BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
 from fastnn.settings import Settings
 
@@ -144,6 +145,29 @@ def test_epsilon_must_not_vanish_in_float32(layer):
     model.compile("sgd", "mse")
     model.fit(np.ones((4, 2)), np.ones(4), batch_size=4)
     assert np.isfinite(model.predict(np.ones((4, 2)))).all()
+
+
+def test_the_shape_of_augmented_images_may_be_a_list():
+    augmentation = ImageAugmentation(shift=[1, 0.5], shape=[8, 4])
+    assert augmentation == ImageAugmentation(shift=(1, 0.5), shape=(8, 4)) and isinstance(hash(augmentation), int)
+    for sample, expected in (((8, 4), (8, 4, 1)), ((8, 4, 3), (8, 4, 3)), ((64,), (8, 4, 2))):
+        assert augmentation.image_shape(sample) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"shape": (8.0, 8)}, TypeError, r"shape must be two numbers; each must be a whole number, got 8\.0; write 8"),
+        ({"shape": (8, 8, 1)}, ValueError, r"shape must be two numbers of 1 or more, got \(8, 8, 1\)"),
+        ({"shift": ("1", 1)}, TypeError, "shift must be two numbers; each must be a number, got '1'"),
+        ({"shift": (1, np.nan)}, ValueError, "shift must be two numbers; each must be a finite number of 0 or more"),
+        ({"flip_vertical": "yes"}, TypeError, "flip_vertical must be True or False, got 'yes'"),
+        ({"rotation": True}, TypeError, "rotation must be a number, got True"),
+    ],
+)
+def test_bad_settings_of_augmentation(settings, error, message):
+    with pytest.raises(error, match=f"ImageAugmentation: {message}"):
+        ImageAugmentation(**settings)
 
 
 # -- fields ------------------------------------------------------------------------------------------------------------
