@@ -42,7 +42,9 @@ class Activation(Settings):
 
 
 class Linear(Activation):
-    """a = z.
+    """a = z; da/dz = 1. The output of regression.
+
+    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 6.2.2.1.
 
     >>> Linear().forward(np.array([-1.0, 2.0]))
     array([-1.,  2.])
@@ -112,6 +114,9 @@ class LeakyReLU(Activation):
 class Sigmoid(Activation):
     """a = 1 / (1 + exp(-slope z)); da/dz = slope a (1 - a). The slope, 1 by default, is the notes' beta.
 
+    Keras, PyTorch and scikit-learn have the slope 1 only. Source: Rumelhart, Hinton, Williams, "Learning
+    representations by back-propagating errors", Nature 323, 1986.
+
     >>> Sigmoid().forward(np.array([0.0, 2.0])).round(4)
     array([0.5   , 0.8808])
     """
@@ -136,7 +141,9 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """a = tanh(slope z); da/dz = slope (1 - a^2).
+    """a = tanh(slope z); da/dz = slope (1 - a^2). Keras, PyTorch and scikit-learn have the slope 1 only.
+
+    Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998, section 4.4, who advise 1.7159 tanh(2 z / 3).
 
     >>> Tanh().forward(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.7616])
@@ -163,6 +170,9 @@ class Tanh(Activation):
 class Softmax(Activation):
     """a_k = exp(z_k) / sum_j exp(z_j) along each row; dL/dz_k = a_k (d_k - sum_j a_j d_j) with d = dL/da.
 
+    The largest z is subtracted first, so that nothing overflows. Source: Bridle, "Probabilistic interpretation of
+    feedforward classification network outputs, with relationships to statistical pattern recognition", 1990.
+
     >>> Softmax().forward(np.array([[0.0, 0.0], [0.0, np.log(3.0)]]))
     array([[0.5 , 0.5 ],
            [0.25, 0.75]])
@@ -183,6 +193,9 @@ class Softmax(Activation):
 class LogSoftmax(Activation):
     """a_k = z_k - log sum_j exp(z_j) along each row; dL/dz_k = d_k - exp(a_k) sum_j d_j with d = dL/da.
 
+    Source: Blanchard, Higham, Higham, "Accurately computing the log-sum-exp and softmax functions", IMA Journal of
+    Numerical Analysis 41, 2021.
+
     >>> LogSoftmax().forward(np.array([[0.0, 0.0]])).round(4)
     array([[-0.6931, -0.6931]])
     """
@@ -201,6 +214,9 @@ class LogSoftmax(Activation):
 
 class Step(Activation):
     """Heaviside's step: a = 1 where z >= 0, else 0; its derivative is 0, so nothing before it can be trained.
+
+    NumPy's and PyTorch's heaviside ask for the value at 0; here it is 1, as in a perceptron. Source: McCulloch and
+    Pitts, "A logical calculus of the ideas immanent in nervous activity", 1943.
 
     >>> Step().forward(np.array([-0.5, 0.0, 2.0]))
     array([0., 1., 1.])
@@ -290,6 +306,9 @@ class GELU(Activation):
 class GELUTanh(Activation):
     """a = z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))) / 2: GELU's approximation, of the same source.
 
+    Keras' and PyTorch's gelu with approximate=True and "tanh". Source: Hendrycks and Gimpel, "Gaussian error linear
+    units", 2016.
+
     >>> GELUTanh().forward(np.array([-1.0, 1.0])).round(4)
     array([-0.1588,  0.8412])
     """
@@ -355,7 +374,10 @@ class Mish(Activation):
 
 
 class Softplus(Activation):
-    """a = log(1 + exp(z)); da/dz = sigmoid(z) = 1 - exp(-a).
+    """a = log(1 + exp(z)); da/dz = sigmoid(z) = 1 - exp(-a). PyTorch's is z above 20.
+
+    Source: Dugas, Bengio, Belisle, Nadeau, Garcia, "Incorporating second-order functional knowledge for better option
+    pricing", NIPS 2000.
 
     >>> Softplus().forward(np.array([0.0, 100.0])).round(4)
     array([  0.6931, 100.    ])
@@ -374,6 +396,8 @@ class Softplus(Activation):
 class Softsign(Activation):
     """a = z / (1 + |z|); da/dz = (1 - |a|)^2.
 
+    Source: Bergstra, Desjardins, Lamblin, Bengio, "Quadratic polynomials learn better image features", 2009.
+
     >>> Softsign().forward(np.array([-1.0, 3.0]))
     array([-0.5 ,  0.75])
     """
@@ -390,6 +414,9 @@ class Softsign(Activation):
 
 class HardSigmoid(Activation):
     """a = z / 6 + 1/2 cut to [0, 1]; da/dz = 1/6 between. As in Keras 3 and PyTorch; Keras 2 had slope 0.2.
+
+    Sources: Courbariaux, Bengio, David, "BinaryConnect", NeurIPS 2015, with slope 1/2; with this one Howard et al.,
+    "Searching for MobileNetV3", ICCV 2019.
 
     >>> HardSigmoid().forward(np.array([-4.0, 0.0, 1.5]))
     array([0.  , 0.5 , 0.75])
@@ -409,7 +436,9 @@ class HardSigmoid(Activation):
 
 
 class Exponential(Activation):
-    """a = exp(z); da/dz = a.
+    """a = exp(z); da/dz = a. The inverse of the log link: a rate for the Poisson loss.
+
+    Source: McCullagh and Nelder, "Generalized linear models", 2nd edition, 1989, chapter 6.
 
     >>> Exponential().forward(np.array([0.0, 1.0])).round(4)
     array([1.    , 2.7183])

@@ -26,7 +26,11 @@ class Constraint(Settings):
 
 
 class NonNeg(Constraint):
-    """All weights 0 or more: negative ones become 0."""
+    """All weights 0 or more: W <- max(W, 0). As in Keras.
+
+    Source: Chorowski and Zurada, "Learning understandable neural networks with nonnegative weight constraints", IEEE
+    Transactions on Neural Networks and Learning Systems 26, 2015.
+    """
 
     name = "non_neg"
     kernel = 1
@@ -36,9 +40,9 @@ class NonNeg(Constraint):
 
 
 class MaxNorm(Constraint):
-    """The weights into each output have norm at most max_value: longer columns of W are scaled down.
+    """The weights into each output have norm at most max_value: W_j <- W_j min(1, max_value / |W_j|) for each column.
 
-    Source: Srivastava et al., "Dropout", JMLR 2014, section 5.1.
+    As in Keras. Source: Srivastava et al., "Dropout", JMLR 2014, section 5.1.
     """
 
     name = "max_norm"

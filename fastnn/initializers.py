@@ -21,7 +21,14 @@ class Initializer(Settings):
 
 
 class Zeros(Initializer):
-    """All zeros: the usual start of biases."""
+    """All zeros: the usual start of biases; as kernel they would leave all units of a layer equal.
+
+    Keras' biases begin so; PyTorch's and scikit-learn's are uniform random numbers. Source: Goodfellow, Bengio,
+    Courville, "Deep learning", 2016, section 8.4.
+
+    >>> Zeros()((2,), np.random.default_rng(0))
+    array([0., 0.])
+    """
 
     name = "zeros"
 
@@ -30,7 +37,14 @@ class Zeros(Initializer):
 
 
 class RandomUniform(Initializer):
-    """Uniform on [minval, maxval), by default [-0.05, 0.05) as in Keras."""
+    """Uniform on [minval, maxval), by default [-0.05, 0.05) as in Keras.
+
+    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 8.4.
+
+    >>> w = RandomUniform(1, 2)((100,), np.random.default_rng(0))
+    >>> bool((w >= 1).all() and (w < 2).all())
+    True
+    """
 
     name = "uniform"
     minval: float = -0.05
@@ -48,8 +62,9 @@ class RandomUniform(Initializer):
 class GlorotUniform(Initializer):
     """Uniform on +-sqrt(6 / (inputs + outputs)).
 
-    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
-    2010.
+    As in Keras and PyTorch (xavier_uniform_), whose Linear begins with +-1 / sqrt(inputs); scikit-learn has 2 in the
+    place of 6 for the logistic activation. Source: Glorot and Bengio, "Understanding the difficulty of training deep
+    feedforward neural networks", AISTATS 2010.
 
     >>> w = GlorotUniform()((2, 4), np.random.default_rng(0))
     >>> w.shape, bool(np.abs(w).max() <= 1)
@@ -64,7 +79,10 @@ class GlorotUniform(Initializer):
 
 
 class GlorotNormal(Initializer):
-    """Normal with standard deviation sqrt(2 / (inputs + outputs)), cut at two of them (see ``_truncated_normal``)."""
+    """Normal with standard deviation sqrt(2 / (inputs + outputs)), cut at two of them (see ``_truncated_normal``).
+
+    As in Keras; PyTorch's xavier_normal_ is not cut. Source: Glorot and Bengio, AISTATS 2010, as ``GlorotUniform``.
+    """
 
     name = "glorot_normal"
 
@@ -73,7 +91,7 @@ class GlorotNormal(Initializer):
 
 
 class HeUniform(Initializer):
-    """Uniform on +-sqrt(6 / inputs), for ReLU.
+    """Uniform on +-sqrt(6 / inputs), for ReLU. As in Keras, and PyTorch (kaiming_uniform_ for relu).
 
     Source: He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015.
     """
@@ -86,7 +104,10 @@ class HeUniform(Initializer):
 
 
 class HeNormal(Initializer):
-    """Normal with standard deviation sqrt(2 / inputs), cut at two of them (see ``_truncated_normal``), for ReLU."""
+    """Normal with standard deviation sqrt(2 / inputs), cut at two of them (see ``_truncated_normal``), for ReLU.
+
+    As in Keras; PyTorch's kaiming_normal_ is not cut. Source: He, Zhang, Ren, Sun, ICCV 2015, as ``HeUniform``.
+    """
 
     name = "he_normal"
 
@@ -95,7 +116,7 @@ class HeNormal(Initializer):
 
 
 class LecunUniform(Initializer):
-    """Uniform on +-sqrt(3 / inputs). Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998."""
+    """Uniform on +-sqrt(3 / inputs). Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998, section 4.6."""
 
     name = "lecun_uniform"
 
@@ -105,7 +126,10 @@ class LecunUniform(Initializer):
 
 
 class LecunNormal(Initializer):
-    """Normal with standard deviation sqrt(1 / inputs), cut at two of them, for SELU. Source as LecunUniform."""
+    """Normal with standard deviation sqrt(1 / inputs), cut at two of them as in Keras, for SELU.
+
+    Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998, section 4.6.
+    """
 
     name = "lecun_normal"
 
@@ -114,7 +138,14 @@ class LecunNormal(Initializer):
 
 
 class RandomNormal(Initializer):
-    """Normal with mean 0 and standard deviation 0.05 as in Keras."""
+    """Normal with the given mean and standard deviation, by default 0 and 0.05 as in Keras.
+
+    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 8.4.
+
+    >>> w = RandomNormal(1, stddev=0.1)((1000,), np.random.default_rng(0))
+    >>> round(float(w.mean()), 2), round(float(w.std()), 2)
+    (1.0, 0.1)
+    """
 
     name = "normal"
     mean: float = 0.0
@@ -129,7 +160,14 @@ class RandomNormal(Initializer):
 
 
 class TruncatedNormal(Initializer):
-    """Normal numbers, those beyond two deviations drawn again: the deviation falls to 0.88 stddev, as in Keras."""
+    """Normal numbers, those beyond two deviations drawn again: the deviation falls to 0.88 stddev, as in Keras.
+
+    Source: Johnson, Kotz, Balakrishnan, "Continuous univariate distributions", volume 1, 2nd edition, 1994, chapter 13.
+
+    >>> w = TruncatedNormal(stddev=1)((10000,), np.random.default_rng(0))
+    >>> bool(np.abs(w).max() <= 2), round(float(w.std()), 2)
+    (True, 0.88)
+    """
 
     name = "truncated_normal"
     mean: float = 0.0
@@ -171,7 +209,8 @@ class Orthogonal(Initializer):
 class Constant(Initializer):
     """The same value everywhere, or a given array of the shape of the weights, of which a copy is kept.
 
-    TypeError where the values are no real numbers, ValueError where they are not finite.
+    TypeError where the values are no real numbers, ValueError where they are not finite. Source: Goodfellow, Bengio,
+    Courville, "Deep learning", 2016, section 8.4, on biases that are not zero.
 
     >>> Constant(0.5)((2,), np.random.default_rng(0))
     array([0.5, 0.5])

@@ -54,7 +54,8 @@ class Loss(Settings):
 class MeanSquaredError(Loss):
     """L = mean_k (a_k - t_k)^2; dL/da_k = 2 (a_k - t_k) / outputs.
 
-    As in Keras and PyTorch; scikit-learn halves it.
+    As in Keras and PyTorch; scikit-learn halves it. Its minimum is the mean of the targets. Source: Bishop, "Pattern
+    recognition and machine learning", 2006, section 5.2.
 
     >>> MeanSquaredError().evaluate(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
     (array([2.]), array([[0., 2.]]))
@@ -71,6 +72,9 @@ class MeanSquaredError(Loss):
 class MeanAbsoluteError(Loss):
     """L = mean_k |a_k - t_k|; dL/da_k = sign(a_k - t_k) / outputs, 0 at 0.
 
+    As in Keras and PyTorch (L1Loss). Its minimum is the median of the targets. Source: Goodfellow, Bengio, Courville,
+    "Deep learning", 2016, section 6.2.1.2.
+
     >>> MeanAbsoluteError().evaluate(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
     (array([1.]), array([[0. , 0.5]]))
     """
@@ -86,7 +90,7 @@ class MeanAbsoluteError(Loss):
 class Huber(Loss):
     """L = mean_k of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), with e = a - t.
 
-    Source: Huber, "Robust estimation of a location parameter", 1964.
+    As in Keras and PyTorch (HuberLoss). Source: Huber, "Robust estimation of a location parameter", 1964.
 
     >>> Huber(1.0).evaluate(np.array([[0.5], [3.0]]), np.zeros((2, 1)))[0]
     array([0.125, 2.5  ])
@@ -113,6 +117,9 @@ class Huber(Loss):
 class LogCosh(Loss):
     """L = mean_k log cosh(a_k - t_k), as |e| + log(1 + exp(-2 |e|)) - log 2; dL/da_k = tanh(e_k) / outputs.
 
+    As in Keras; PyTorch has none. Source: Saleh and Saleh, "Statistical properties of the log-cosh loss function used
+    in machine learning", 2022.
+
     >>> LogCosh().evaluate(np.array([[1.0]]), np.array([[0.0]]))[0].round(4)
     array([0.4338])
     """
@@ -130,7 +137,8 @@ class LogCosh(Loss):
 class Poisson(Loss):
     """L = mean_k a_k - t_k log(a_k + 1e-7), for counts t >= 0 and rates a > 0 (use an exponential or softplus output).
 
-    As in Keras; PyTorch's default takes log a instead.
+    As in Keras; PyTorch's default takes log a instead. Source: McCullagh and Nelder, "Generalized linear models", 2nd
+    edition, 1989, chapter 6.
 
     >>> Poisson().evaluate(np.array([[1.0]]), np.array([[2.0]]))[0].round(4)
     array([1.])
@@ -152,6 +160,9 @@ class Poisson(Loss):
 class Hinge(Loss):
     """L = mean_k max(1 - t_k a_k, 0) for t of -1 and 1; 0 counts as -1, as in Keras for targets of 0 and 1.
 
+    PyTorch's HingeEmbeddingLoss is something else. Source: Cortes and Vapnik, "Support-vector networks", Machine
+    Learning 20, 1995.
+
     >>> Hinge().evaluate(np.array([[0.5], [2.0]]), np.array([[1.0], [-1.0]]))[0]
     array([0.5, 3. ])
     """
@@ -168,7 +179,10 @@ class Hinge(Loss):
 
 
 class SquaredHinge(Loss):
-    """L = mean_k max(1 - t_k a_k, 0)^2 for t of -1 and 1 (0 counts as -1).
+    """L = mean_k max(1 - t_k a_k, 0)^2 for t of -1 and 1 (0 counts as -1). As in Keras.
+
+    PyTorch's MultiMarginLoss(p=2) is one over classes. Source: Tang, "Deep learning using linear support vector
+    machines", 2013.
 
     >>> SquaredHinge().evaluate(np.array([[0.5], [2.0]]), np.array([[1.0], [-1.0]]))[0]
     array([0.25, 9.  ])
@@ -186,6 +200,9 @@ class SquaredHinge(Loss):
 
 class KLDivergence(Loss):
     """L = sum_k t_k log(t_k / a_k), t and a clipped to [1e-7, 1] as in Keras: the divergence of a from t.
+
+    PyTorch's kl_div takes log a and clips nothing. Source: Kullback and Leibler, "On information and sufficiency",
+    Annals of Mathematical Statistics 22, 1951.
 
     >>> KLDivergence().evaluate(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]))[0].round(4)
     array([0.6931])
@@ -229,7 +246,8 @@ class BinaryCrossentropyFromLogits(Smoothed):
     """L = mean_k log(1 + exp(z_k)) - t_k z_k, as max(z, 0) - t z + log(1 + exp(-|z|)).
 
     dL/dz_k = (sigmoid(z_k) - t_k) / outputs. What "binary_crossentropy" becomes behind a sigmoid output: exact where
-    the sigmoid rounds to 0 or 1.
+    the sigmoid rounds to 0 or 1. PyTorch's BCEWithLogitsLoss. Source: Goodfellow, Bengio, Courville, "Deep learning",
+    2016, section 6.2.2.2.
     """
 
     name = "binary_crossentropy_logits"
@@ -248,7 +266,9 @@ class BinaryCrossentropyFromLogits(Smoothed):
 class BinaryCrossentropy(Smoothed):
     """L = -mean_k [t_k log a_k + (1 - t_k) log(1 - a_k)], a clipped to [1e-7, 1 - 1e-7] as in Keras.
 
-    Computed from the logits when the output activation is sigmoid. PyTorch clips the logarithms at -100 instead.
+    Computed from the logits when the output activation is sigmoid. PyTorch clips the logarithms at -100 instead,
+    scikit-learn a at the spacing of its type. Source: Bishop, "Pattern recognition and machine learning", 2006, section
+    4.3.2.
 
     >>> loss, _ = BinaryCrossentropy().evaluate(np.array([[0.5]]), np.array([[1.0]]))
     >>> loss.round(4)
@@ -273,7 +293,8 @@ class BinaryCrossentropy(Smoothed):
 class CategoricalCrossentropyFromLogits(Smoothed):
     """L = sum_k t_k (log sum_j exp(z_j) - z_k); dL/dz = softmax(z) sum_k t_k - t.
 
-    What "categorical_crossentropy" becomes behind a softmax output.
+    What "categorical_crossentropy" becomes behind a softmax output; PyTorch's CrossEntropyLoss of probabilities.
+    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 6.2.2.3.
     """
 
     name = "categorical_crossentropy_logits"
@@ -294,7 +315,7 @@ class CategoricalCrossentropy(Smoothed):
     """L = -sum_k t_k log a_k for one-hot or soft targets t, a clipped to [1e-7, 1 - 1e-7].
 
     Computed from the logits when the output activation is softmax. Keras also divides a by its sum first, which changes
-    nothing for a distribution.
+    nothing for a distribution. Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
 
     >>> loss, _ = CategoricalCrossentropy().evaluate(np.array([[0.25, 0.75]]), np.array([[1.0, 0.0]]))
     >>> loss.round(4)
@@ -317,7 +338,8 @@ class CategoricalCrossentropy(Smoothed):
 class SparseCategoricalCrossentropyFromLogits(Smoothed):
     """L = log sum_j exp(z_j) - z_t for the label t; dL/dz = softmax(z) - onehot(t).
 
-    What "sparse_categorical_crossentropy" becomes behind a softmax output.
+    What "sparse_categorical_crossentropy" becomes behind a softmax output; PyTorch's CrossEntropyLoss of labels.
+    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 6.2.2.3.
     """
 
     name = "sparse_categorical_crossentropy_logits"
@@ -338,7 +360,8 @@ class SparseCategoricalCrossentropy(Smoothed):
     """L = -log a_t for the label t of the sample, a clipped to [1e-7, 1 - 1e-7].
 
     Computed from the logits when the output activation is softmax. With label smoothing, which Keras lacks here, it is
-    the categorical crossentropy of the smoothed one-hot rows.
+    the categorical crossentropy of the smoothed one-hot rows. Source: Bishop, "Pattern recognition and machine
+    learning", 2006, section 4.3.4.
 
     >>> loss, _ = SparseCategoricalCrossentropy().evaluate(np.array([[0.25, 0.75]]), np.array([[0]]))
     >>> loss.round(4)
@@ -391,7 +414,10 @@ class BinaryFocalCrossentropy(Smoothed):
 
 
 class CategoricalFocalCrossentropy(Smoothed):
-    """L = -sum_k alpha (1 - a_k)^gamma t_k log a_k, with Keras' defaults alpha 0.25 and gamma 2; source as above."""
+    """L = -sum_k alpha (1 - a_k)^gamma t_k log a_k, with Keras' defaults alpha 0.25 and gamma 2.
+
+    Source: Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    """
 
     name = "categorical_focal_crossentropy"
     kernel = 15

@@ -80,7 +80,8 @@ class Accuracy(_Decided):
 
     One output: (output > 0.5) == y, for several outputs with probabilities as targets of a binary loss too, element by
     element (``binary``). Behind a hinge loss the limit is 0. Otherwise the largest output must be the label, or the
-    largest target.
+    largest target. One minus the mean 0-1 loss. Source: Hastie, Tibshirani, Friedman, "The elements of statistical
+    learning", 2nd edition, 2009, section 7.2.
 
     >>> metric = Accuracy()
     >>> metric.update(np.array([1, 0]), np.array([[0.9], [0.8]]), np.array([0, 0]))
@@ -108,6 +109,9 @@ class Accuracy(_Decided):
 
 class BinaryAccuracy(Accuracy):
     """Share of outputs on the right side of ``threshold``, element by element: (output > threshold) == (y > 0.5).
+
+    As in Keras; scikit-learn's accuracy of several outputs counts rows that are right in all of them. Source: as
+    ``Accuracy``, 2009.
 
     >>> metric = BinaryAccuracy(threshold=0.7)
     >>> metric.update(np.array([[1, 0]]), np.array([[0.9, 0.6]]), np.array([0]))
@@ -137,7 +141,9 @@ class BinaryAccuracy(Accuracy):
 
 
 class CategoricalAccuracy(Metric):
-    """Share of rows whose largest output is the label, or the largest target.
+    """Share of rows whose largest output is the label, or the largest target; of equal outputs the first counts.
+
+    Source: as ``Accuracy``, 2009.
 
     >>> metric = CategoricalAccuracy()
     >>> metric.update(np.array([[0, 1], [0, 1]]), np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 0]))
@@ -163,7 +169,13 @@ class CategoricalAccuracy(Metric):
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
-    """``CategoricalAccuracy`` under the name that Keras has for integer labels."""
+    """``CategoricalAccuracy`` under the name that Keras has for integer labels. Source: as ``Accuracy``, 2009.
+
+    >>> metric = SparseCategoricalAccuracy()
+    >>> metric.update(np.array([1, 1]), np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 0]))
+    >>> metric.result()
+    0.5
+    """
 
     name = "sparse_categorical_accuracy"
 
@@ -171,7 +183,9 @@ class SparseCategoricalAccuracy(CategoricalAccuracy):
 class TopKCategoricalAccuracy(CategoricalAccuracy):
     """Share of rows whose label is among the k largest outputs: fewer than k outputs are larger than the label's.
 
-    y: labels or one-hot rows. Of equal outputs each has its chance, as in Keras.
+    y: labels or one-hot rows. Of equal outputs each has its chance, as in Keras; scikit-learn ranks
+    them by their place. Source: Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural
+    networks", NeurIPS 2012, with k = 5.
 
     >>> metric = TopKCategoricalAccuracy(k=2)
     >>> metric.update(np.array([1, 2]), np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([0, 0]))
@@ -271,7 +285,10 @@ class _Counted(_Decided):
 
 
 class Precision(_Counted):
-    """True positives / all answered as positive.
+    """TP / (TP + FP): true positives / all answered as positive. Settings as in ``_Counted``.
+
+    Sources: van Rijsbergen, "Information retrieval", 2nd edition, 1979, chapter 7; for the averages Sokolova and
+    Lapalme, "A systematic analysis of performance measures for classification tasks", 2009.
 
     >>> metric = Precision()
     >>> metric.update(np.array([1, 0, 1]), np.array([[0.9], [0.8], [0.3]]), np.array([0, 0, 0]))
@@ -286,7 +303,9 @@ class Precision(_Counted):
 
 
 class Recall(_Counted):
-    """True positives / all that are positive.
+    """TP / (TP + FN): true positives / all that are positive. Settings as in ``_Counted``.
+
+    Sources: as ``Precision``, 1979 and 2009.
 
     >>> metric = Recall(average="macro")
     >>> metric.update(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), np.array([0, 0, 1]))
@@ -301,7 +320,9 @@ class Recall(_Counted):
 
 
 class F1(_Counted):
-    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN).
+    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN). Settings as in ``_Counted``.
+
+    Van Rijsbergen's effectiveness is 1 - F1. Sources: as ``Precision``, 1979 and 2009.
 
     >>> metric = F1()
     >>> metric.update(np.array([1, 0, 1]), np.array([[0.9], [0.8], [0.7]]), np.array([0, 0, 0]))
@@ -357,6 +378,8 @@ class LogLoss(_Decided):
 
     One output, and several of a binary loss: -(y log p + (1 - y) log(1 - p)), the mean of all elements. Otherwise
     -sum_k y_k log p_k for each row, y a label or a row of probabilities.
+
+    Source: Good, "Rational decisions", JRSS B 14, 1952.
 
     >>> metric = LogLoss()
     >>> metric.update(np.array([1, 0]), np.array([[0.5], [0.5]]), np.array([0, 0]))
@@ -418,6 +441,9 @@ class _Error(Metric):
 class MeanSquaredError(_Error):
     """Mean of (output - y)^2 over all samples and outputs.
 
+    Source: Hyndman and Koehler, "Another look at measures of forecast accuracy", International Journal of Forecasting
+    22, 2006.
+
     >>> metric = MeanSquaredError()
     >>> metric.update(np.array([1.0, 2.0]), np.array([[1.0], [4.0]]), np.array([0, 0]))
     >>> metric.result()
@@ -429,6 +455,8 @@ class MeanSquaredError(_Error):
 
 class RootMeanSquaredError(_Error):
     """Root of the mean of (output - y)^2 over all samples and outputs: the root once, at the end.
+
+    As in Keras; scikit-learn means the roots of the outputs. Source: as ``MeanSquaredError``, 2006.
 
     >>> metric = RootMeanSquaredError()
     >>> metric.update(np.array([1.0, 1.0]), np.array([[3.0], [3.0]]), np.array([0, 0]))
@@ -443,7 +471,7 @@ class RootMeanSquaredError(_Error):
 
 
 class MeanAbsoluteError(_Error):
-    """Mean of |output - y| over all samples and outputs.
+    """Mean of |output - y| over all samples and outputs. Source: as ``MeanSquaredError``, 2006.
 
     >>> metric = MeanAbsoluteError()
     >>> metric.update(np.array([1.0, 2.0]), np.array([[1.0], [4.0]]), np.array([0, 0]))
@@ -462,7 +490,8 @@ class R2(_Error):
 
     1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else 0; scikit-learn says so too,
     but only where the mean is exact. NaN for fewer than two samples. Squares are summed about running means (Chan,
-    Golub, LeVeque, 1983), so that a large mean costs no digits.
+    Golub, LeVeque, 1983), so that a large mean costs no digits. Source: Kvalseth, "Cautionary note about R2", The
+    American Statistician 39, 1985.
 
     >>> metric = R2()
     >>> metric.update(np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [2.0]]), np.array([0, 0, 0]))

@@ -313,7 +313,7 @@ class Adam(_Moments):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay, 0.004 by default as in Keras; PyTorch has 0.01.
+    """Adam with decoupled weight decay, w <- w - a weight_decay w before its step: 0.004 as in Keras; PyTorch has 0.01.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """

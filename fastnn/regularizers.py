@@ -35,14 +35,21 @@ class Regularizer(Settings):
 
 
 class L1(Regularizer):
-    """Lasso: l1 |w|; drives weights to exactly zero only where it meets the sign change."""
+    """Lasso: penalty = l1 sum |w|; drives weights to exactly zero only where it meets the sign change.
+
+    As in Keras; PyTorch and scikit-learn's MLP have none. Source: Tibshirani, "Regression shrinkage and selection via
+    the lasso", JRSS B 58, 1996.
+    """
 
     name = "l1"
     l1: float = 0.01
 
 
 class L2(Regularizer):
-    """Ridge: l2 w^2."""
+    """Ridge: penalty = l2 sum w^2. As in Keras; for PyTorch's and scikit-learn's scales see ``Regularizer``.
+
+    Source: Hoerl and Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12, 1970.
+    """
 
     name = "l2"
     l2: float = 0.01
@@ -54,9 +61,9 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """Elastic net: l1 |w| + l2 w^2. The defaults are 0, as in Keras 3; the name "l1_l2" means 0.01 for both.
+    """Elastic net: penalty = l1 sum |w| + l2 sum w^2. The defaults are 0, as in Keras 3; "l1_l2" means 0.01 for both.
 
-    Source: Zou and Hastie, 2005.
+    Source: Zou and Hastie, "Regularization and variable selection via the elastic net", JRSS B 67, 2005.
     """
 
     name = "l1_l2"

@@ -7,7 +7,7 @@ from fastnn.layers.base import Layer
 
 
 class Dropout(Layer):
-    """In training each number is set to 0 with probability ``rate``, the others divided by 1 - rate; else the identity.
+    """y = 0 with probability ``rate``, otherwise x / (1 - rate), for each number in training; else the identity.
 
     The draws are a function of the model's seed, the step, the row and the column: the same for any number of threads.
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
@@ -19,7 +19,12 @@ class Dropout(Layer):
 
 
 class GaussianNoise(Layer):
-    """In training a normal number of standard deviation ``stddev`` is added to each number; else the identity."""
+    """y = x + stddev n in training, with a standard normal number n for each element; else the identity.
+
+    The draws are those of ``Dropout``. As in Keras; PyTorch has none. Sources: Sietsma and Dow, "Creating artificial
+    neural networks that generalize", Neural Networks 4, 1991; Bishop, "Training with noise is equivalent to Tikhonov
+    regularization", Neural Computation 7, 1995.
+    """
 
     def __init__(self, stddev: float, name: str | None = None) -> None:
         super().__init__(name)
