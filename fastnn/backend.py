@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._core import machine
+from fastnn.checks import whole
 
 LEVELS = ("v2", "v3", "v4")
 DTYPES = ("float32", "float64")
@@ -96,11 +97,10 @@ def set_num_threads(count: int) -> None:
     >>> set_num_threads(before)
     """
     global _threads
-    if isinstance(count, bool) or not hasattr(count, "__index__"):
-        raise TypeError(f"the number of threads must be a whole number, got {count!r}")
-    if not 1 <= count.__index__() <= MOST_THREADS:
-        raise ValueError(f"the number of threads must lie in 1 .. {MOST_THREADS}, got {count}")
-    _threads = count.__index__()
+    count = whole("the number of threads", count, 1)
+    if count > MOST_THREADS:
+        raise ValueError(f"the number of threads must be {MOST_THREADS} or less, got {count}")
+    _threads = count
 
 
 def get_num_threads() -> int:

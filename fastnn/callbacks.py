@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.catalogue import unknown
+from fastnn.checks import number, whole
 from fastnn.hooks import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, History, Logs
 from fastnn.progress import Progress, TqdmProgress, best_progress
 
@@ -36,7 +37,7 @@ class _Monitor(Callback):
         if mode not in ("auto", "min", "max"):
             raise ValueError(unknown("mode", str(mode), ["auto", "min", "max"]))
         self.monitor, self.mode = monitor, mode
-        self.min_delta = _number("min_delta", min_delta, 0)
+        self.min_delta = number("min_delta", min_delta, 0)
         self.sign = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -92,9 +93,9 @@ class EarlyStopping(_Monitor):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience = _whole("patience", patience, 0)
-        self.start_from_epoch = _whole("start_from_epoch", start_from_epoch, 0)
-        self.baseline = None if baseline is None else _number("baseline", baseline)
+        self.patience = whole("patience", patience, 0)
+        self.start_from_epoch = whole("start_from_epoch", start_from_epoch, 0)
+        self.baseline = None if baseline is None else number("baseline", baseline)
         self.verbose, self.restore_best_weights = verbose, restore_best_weights
         self._reset()
 
@@ -162,10 +163,10 @@ class ModelCheckpoint(_Monitor):
                 "whole models cannot be saved to a file yet; use save_weights_only=True, or pickle the model"
             )
         self.filepath = os.fspath(filepath)
-        self.save_freq = save_freq if save_freq == "epoch" else _whole("save_freq", save_freq, 1)
+        self.save_freq = save_freq if save_freq == "epoch" else whole("save_freq", save_freq, 1)
         self.save_best_only, self.verbose = save_best_only, verbose
         threshold = initial_value_threshold
-        self.best = None if threshold is None else _number("initial_value_threshold", threshold)
+        self.best = None if threshold is None else number("initial_value_threshold", threshold)
         self._epoch = self._batch = self._steps = 0
 
     def wants_batches(self) -> bool:
@@ -234,7 +235,7 @@ class LearningRateScheduler(Callback):
         _rate(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        rate = _number("the rate that the schedule returned", self.schedule(epoch, _rate(self)), 0)
+        rate = number("the rate that the schedule returned", self.schedule(epoch, _rate(self)), 0)
         _set_rate(self, rate)
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate:g}")
@@ -267,11 +268,9 @@ class ReduceLROnPlateau(_Monitor):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.factor = _number("factor", factor, 0)
-        if not 0 < self.factor < 1:
-            raise ValueError(f"factor must lie between 0 and 1, got {factor!r}")
-        self.patience, self.cooldown = _whole("patience", patience, 0), _whole("cooldown", cooldown, 0)
-        self.min_lr, self.verbose = _number("min_lr", min_lr, 0), verbose
+        self.factor = number("factor", factor, above=0, below=1)
+        self.patience, self.cooldown = whole("patience", patience, 0), whole("cooldown", cooldown, 0)
+        self.min_lr, self.verbose = number("min_lr", min_lr, 0), verbose
         self.best: float | None = None
         self.wait = self.resting = 0
 
@@ -439,20 +438,3 @@ def _rate(callback: Callback) -> float:
 def _set_rate(callback: Callback, rate: float) -> None:
     assert callback.model.optimizer is not None  # noqa: S101
     callback.model.optimizer.learning_rate = rate
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value.__index__() < least:
-        raise ValueError(f"{name} must be {least} or more, got {value}")
-    return int(value.__index__())
-
-
-def _number(name: str, value: Any, least: float = -np.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (np.isfinite(value) and value >= least):
-        range_ = f" of {least} or more" if np.isfinite(least) else ""
-        raise ValueError(f"{name} must be a finite number{range_}, got {value!r}")
-    return float(value)

@@ -51,6 +51,8 @@ def resolve(kind: str, given: str | type[T] | T, base: type[T]) -> T:
     entry: Any = table.get(ALIASES.get(kind, {}).get(name, name))
     if entry is None:
         entry = next((one for one in table.values() if one.__name__.lower() == name), None)
+    if kind == "optimizer" and name.replace("-", "").replace("_", "") == "lbfgs":
+        raise ValueError("L-BFGS is no optimizer of steps; compile with any other and call fastnn.lbfgs.fit_lbfgs")
     if entry is None:
         raise ValueError(unknown(kind, given, [*table, *ALIASES.get(kind, {})]))
     return entry.by_name()

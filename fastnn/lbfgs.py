@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import backend
+from fastnn.checks import number, whole
 from fastnn.data import Source, check_rows, weights
 from fastnn.errors import DivergenceError, NotCompiledError
 from fastnn.program import Kind, Program
@@ -84,10 +85,7 @@ def fit_lbfgs(
     optimize = _scipy()
     if model.loss is None:
         raise NotCompiledError("call model.compile(optimizer=..., loss=...) before fit_lbfgs")
-    if isinstance(max_iter, bool) or not hasattr(max_iter, "__index__") or max_iter < 1:
-        raise ValueError(f"max_iter must be a whole number of 1 or more, got {max_iter!r}")
-    if not 0 <= tol < np.inf:
-        raise ValueError(f"tol must be a finite number of 0 or more, got {tol!r}")
+    max_iter, tol = whole("max_iter", max_iter, 1), number("tol", tol, 0)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be a function (iteration, loss), got {callback!r}")
     with model._lock:
@@ -95,7 +93,7 @@ def fit_lbfgs(
         source, target = model.check_features(x, "X"), model.check_targets(y, "y")
         check_rows(source, "X", target, "y")
         factors = weights(sample_weight, len(source), model.dtype)
-        return _minimize(model, source, target, factors, int(max_iter), float(tol), callback, optimize)
+        return _minimize(model, source, target, factors, max_iter, tol, callback, optimize)
 
 
 def parameter_indices(program: Program) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import backend
+from fastnn.checks import number, whole
 from fastnn.data import check_rows, weights
 from fastnn.errors import NotCompiledError
 from fastnn.schedules import Schedule
@@ -100,13 +101,10 @@ def find_learning_rate(
     optimizer, program = model.optimizer, model.program
     if model.loss is None or optimizer is None:
         raise NotCompiledError("call model.compile(optimizer=..., loss=...) before find_learning_rate")
-    for name, value, least in (("batch_size", batch_size, 1), ("steps", steps, 10)):
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-            raise ValueError(f"{name} must be a whole number of {least} or more, got {value!r}")
+    batch_size, steps = whole("batch_size", batch_size, 1), whole("steps", steps, 10)
     if not 0 < start < end < np.inf:
         raise ValueError(f"0 < start < end is needed, got start={start!r} and end={end!r}")
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"smoothing must lie in [0, 1), got {smoothing!r}")
+    smoothing = number("smoothing", smoothing, 0, below=1)
     source, target = model.check_features(x, "X"), model.check_targets(y, "y")
     check_rows(source, "X", target, "y")
     factors = weights(sample_weight, len(source), model.dtype)
@@ -121,7 +119,7 @@ def find_learning_rate(
     rates, scalars = sweep(numbers - 1), rule.all_scalars(numbers).astype(model.dtype)
 
     n = len(source)
-    batch = min(int(batch_size), n)
+    batch = min(batch_size, n)
     threads = backend.threads_for(program.flops * batch)
     per_epoch = -(-n // batch)
     raw, smooth = np.empty(steps), np.empty(steps)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import backend, counter, evaluation, files, training
 from fastnn.catalogue import resolve, unknown
+from fastnn.checks import whole
 from fastnn.data import (
     Source,
     are_batches,
@@ -27,7 +28,6 @@ from fastnn.data import (
 from fastnn.errors import NotCompiledError
 from fastnn.hooks import Callback, CallbackList, History, check_callbacks
 from fastnn.layers import Dense, Input, Layer
-from fastnn.layers.base import _positive
 from fastnn.lock import TrainingLock
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
@@ -336,7 +336,7 @@ class Sequential:
         """
         with self._lock:
             self._need_compiled("fit_best_of")
-            k = _positive("fit_best_of", "k", k)
+            k = whole("fit_best_of: k", k, 1)
             if hasattr(x, "__next__"):
                 raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
             return training.fit_best_of(self, k, training.Run(self, x, y, **arguments))
@@ -372,8 +372,8 @@ class Sequential:
         """
         self._need_compiled("evaluate")
         check_verbose(verbose)
-        batch_size = 32 if batch_size is None else _positive("evaluate", "batch_size", batch_size)
-        steps = None if steps is None else _positive("evaluate", "steps", steps)
+        batch_size = 32 if batch_size is None else whole("evaluate: batch_size", batch_size, 1)
+        steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
         data: training.Data | training.BatchFeed
         if are_batches(x, y):
@@ -409,7 +409,7 @@ class Sequential:
         ((5, 3), (12, 3))
         """
         check_verbose(verbose)
-        batch_size = 32 if batch_size is None else _positive("predict", "batch_size", batch_size)
+        batch_size = 32 if batch_size is None else whole("predict: batch_size", batch_size, 1)
         batches = not isinstance(x, (list, tuple)) and are_batches(x, None)
         if steps is not None and not batches:
             raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
@@ -418,7 +418,7 @@ class Sequential:
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
         parts: Iterable[Any] = [x]
         if batches:
-            steps = None if steps is None else _positive("predict", "steps", steps)
+            steps = None if steps is None else whole("predict: steps", steps, 1)
             given = training.BatchFeed(self, x, None, steps).given()
             parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in given)
         elif called.predict_batchwise:

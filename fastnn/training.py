@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from fastnn import backend
 from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
+from fastnn.checks import flag, whole
 from fastnn.data import are_batches
 from fastnn.errors import DivergenceError
 from fastnn.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, evaluate
 from fastnn.feeds import BatchFeed, Data, Feed, RowFeed
 from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
-from fastnn.layers.base import _positive
 from fastnn.progress import progress
 
 if TYPE_CHECKING:
@@ -49,16 +49,17 @@ class Run:
         augmentation: Any = None,
     ) -> None:
         self.model = model
-        self.epochs = _positive("fit", "epochs", epochs)
-        self.initial_epoch = _positive("fit", "initial_epoch", initial_epoch) if initial_epoch != 0 else 0
+        self.epochs = whole("fit: epochs", epochs, 1)
+        self.initial_epoch = whole("fit: initial_epoch", initial_epoch, 0)
         self.validation_freq = _check_freq(validation_freq)
         self.validation_steps = _optional("validation_steps", validation_steps)
         self.validation: Data | BatchFeed | None = None
+        shuffle = flag("fit: shuffle", shuffle)
         steps = _optional("steps_per_epoch", steps_per_epoch)
         streamed = are_batches(x, y)
         batch = 32
         if batch_size is not None and not (isinstance(batch_size, str) and batch_size == "all"):
-            batch = _positive("fit", "batch_size", batch_size)
+            batch = whole("fit: batch_size", batch_size, 1)
         _check_extras(model, sampler, augmentation, steps, streamed, validation_split)
         split = not (isinstance(validation_split, (int, float)) and validation_split == 0)
         if split and validation_data is not None:
@@ -69,7 +70,7 @@ class Run:
             for name, value in given.items():
                 if value is not None:
                     raise ValueError(f"{name} needs arrays x and y, but x is batches; put it into the batches")
-            self.feed = BatchFeed(model, x, bool(shuffle), steps, class_weight, augmentation)
+            self.feed = BatchFeed(model, x, shuffle, steps, class_weight, augmentation)
         else:
             data = Data.check(model, x, y, sample_weight)
             if split:
@@ -77,7 +78,7 @@ class Run:
             data = data.weighted(model, class_weight)  # not the validation: its loss is compared with others
             if batch_size == "all":
                 batch = len(data)
-            self.feed = RowFeed(model, data, batch, bool(shuffle), steps, sampler, augmentation)
+            self.feed = RowFeed(model, data, batch, shuffle, steps, sampler, augmentation)
         self.team = backend.Team(backend.threads_for(model.program.flops * batch))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
@@ -291,13 +292,13 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], team: ba
 
 
 def _optional(name: str, value: Any) -> int | None:
-    return None if value is None else _positive("fit", name, value)
+    return None if value is None else whole(f"fit: {name}", value, 1)
 
 
 def _check_freq(freq: Any) -> int | frozenset[int]:
     if isinstance(freq, (list, tuple, set, frozenset)):
-        return frozenset(_positive("fit", "each epoch of validation_freq", epoch) for epoch in freq)
-    return _positive("fit", "validation_freq", freq)
+        return frozenset(whole("fit: each epoch of validation_freq", epoch, 1) for epoch in freq)
+    return whole("fit: validation_freq", freq, 1)
 
 
 def _check_extras(

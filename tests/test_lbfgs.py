@@ -181,7 +181,7 @@ def test_same_bits_for_any_number_of_threads(rng):
         ([Dropout(0.5), Dense(1)], {}, ValueError, "'dropout' draws random numbers"),
         ([GaussianNoise(0.5), Dense(1)], {}, ValueError, "draws random numbers"),
         ([Dense(1, kernel_constraint="max_norm")], {}, ValueError, "has a kernel constraint"),
-        ([Dense(1)], {"max_iter": 0}, ValueError, "max_iter must be a whole number of 1 or more, got 0"),
+        ([Dense(1)], {"max_iter": 0}, ValueError, "max_iter must be 1 or more, got 0"),
         ([Dense(1)], {"tol": -1}, ValueError, "tol must be a finite number"),
         ([Dense(1)], {"callback": 3}, TypeError, "callback must be a function"),
         ([Dense(1)], {"sample_weight": [1.0]}, ValueError, "sample_weight has shape"),

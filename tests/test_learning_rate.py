@@ -122,8 +122,8 @@ def test_suggestions_by_hand():
     [
         ({"start": 0}, "0 < start < end is needed, got start=0"),
         ({"start": 1, "end": 0.1}, "0 < start < end"),
-        ({"steps": 5}, "steps must be a whole number of 10 or more, got 5"),
-        ({"batch_size": 0}, "batch_size must be a whole number of 1 or more"),
+        ({"steps": 5}, "steps must be 10 or more, got 5"),
+        ({"batch_size": 0}, "batch_size must be 1 or more"),
         ({"smoothing": 1}, r"smoothing must lie in \[0, 1\), got 1"),
     ],
 )

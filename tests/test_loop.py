@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import DivergenceError, counter, evaluation, optimizers, training
+from fastnn import DivergenceError, counter, evaluation, optimizers, schedules, training
 from fastnn.augmentation import ImageAugmentation
 from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.data import split_rows
@@ -600,3 +600,18 @@ def test_best_of_does_not_count_a_quiet_divergence():
     model = regressor(optimizer=optimizers.SGD(1e200))
     with pytest.raises(DivergenceError):
         model.fit_best_of(2, X, Y, epochs=3, callbacks=[TerminateOnNaN()])
+
+
+def test_a_schedule_that_follows_the_loss_begins_anew_with_each_start():
+    schedule, rates = schedules.Adaptive(0.5, patience=1, tol=10.0), []
+    model = regressor(optimizer=optimizers.SGD(schedule))
+    see = LambdaCallback(on_epoch_begin=lambda epoch, logs: rates.append(float(schedule(0))))
+    model.fit_best_of(3, X, Y, epochs=3, callbacks=[see])
+    assert len(rates) == 9 and rates[0] == rates[3] == rates[6] == 0.5 and rates[2] < 0.5
+    model.compile(model.optimizer, "mse")
+    assert float(schedule(0)) == 0.5
+
+
+def test_lbfgs_is_no_optimizer_of_steps():
+    with pytest.raises(ValueError, match="fit_lbfgs"):
+        regressor(optimizer="lbfgs")

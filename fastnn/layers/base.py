@@ -67,8 +67,3 @@ class Flatten(Layer):
 
 def _as_tuple(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-
-
-def _positive(layer: str, what: str, value: Any) -> int:
-    """``checks.whole`` under its old name."""
-    return whole(f"{layer}: {what}", value, 1)
