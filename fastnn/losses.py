@@ -442,12 +442,15 @@ class CategoricalFocalCrossentropy(Smoothed):
 
 
 class Quantile(Loss):
-    """Pinball loss: L = mean_k max(q_k e, (q_k - 1) e) with e = t - a_k, one output for each level q_k, one target t.
+    """Pinball loss: L = mean_jk max(q_k e, (q_k - 1) e) with e = t_j - a_jk, an output for each target j and level q_k.
 
-    Source: Koenker and Bassett, "Regression quantiles", 1978.
+    Outputs in the order of the targets: all levels of the first, then those of the second. Source: Koenker and Bassett,
+    "Regression quantiles", 1978.
 
     >>> Quantile([0.1, 0.9]).evaluate(np.array([[0.0, 0.0]]), np.array([[1.0]]))[0]
     array([0.5])
+    >>> Quantile([0.1, 0.9]).evaluate(np.array([[0.0, 0.0, 0.0, 0.0]]), np.array([[1.0, 2.0]]))[0]
+    array([0.75])
     """
 
     name = "quantile"
@@ -458,7 +461,7 @@ class Quantile(Loss):
         given = self.levels if isinstance(self.levels, (tuple, list)) else np.ravel(self.levels)
         levels = tuple(number("Quantile: each of levels", q, above=0, below=1) for q in given)
         if not levels:
-            raise ValueError("Quantile: levels is empty; give one level for each output")
+            raise ValueError("Quantile: levels is empty; give at least one")
         object.__setattr__(self, "levels", levels)
 
     @property
@@ -468,12 +471,16 @@ class Quantile(Loss):
 
     def columns(self, outputs: int) -> int:
         count = np.size(self.levels)
-        if outputs != count:
-            raise ValueError(f"a quantile loss of {count} levels needs as many outputs, the model has {outputs}")
-        return 1
+        if outputs % count:
+            raise ValueError(
+                f"a quantile loss of {count} levels needs {count} outputs for each target, the model has {outputs}"
+            )
+        return outputs // count
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
-        q, e = np.asarray(self.levels, dtype=a.dtype), t[:, :1] - a
+        count = np.size(self.levels)
+        q = np.tile(np.asarray(self.levels, dtype=a.dtype), a.shape[1] // count)
+        e = np.repeat(t, count, axis=1) - a
         d = np.where(e > 0, -q, np.where(e < 0, 1 - q, e))
         return np.where(e > 0, q * e, (q - 1) * e).mean(axis=1), d / a.dtype.type(a.shape[1])
 

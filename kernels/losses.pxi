@@ -300,15 +300,16 @@ cdef void categorical_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, 
 
 
 cdef void quantile(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
-    # mean_k max(q_k x, (q_k - 1) x) with x = t - a_k and the one target t; h: number of levels, then the levels
+    # mean_k max(q x, (q - 1) x) with x = t - a_k, for all levels q of the first target, then of the second; h: number of
+    # levels, then the levels
     cdef real[64] total
-    cdef Py_ssize_t k, r
+    cdef Py_ssize_t k, r, levels = <Py_ssize_t>h[0]
     cdef real x, q
     set_zero(total)
     for k in range(n):
-        q = <real>h[1 + k]
+        q = <real>h[1 + k % levels]
         for r in range(WIDTH):
-            x = t[r] - a[k * WIDTH + r]
+            x = t[k // levels * WIDTH + r] - a[k * WIDTH + r]
             total[r] = total[r] + (q * x if x > 0 else (q - 1) * x)
             d[k * WIDTH + r] = -q if x > 0 else (1 - q if x < 0 else x)
     mean_over_outputs(n, d, e, total)

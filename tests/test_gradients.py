@@ -56,6 +56,7 @@ LOSSES = [
         if not entry.name.endswith("_logits") and issubclass(entry, losses.Smoothed)
     ),
     losses.Quantile([0.2, 0.9]),
+    losses.Quantile([0.3]),
     losses.Huber(0.3),
     losses.BinaryFocalCrossentropy(0.1, 1.5, 0.3),
 ]

@@ -204,9 +204,10 @@ def test_activation_derivative(core, activation):
 
 
 def suited(loss, n):
-    """The loss for n outputs: quantiles have as many levels; a number of outputs that the loss can have."""
+    """The loss for n outputs: quantiles of two targets or of one; a number of outputs that the loss can have."""
     if isinstance(loss, losses.Quantile):
-        return losses.Quantile([(k + 1) / (n + 1) for k in range(n)]), n
+        count = n // 2 if n % 2 == 0 else n
+        return losses.Quantile([(k + 1) / (count + 1) for k in range(count)]), n
     return loss, n + n % 2 if isinstance(loss, losses.GaussianNLL) else n
 
 
