@@ -27,9 +27,13 @@ class Recorder:
 
     def __init__(self, model: Sequential) -> None:
         # Copies: an evaluation in a callback or in another thread shall not disturb the epoch.
-        self.metrics: list[Metric] = copy.deepcopy(model.metrics)
+        self.metrics: list[Metric] = [copy.copy(metric) for metric in model.metrics]
         self.classes = model.engine.classes
         self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins anew."""
         for metric in self.metrics:
             metric.reset()
 
@@ -73,7 +77,9 @@ def evaluate(
         if data.rows is not None:  # copied piece by piece
             size = max(batch_size, min(size, RECORDED // data.x.columns))
         parts = pieces(data, size, None if steps is None else steps * batch_size)
-    penalty = model.program.weight_penalty([model.program.read(model.arena[0], op) for op in model.program.steps])
+    penalty = 0.0
+    if model.program.penalized:
+        penalty = model.program.weight_penalty([model.program.read(model.arena[0], op) for op in model.program.steps])
     total, n = 0.0, 0
     for i, (part, first, last) in enumerate(parts):
         for callback in listeners:

@@ -87,6 +87,7 @@ class Sequential:
         self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
         self._epochs = 0  # since the model was made: each one has an order of its own
         self._lock = TrainingLock()
+        self._short: Any = None  # the engine, where ``__call__`` may hand it an array as it is
         self._early: list[NDArray[Any]] = []  # weights that wait for a program
         self.layers: list[Layer] = []
         for layer in layers:
@@ -146,9 +147,14 @@ class Sequential:
         program = lower(layers, self.dtype, loss, optimizer)
         arena = program.new_arena()
         program.fill(arena[0], weights)
-        engine = backend.engine(self.engine_name, program, arena)
         self._program: Program = program
-        self._arena, self._engine = arena, engine
+        self._arena = arena
+        self._bind(backend.engine(self.engine_name, program, arena))
+
+    def _bind(self, engine: Any) -> None:
+        """``engine`` computes from now on; it looks itself at the shape of samples that are rows of numbers."""
+        self._engine = engine
+        self._short = engine if self.layers and len(self.input_shape) == 1 else None
 
     @property
     def program(self) -> Program:
@@ -437,8 +443,8 @@ class Sequential:
 
         An array of the model's own dtype, C-contiguous, costs no conversion. NaN gives NaN.
         """
-        if type(x) is np.ndarray and x.ndim == 2:  # rows of numbers: the engine looks at the rest
-            out = self.engine(x) if len(self.input_shape) == 1 else None
+        if self._short is not None and type(x) is np.ndarray:
+            out = self._short(x)
             if out is not None:
                 return out
         return self.engine.predict(features(x, self.input_shape), 1)
@@ -518,7 +524,8 @@ class Sequential:
 
     def take_average(self) -> None:
         """Puts the moving average in the place of the weights, where the optimizer keeps one (``use_ema``)."""
-        self._arena[0] = self.weights_after_fit()
+        if self.optimizer is not None and self.optimizer.use_ema:
+            self._arena[0] = self.weights_after_fit()
 
     def weights_after_fit(self) -> NDArray[Any]:
         """A copy of the arena's weights as a fit that ended now would leave them: averaged, with ``use_ema``."""
@@ -531,6 +538,9 @@ class Sequential:
     @contextmanager
     def averaged(self):  # type: ignore[no-untyped-def]
         """For a while, the weights are those of ``weights_after_fit``."""
+        if self.optimizer is None or not self.optimizer.use_ema:
+            yield
+            return
         trained = self._arena[0].copy()
         self.take_average()
         try:
@@ -594,7 +604,7 @@ class Sequential:
         if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
         state = self.__dict__.copy()
-        for key in ("_lock", "_engine"):
+        for key in ("_lock", "_engine", "_short"):
             state.pop(key, None)
         if "_arena" in state:  # without its aligned base
             state["_arena"] = state["_arena"].copy()
@@ -604,12 +614,12 @@ class Sequential:
     def __setstate__(self, state: dict[str, Any]) -> None:
         iterations = state.pop("_iterations", 0)
         self.__dict__.update(state)
-        self._lock = TrainingLock()
+        self._lock, self._short = TrainingLock(), None
         if "_program" in state:
             values = self._arena
             self._arena = self._program.new_arena()
             self._arena[:] = values
-            self._engine = backend.engine(self.engine_name, self._program, self._arena)
+            self._bind(backend.engine(self.engine_name, self._program, self._arena))
             self.iterations = iterations
 
 

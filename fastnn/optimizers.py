@@ -7,6 +7,7 @@ array, in place. Both engines use the same scalars. The defaults are Keras' ones
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf, log
 from typing import Any, ClassVar
 
 import numpy as np
@@ -113,8 +114,12 @@ class Optimizer(Settings, kw_only=True, frozen=False):
     def all_scalars(self, steps: Steps) -> Scalars:
         """``scalars`` with two more columns: the factors of the moving average and of the decaying weights."""
         rates = self.rates(steps)
-        average = np.where(steps > 1, self.ema_momentum, 0)  # the average begins with the first weights
-        return np.column_stack([self.scalars(steps, rates), average, 1 - rates * (self.weight_decay or 0.0)])
+        own = self.scalars(steps, rates)
+        out = np.empty((len(steps), own.shape[1] + 2))
+        out[:, :-2] = own
+        out[:, -2] = (steps > 1) * self.ema_momentum  # the average begins with the first weights
+        out[:, -1] = 1 - rates * (self.weight_decay or 0.0)
+        return out
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         """One step for the gradient g, in place; h is one row of ``scalars``."""
@@ -433,8 +438,7 @@ def _average(mean: Array, beta: float, one_minus_beta: float, value: Array) -> N
 
 def _fullness(beta: float, steps: Steps) -> Scalars:
     """1 - beta^t: the weight of all samples in a moving average that began with zero."""
-    with np.errstate(divide="ignore"):
-        logarithm = np.log(beta)
+    logarithm = log(beta) if beta else -inf
     return -np.expm1(np.maximum(steps * logarithm, -50))  # not below: an underflow would take 100 times as long
 
 

@@ -9,6 +9,7 @@ bias, for a normalization scale, shift and the moving statistics. A panel row is
 from __future__ import annotations
 
 from enum import IntEnum
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -238,7 +239,7 @@ def lower(
     for position, layer in enumerate(layers):
         before, shape = shape, layer.output_shape(shape)
         if not isinstance(layer, (kinds.Input, kinds.Flatten)):
-            steps += _operations(layer, position, int(np.prod(before)), int(np.prod(shape)))
+            steps += _operations(layer, position, prod(before), prod(shape))
     if not any(op.kind == Kind.DENSE for op in steps):
         raise ValueError("the model has no layer with weights; add a Dense layer")
     logits = loss.from_logits() if loss is not None else None

@@ -58,6 +58,8 @@ class Settings:
 
     _fields: dict[str, Any] = {}  # noqa: RUF012 - name -> default, replaced in each subclass
     _kw_only: tuple[str, ...] = ()
+    _positional: tuple[str, ...] = ()
+    _required: tuple[str, ...] = ()
     _frozen = True
     __signature__ = _Signature()
 
@@ -76,24 +78,23 @@ class Settings:
         if not kw_only:
             cls._kw_only = tuple(name for name in cls._kw_only if name not in own)
         cls._fields = {name: getattr(cls, name, _REQUIRED) for name in dict.fromkeys([*names, *cls._kw_only])}
+        cls._positional = tuple(name for name in cls._fields if name not in cls._kw_only)
+        cls._required = tuple(name for name, default in cls._fields.items() if default is _REQUIRED)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        fields = type(self)._fields
-        names = [name for name in fields if name not in self._kw_only]
+        fields, names = self._fields, self._positional
         if len(args) > len(names):
             raise TypeError(f"{type(self).__name__} takes at most {len(names)} positional settings, got {len(args)}")
-        given = dict(zip(names, args, strict=False))
-        for name, value in kwargs.items():
+        for name in kwargs:
             if name not in fields:
                 raise TypeError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(fields) or 'none'}")
-            if name in given:
+            if name in names[: len(args)]:
                 raise TypeError(f"{type(self).__name__} got two values for {name!r}")
-            given[name] = value
-        for name, default in fields.items():
-            value = given.get(name, default)
-            if value is _REQUIRED:
+        values = fields | dict(zip(names, args, strict=False)) | kwargs
+        for name in self._required:
+            if values[name] is _REQUIRED:
                 raise TypeError(f"{type(self).__name__} needs a value for {name!r}")
-            object.__setattr__(self, name, value)
+        self.__dict__.update(values)
         self.__post_init__()
 
     @classmethod

@@ -79,6 +79,7 @@ class Run:
             if batch_size == "all":
                 batch = len(data)
             self.feed = RowFeed(model, data, batch, shuffle, steps, sampler, augmentation)
+        self.recorded = Recorder(model) if model.metrics else None
         self.team = backend.Team(backend.threads_for(model.program.flops * batch))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
@@ -212,10 +213,13 @@ class Snapshot:
 class _Epoch:
     """The steps of one epoch, its losses, and weights to go back to (``safe``) whose loss was finite."""
 
-    def __init__(self, model: Sequential, callbacks: CallbackList, epoch: int, safe: Snapshot) -> None:
-        self.model, self.callbacks, self.epoch, self.safe = model, callbacks, epoch, safe
+    def __init__(
+        self, model: Sequential, callbacks: CallbackList, epoch: int, safe: Snapshot, recorded: Recorder | None
+    ) -> None:
+        self.model, self.callbacks, self.epoch, self.safe, self.recorded = model, callbacks, epoch, safe, recorded
         self.start = Snapshot(model, epoch)
-        self.recorded = Recorder(model) if model.metrics else None
+        if recorded:
+            recorded.reset()
         self.losses: list[NDArray[np.float64]] = []  # of the steps of each call, times their samples
         self.done = self.seen = 0  # steps, samples
         self.sum = 0.0  # of losses, to show
@@ -262,7 +266,7 @@ class _Epoch:
 def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tuple[Logs, Snapshot]:
     """One epoch: its logs, and weights to go back to."""
     model, feed = run.model, run.feed
-    epoch = _Epoch(model, callbacks, number, safe)
+    epoch = _Epoch(model, callbacks, number, safe, run.recorded)
     if isinstance(feed, RowFeed) and feed.augmentation is None:
         _train_rows(epoch, feed, feed.order(number), run.team)
     else:
