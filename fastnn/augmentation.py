@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STREAM = 1 << 62  # of the counter-based generator; below it the epochs and the layers have theirs
 WORDS = 8  # random words of a sample: two flips, angle, two shifts; the rest is kept for what may come
+FLOPS = 60  # for each number of an image: turned, moved and noisy
 
 
 class ImageAugmentation(Settings):
@@ -30,6 +31,9 @@ class ImageAugmentation(Settings):
     a normal number added to each value. mixup: alpha; each image and its target are mixed with those of another of the
     batch, with the share lambda of Beta(alpha, alpha); it needs targets that are probabilities, such as one-hot rows
     (Zhang et al., "mixup", ICLR 2018). shape: (height, width) where the model's input is flat.
+
+    The compiled engine does all this while it gathers the rows of a batch; with mixup, and where ``fit`` is given
+    batches, NumPy does it, which takes longer than the training of a small network.
 
     What happens to a sample depends on the model's seed, the step at which the epoch began and the sample's position in
     the epoch, not on batch size or threads; only mixup's partners and shares lambda depend on the batch too.
@@ -88,22 +92,24 @@ class ImageAugmentation(Settings):
             " Input((height, width)) or Input((height, width, channels)), or shape=(height, width) for flat samples"
         )
 
+    @property
+    def gathered(self) -> bool:
+        """Whether the engine can do it to each row that it gathers: no mixing, and no class of the user's own."""
+        return not self.mixup and type(self) is ImageAugmentation
+
+    def changes(self, model: Sequential) -> Changes:
+        """What the engine does to the images of the epoch that begins now."""
+        return Changes(self, model.input_shape, model.iterations)
+
     def apply(self, model: Sequential, batch: Data, step: int, first: int) -> Data:
         """A changed copy of a batch, whose first sample is number ``first`` of the epoch that began at ``step``."""
         n = len(batch)
-        sample = batch.x.array.shape[1:]
-        images = batch.x.array.astype(model.dtype).reshape(n, *self.image_shape(sample))
-        stream = STREAM | step
-        words = _uniforms(model.seed, stream, first, n, WORDS, 0)
-        images = self.change(images, words)
-        if self.noise:
-            u = _uniforms(model.seed, stream, first, n, 2 * images[0].size, WORDS)
-            radius, angle = np.sqrt(-2 * np.log1p(-u[:, ::2])), 2 * np.pi * u[:, 1::2]
-            images += (self.noise * radius * np.cos(angle)).reshape(images.shape).astype(images.dtype)
-        x = images.reshape(n, *sample)
+        changes = Changes(self, model.input_shape, step)
+        x = changes.apply(batch.x.array.reshape(n, -1).astype(model.dtype), model.seed, first, model.program.width)
+        x = x.reshape(batch.x.array.shape)
         if not self.mixup:
-            return Data(Source(np.ascontiguousarray(x)), batch.y, batch.sample_weight)
-        generator = np.random.Generator(np.random.Philox(key=model.seed, counter=[0, 0, first, stream]))
+            return Data(Source(x), batch.y, batch.sample_weight)
+        generator = np.random.Generator(np.random.Philox(key=model.seed, counter=[0, 0, first, changes.stream]))
         share, other = generator.beta(self.mixup, self.mixup, n), generator.permutation(n)
         y = _mix(batch.y.array.astype(model.dtype), share, other)
         factors = None if batch.sample_weight is None else _mix(batch.sample_weight, share, other)
@@ -122,6 +128,32 @@ class ImageAugmentation(Settings):
             angle, dy, dx = (2 * words[:, 2:5] - 1).T
             out = _resample(out, np.radians(self.rotation) * angle, self.shift[0] * dy, self.shift[1] * dx)
         return out
+
+
+class Changes:
+    """What an augmentation does to the images of the epoch that begins at a step: what the engines gather with.
+
+    sample: shape of a sample; ``shape`` is (height, width, channels). Twin of ``kernels/augmentation.pxi``.
+    """
+
+    def __init__(self, settings: ImageAugmentation, sample: tuple[int, ...], step: int) -> None:
+        self.settings, self.shape, self.stream = settings, settings.image_shape(sample), STREAM | step
+
+    @property
+    def flops(self) -> int:
+        """Operations for a sample, about: for guesses how long a step lasts."""
+        height, width, channels = self.shape
+        return FLOPS * height * width * channels
+
+    def apply(self, x: NDArray[Any], seed: int, first: int, width: int) -> NDArray[Any]:
+        """Changed samples (n, inputs), the first of them number ``first`` of the epoch. width: of the program."""
+        settings, (n, columns) = self.settings, x.shape
+        numbers = counter.matrix(seed, self.stream, n, WORDS, first).astype(np.float64) * 2.0**-32
+        x = settings.change(x.reshape(n, *self.shape), numbers).reshape(n, columns)
+        if settings.noise:  # the words of the first panel are those of the changes
+            normals = counter.normals(seed, self.stream, n, width + columns, width, first)[:, width:]
+            x = x + x.dtype.type(settings.noise) * normals.astype(x.dtype)
+        return x
 
 
 def _resample(
@@ -147,11 +179,3 @@ def _resample(
 def _mix(values: NDArray[Any], share: NDArray[np.float64], other: NDArray[np.intp]) -> NDArray[Any]:
     share = share.astype(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
     return values * share + values[other] * (1 - share)
-
-
-def _uniforms(seed: int, stream: int, first: int, rows: int, columns: int, offset: int) -> NDArray[np.float64]:
-    """Numbers from 0 to below 1: word ``offset`` and those after it of the samples ``first`` and after it."""
-    quarters = np.arange(offset // 4, (offset + columns + 3) // 4, dtype=np.uint64)
-    row, quarter = np.meshgrid(np.arange(first, first + rows, dtype=np.uint64), quarters, indexing="ij")
-    words = counter._philox(seed, stream, quarter, row).reshape(rows, -1)[:, :columns]
-    return words.astype(np.float64) * 2.0**-32

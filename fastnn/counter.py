@@ -53,17 +53,17 @@ def permutation(seed: int, stream: int, n: int) -> NDArray[np.int64]:
     return order
 
 
-def matrix(seed: int, stream: int, rows: int, columns: int) -> NDArray[np.uint32]:
-    """Words for the numbers of a batch: element (r, c) takes word c % 4 of block (c // 4, r)."""
+def matrix(seed: int, stream: int, rows: int, columns: int, first: int = 0) -> NDArray[np.uint32]:
+    """Words for the numbers of a batch from row ``first`` on: element (r, c) takes word c % 4 of block (c // 4, r)."""
     quarters = np.arange((columns + 3) // 4, dtype=np.uint64)
-    row, quarter = np.meshgrid(np.arange(rows, dtype=np.uint64), quarters, indexing="ij")
+    row, quarter = np.meshgrid(np.arange(first, first + rows, dtype=np.uint64), quarters, indexing="ij")
     return _philox(seed, stream, quarter, row).reshape(rows, 4 * len(quarters))[:, :columns]
 
 
-def normals(seed: int, stream: int, rows: int, columns: int, width: int) -> NDArray[np.float64]:
+def normals(seed: int, stream: int, rows: int, columns: int, width: int, first: int = 0) -> NDArray[np.float64]:
     """Normal numbers for a batch, by pairs of words half a panel apart (Box and Muller 1958)."""
     padded = -(-columns // width) * width
-    pairs = matrix(seed, stream, rows, padded).reshape(rows, -1, 2, width // 2)
+    pairs = matrix(seed, stream, rows, padded, first).reshape(rows, -1, 2, width // 2)
     u = np.minimum((pairs[:, :, 0] + 0.5) * 2.0**-32, 1)
     angle = pairs[:, :, 1].astype(np.int32) * (np.pi * 2.0**-31)
     radius = np.sqrt(-2 * np.log(u))

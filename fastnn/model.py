@@ -38,7 +38,7 @@ from fastnn.summary import summary
 from fastnn.weights import checked_weights
 
 if TYPE_CHECKING:
-    from fastnn.augmentation import ImageAugmentation
+    from fastnn.augmentation import Changes, ImageAugmentation
 
 ENGINES = ("compiled", "reference")
 
@@ -501,6 +501,7 @@ class Sequential:
         losses: NDArray[np.float64],
         outputs: NDArray[Any] | None,
         threads: int,
+        augmentation: Changes | None = None,
     ) -> int:
         """``count`` steps of the engine at the optimizer's present learning rate; returns how many finished."""
         optimizer = self.optimizer
@@ -520,6 +521,7 @@ class Sequential:
             outputs,
             self._seed,
             threads,
+            augmentation,
         )
 
     def take_average(self) -> None:

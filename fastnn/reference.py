@@ -9,6 +9,8 @@ Notation of one dense layer with weights W (inputs, outputs), bias b and activat
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,9 @@ from fastnn import counter
 from fastnn.activations import Array
 from fastnn.data import Source
 from fastnn.program import Kind, Operation, Program
+
+if TYPE_CHECKING:
+    from fastnn.augmentation import Changes
 
 Weights = list[Array]  # of one operation: W, b, or the vectors of a normalization
 
@@ -45,6 +50,7 @@ class Engine:
         outputs: Array | None,
         seed: int = 0,
         threads: int = 1,
+        augmentation: Changes | None = None,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
@@ -54,7 +60,10 @@ class Engine:
             w = None if sample_weight is None else sample_weight[chosen]
             with np.errstate(all="ignore"):  # what is not finite shows in the loss
                 tape = Tape(self.program, rows[0], seed, self.iterations)
-                a = tape.forward(_take(x, chosen, self.program))
+                batch_x = _take(x, chosen, self.program)
+                if augmentation is not None:
+                    batch_x = augmentation.apply(batch_x, seed, start, self.program.width)
+                a = tape.forward(batch_x)
                 loss, d = self._loss(a, _take(y, chosen, self.program), w)
                 losses[step] = loss + tape.activity_penalty()
                 if outputs is not None:

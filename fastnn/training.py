@@ -20,6 +20,7 @@ from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
 from fastnn.progress import progress
 
 if TYPE_CHECKING:
+    from fastnn.augmentation import Changes
     from fastnn.model import Sequential
 
 
@@ -80,7 +81,10 @@ class Run:
                 batch = len(data)
             self.feed = RowFeed(model, data, batch, shuffle, steps, sampler, augmentation)
         self.recorded = Recorder(model) if model.metrics else None
-        self.team = backend.Team(backend.threads_for(model.program.flops * batch))
+        self.flops: float = model.program.flops  # of a sample
+        if augmentation is not None:
+            self.flops += augmentation.changes(model).flops
+        self.team = backend.Team(backend.threads_for(self.flops * batch))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
             self.validation = _check_validation(model, validation_data, self.validation_steps)
@@ -224,7 +228,16 @@ class _Epoch:
         self.done = self.seen = 0  # steps, samples
         self.sum = 0.0  # of losses, to show
 
-    def train(self, data: Data, order: NDArray[np.int64], first: int, last: int, batch: int, threads: int) -> float:
+    def train(
+        self,
+        data: Data,
+        order: NDArray[np.int64],
+        first: int,
+        last: int,
+        batch: int,
+        threads: int,
+        changes: Changes | None = None,
+    ) -> float:
         """Steps over positions [first, last) of the order; returns the seconds that they took."""
         model, count = self.model, -(-(last - first) // batch)
         for callback in self.callbacks.batchwise:
@@ -232,7 +245,7 @@ class _Epoch:
         losses = np.empty(count)
         outputs = self.recorded.buffer(last - first) if self.recorded else None
         began = time.perf_counter()
-        finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads)
+        finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads, changes)
         elapsed = time.perf_counter() - began
         if self.done + finished > 0:  # the loss of a step proves the weights before it
             self.safe = self.start
@@ -267,8 +280,8 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
     """One epoch: its logs, and weights to go back to."""
     model, feed = run.model, run.feed
     epoch = _Epoch(model, callbacks, number, safe, run.recorded)
-    if isinstance(feed, RowFeed) and feed.augmentation is None:
-        _train_rows(epoch, feed, feed.order(number), run.team)
+    if isinstance(feed, RowFeed) and (feed.augmentation is None or feed.augmentation.gathered):
+        _train_rows(epoch, feed, feed.order(number), run)
     else:
         for data in feed.batches(number):
             n = len(data)
@@ -278,20 +291,21 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
     return epoch.end(), epoch.safe
 
 
-def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], team: backend.Team) -> None:
+def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run) -> None:
     """The engine gathers the rows of many steps: slices of about 50 ms, of one step where a callback wants it."""
+    changes = feed.augmentation.changes(epoch.model) if feed.augmentation is not None else None
     program = epoch.model.program
     n, batch = len(order), feed.batch
     steps = -(-n // batch)
     most = max(1, RECORDED // (batch * program.outputs)) if epoch.recorded else steps
     if epoch.callbacks.batchwise:
         most = 1
-    count = max(1, int(SLICE * FIRST_GUESS / (program.flops * batch + 20000)))
+    count = max(1, int(SLICE * FIRST_GUESS / (run.flops * batch + 20000)))
     while epoch.done < steps and not epoch.model.stop_training:
         count = min(count, most, steps - epoch.done)
         first = epoch.done * batch
-        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, team.size())
-        team.report(elapsed / count)
+        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, run.team.size(), changes)
+        run.team.report(elapsed / count)
         count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
 
 

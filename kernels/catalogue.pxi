@@ -99,6 +99,24 @@ def random_lines(uint64_t seed, uint64_t stream, Py_ssize_t row, Py_ssize_t pane
     return out
 
 
+def augment(cnp.ndarray A, changes, uint64_t seed=0, Py_ssize_t first=0, choices=None):
+    """Changes a batch of images A (panels, rows, WIDTH), from sample `first` of an epoch on, in place.
+
+    changes: fastnn.augmentation.Changes; choices: float64 (rows, 8) instead of random numbers, and no noise.
+    """
+    cdef Augmentation how
+    cdef Py_ssize_t r, rows = A.shape[1]
+    cdef cnp.ndarray u
+    scratch = np.empty(5 * A.shape[0] * WIDTH, dtype=REAL)
+    read_augmentation(&how, changes)
+    if choices is None:
+        augment_lines(&how, seed, first, rows, reals(A), rows * WIDTH, reals(scratch))
+        return
+    u = np.ascontiguousarray(choices, dtype=np.float64)
+    for r in range(rows):
+        change_image(&how, <double*>cnp.PyArray_DATA(u) + r * CHOICES, reals(A) + r * WIDTH, rows * WIDTH, reals(scratch))
+
+
 def elementary(str name, cnp.ndarray x):
     """exp, expm1, tanh, sigmoid, log1p (of [0, 1]), softplus, log or erfc of an array."""
     y = np.empty_like(x)

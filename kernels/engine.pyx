@@ -4,7 +4,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport NAN, fabs, sqrt
+from libc.math cimport NAN, cos, fabs, sin, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -18,6 +18,7 @@ include "source.pxi"
 include "activations.pxi"
 include "losses.pxi"
 include "optimizers.pxi"
+include "augmentation.pxi"
 include "network.pxi"
 include "normalization.pxi"
 include "randomness.pxi"
@@ -194,17 +195,24 @@ cdef class Engine:
         return 0
 
     def run_steps(self, x, y, sample_weight, cnp.ndarray order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch,
-                  cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, uint64_t seed, int threads):
+                  cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, uint64_t seed, int threads,
+                  augmentation=None):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
         losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. seed: of the random numbers,
-        which depend on `iterations` too. Returns the number of finished steps, less than count where a loss was not
-        finite: the weights are then those before that step.
+        which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None. Returns the
+        number of finished steps, less than count where a loss was not finite: the weights are then those before that step.
         """
         cdef Job job
         cdef Source sx, sy
+        cdef Augmentation changes
+        cdef double work = self.flops * batch
         self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)
+        if augmentation is not None:
+            read_augmentation(&changes, augmentation)
+            job.augmentation = &changes
+            work += augmentation.flops * batch
         job.order = <const int64_t*>cnp.PyArray_DATA(order)
         job.first = first
         job.total = cnp.PyArray_DIM(order, 0)
@@ -216,7 +224,7 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        job.long_steps = self.flops * batch > self.long_step
+        job.long_steps = work > self.long_step
         if job.long_steps or clips_norm(&self.net):
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)

@@ -69,6 +69,7 @@ cdef struct Job:
     const real* sample_weight  # NULL: all ones
     const int64_t* order       # of the samples; NULL: as they lie
     Py_ssize_t first, total, batch, steps
+    const Augmentation* augmentation  # of the images, or NULL
     uint64_t seed, iteration   # of the random numbers: iteration counts steps since compile
     const real* scalars        # (steps, scalars_per_step); the last two: factor of the moving average, of weight decay
     Py_ssize_t scalars_per_step
@@ -105,7 +106,7 @@ cdef extern from *:
 cdef double LOOK_EVERY = 0.05  # seconds
 
 cdef enum:
-    GATHERED = 1024    # rows between two looks for Ctrl-C
+    GATHERED = 64      # rows between two looks for Ctrl-C
     UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
 
 

@@ -3,6 +3,7 @@
 
 cdef extern from "philox.h" nogil:
     const Py_ssize_t PHILOX_WORDS
+    void philox(uint64_t seed, uint64_t stream, uint64_t block, uint32_t* out)
     void philox_lines(uint64_t seed, uint64_t stream, uint64_t row, uint64_t panel, int width, uint32_t* out)
 
 cdef extern from "vmath.h" nogil:
@@ -31,7 +32,8 @@ cdef void random_forward(Network* net, Workspace* work, Py_ssize_t i, Share s, u
             if op.kind == DROPOUT:
                 drop(lines * WIDTH, work.a[i] + at, work.kept[i] + at, work.a[i + 1] + at, words, limit, factor)
             else:
-                add_noise(lines, work.a[i] + at, work.a[i + 1] + at, words, factor)
+                memcpy(work.a[i + 1] + at, work.a[i] + at, lines * WIDTH * sizeof(real))
+                add_noise(lines, work.a[i + 1] + at, words, factor)
             r += lines
 
 
@@ -43,13 +45,13 @@ cdef inline void drop(Py_ssize_t n, reals_in x, reals_out mask, reals_out y, con
         y[k] = x[k] * mask[k]
 
 
-cdef inline void add_noise(Py_ssize_t lines, reals_in x, reals_out y, const uint32_t* words, real deviation) noexcept nogil:
+cdef inline void add_noise(Py_ssize_t lines, reals_out x, const uint32_t* words, real deviation) noexcept nogil:
     cdef real[64] normal
     cdef Py_ssize_t r, k
     for r in range(lines):
         real_normals(words + r * WIDTH, normal)
         for k in range(WIDTH):
-            y[r * WIDTH + k] = x[r * WIDTH + k] + deviation * normal[k]
+            x[r * WIDTH + k] = x[r * WIDTH + k] + deviation * normal[k]
 
 
 cdef void random_backward(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:

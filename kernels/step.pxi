@@ -5,6 +5,9 @@ cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t 
     while first < last and not interrupted(job, thread):
         end = least(first + GATHERED, last)
         gather(job, start, first, end)
+        if job.augmentation != NULL:
+            augment_lines(job.augmentation, job.seed, start + first, end - first, job.work.a[0] + first * WIDTH,
+                          job.work.stride, job.work.scratch + thread * job.work.scratch_size)
         first = end
 
 

@@ -11,16 +11,19 @@ from numerics import (
     derivative,
     eps,
     extremes,
+    from_panels,
     guard,
     intact,
     normal,
     padding,
     sizes,
     targets,
+    to_panels,
     train,
 )
 
 from fastnn import activations, backend, losses, optimizers
+from fastnn.augmentation import Changes, ImageAugmentation
 
 ACTIVATIONS = [
     *(entry() for entry in activations.ENTRIES),
@@ -405,3 +408,81 @@ def test_least_epsilon(core, entry):
     train(engine, normal(core, rng, 21, 3), normal(core, rng, 21, 2))
     assert np.isfinite(engine.arena[:, ~padding(engine)]).all()
     assert (engine.arena[0, padding(engine)] == 0).all()
+
+
+# -- augmentation ----------------------------------------------------------------------------------------------------
+
+AUGMENTATIONS = [
+    ImageAugmentation(True, True),
+    ImageAugmentation(rotation=180),
+    ImageAugmentation(shift=(3, 1.5)),
+    ImageAugmentation(noise=0.3),
+    ImageAugmentation(True, True, rotation=20, shift=(1, 2), noise=0.1),
+]
+
+
+def check_augmentation(core, augmentation, shape, rows=13, shift=0):
+    """Images of numbers from 0 to 1: some roundings of the type, those of places in float64, and those of the noise."""
+    n, W = int(np.prod(shape)), core.PANEL_WIDTH
+    x = np.random.default_rng(0).random((rows, n)).astype(core.REAL)
+    changes = Changes(augmentation, shape, 7)
+    A = guard(to_panels(x, W), shift)
+    core.augment(A, changes, 5, 3)
+    (A,) = intact(A)
+    expected = changes.apply(x.astype(np.float64), 5, 3, W)
+    # log u loses digits near u = 1, where the noise is small (test_randomness.test_lines)
+    bound = (8 + 256 * augmentation.noise) * eps(core.REAL) + 16 * max(shape) * eps(np.float64)
+    assert_close(from_panels(A, n), expected, bound, f"{augmentation} of {shape}")
+    assert (from_panels(A, len(A) * W)[:, n:] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1, 2), (8, 6), (28, 28), (9, 5, 3)])
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=repr)
+def test_augmentation(core, augmentation, shape):
+    """Images of one pixel, of one row and of several channels, one sample and more than a panel of them."""
+    for rows in (1, 4, 13):
+        check_augmentation(core, augmentation, shape, rows, shift=rows % 2)
+
+
+def augmented(core, x, augmentation, shape, **named):
+    """The images (rows, n) as the kernel changes them."""
+    A = to_panels(x, core.PANEL_WIDTH)
+    core.augment(A, Changes(augmentation, shape, 0), **named)
+    return from_panels(A, x.shape[1])
+
+
+def test_augmentation_of_a_part_is_a_part(core, rng):
+    """Of a batch: bit for bit, wherever it is cut."""
+    x = rng.random((11, 48)).astype(core.REAL)
+    whole = augmented(core, x, AUGMENTATIONS[-1], (8, 6))
+    for cut in (1, 4, 9):
+        parts = (x[:cut], 0), (x[cut:], cut)
+        found = [augmented(core, part, AUGMENTATIONS[-1], (8, 6), first=first) for part, first in parts]
+        np.testing.assert_array_equal(np.concatenate(found), whole)
+
+
+def test_augmentation_by_whole_pixels_is_exact(core, rng):
+    """As test_loop.test_whole_shifts_and_right_angles_are_exact has it of the twin."""
+    x = rng.random((5, 36)).astype(core.REAL)
+    images = x.reshape(5, 6, 6)
+
+    def changed(choice, **settings):
+        choices = np.full((5, 8), float(choice))
+        return augmented(core, x, ImageAugmentation(**settings), (6, 6), choices=choices).reshape(5, 6, 6)
+
+    np.testing.assert_array_equal(changed(1, shift=(2, 0)), images[:, [0, 0, 0, 1, 2, 3]])
+    np.testing.assert_array_equal(changed(0, shift=(2, 1)), images[:, [2, 3, 4, 5, 5, 5]][:, :, [1, 2, 3, 4, 5, 5]])
+    np.testing.assert_array_equal(changed(0, flip_horizontal=True), images[:, :, ::-1])
+    np.testing.assert_array_equal(changed(0, flip_vertical=True), images[:, ::-1])
+    np.testing.assert_array_equal(changed(0.5, flip_horizontal=True, rotation=90, shift=(9, 9)), images)
+    tolerance = 8 * eps(core.REAL)
+    assert_close(changed(1, rotation=90), np.rot90(images, axes=(1, 2)), tolerance, "turned")
+    assert_close(changed(1, rotation=180), images[:, ::-1, ::-1], tolerance, "turned twice")
+    half = changed(1, shift=(0, 0.5))[:, :, 1:]
+    assert_close(half, (images[:, :, 1:] + images[:, :, :-1]) / 2, tolerance, "between two pixels")
+
+
+def test_augmentation_that_does_nothing(core):
+    """Not even to the sign of a zero."""
+    x = np.array([[-0.0, 0.0, 1.5, np.finfo(core.REAL).max]], dtype=core.REAL)
+    assert augmented(core, x, ImageAugmentation(), (2, 2)).tobytes() == x.tobytes()

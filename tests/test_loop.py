@@ -1,10 +1,12 @@
 """The loop itself: validation splits, class weights, samplers, steps, augmentation, the best of several starts."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import DivergenceError, counter, evaluation, optimizers, schedules, training
+from fastnn import DivergenceError, backend, counter, evaluation, optimizers, schedules, training
 from fastnn.augmentation import ImageAugmentation
 from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.data import split_rows
@@ -321,6 +323,75 @@ def test_augmentation_does_not_depend_on_batches():
     assert np.array_equal(np.concatenate(parts), whole)
     assert not np.array_equal(changed(FULL, step=1).x.array, whole)
     assert not np.array_equal(whole, IMAGES)
+
+
+def augmented_model(dtype="float32", engine="compiled", optimizer="adam", shape=(8, 3, 2)):
+    layers = [Input(shape), Flatten(), Dense(9, "tanh"), Dense(3, "softmax")]
+    model = fastnn.Sequential(layers, rng=2, dtype=dtype, engine=engine)
+    model.compile(optimizer, SPARSE, ["accuracy"])
+    return model
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize("numbers", ["uint8", "float32"])
+def test_both_engines_augment_alike(dtype, tolerance, numbers):
+    """Twelve steps on coloured images of any number type; noise and all."""
+    images = (255 * IMAGES if numbers == "uint8" else IMAGES).astype(numbers).reshape(20, 8, 3, 2)
+    models = [augmented_model(dtype, engine, optimizers.SGD(1e-5 if numbers == "uint8" else 0.1)) for engine in ENGINES]
+    losses = [model.fit(images, CLASSES, 6, epochs=3, augmentation=FULL).history["loss"] for model in models]
+    np.testing.assert_allclose(*losses, rtol=tolerance)
+    for weights in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(*weights, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_augmentation_does_not_depend_on_slices_threads_or_resuming(monkeypatch, engine):
+    images = IMAGES.reshape(20, 8, 3, 2)
+    whole = augmented_model(engine=engine)
+    expected = whole.fit(images, CLASSES, 6, epochs=4, augmentation=FULL).history
+
+    sliced = augmented_model(engine=engine)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "SLICE", 1e-9)
+        assert sliced.fit(images, CLASSES, 6, epochs=4, augmentation=FULL).history == expected and same(sliced, whole)
+
+    threads = fastnn.get_num_threads()
+    with monkeypatch.context() as patch:
+        patch.setattr(backend, "FLOPS_PER_THREAD", 1)
+        for count in (2, 5):
+            team = augmented_model(engine=engine)
+            fastnn.set_num_threads(count)
+            team.engine.long_step = 0.0  # looks for Ctrl-C while it gathers
+            found = team.fit(images, CLASSES, 6, epochs=4, augmentation=FULL).history
+            fastnn.set_num_threads(threads)
+            assert found == expected and same(team, whole)
+
+    parts = augmented_model(engine=engine)
+    parts.fit(images, CLASSES, 6, epochs=2, augmentation=FULL)
+    parts = pickle.loads(pickle.dumps(parts))
+    parts.fit(images, CLASSES, 6, epochs=2, augmentation=FULL)
+    assert same(parts, whole)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_and_batches_are_augmented_alike(engine):
+    """Gathered by the engine, or changed by NumPy where batches are given."""
+    rows, batches = (augmented_model("float64", engine, shape=(8, 6)) for _ in range(2))
+    rows.fit(IMAGES, CLASSES, 6, epochs=2, shuffle=False, augmentation=FULL)
+    given = [(IMAGES[first : first + 6], CLASSES[first : first + 6]) for first in range(0, 20, 6)]
+    batches.fit(given, epochs=2, shuffle=False, augmentation=FULL)
+    for weights in zip(rows.get_weights(), batches.get_weights(), strict=True):
+        np.testing.assert_allclose(*weights, atol=1e-12)
+
+
+def test_a_class_of_the_users_own_is_called():
+    class Dark(ImageAugmentation):
+        def change(self, images, words):
+            return 0 * images
+
+    dark, black = image_model(), image_model()
+    first = dark.fit(IMAGES, CLASSES, batch_size=6, augmentation=Dark()).history["loss"]
+    assert first == black.fit(0 * IMAGES, CLASSES, batch_size=6).history["loss"] and same(dark, black)
 
 
 def test_flips_mirror_about_half():

@@ -38,6 +38,7 @@ def zeros(core):
         product_of_row=lambda A, W, Z: filled(Z, 0),
         weight_gradient=lambda A, D, inputs, G: filled(G, 0),
         transpose=lambda W, first, inputs, outputs, T: filled(T, 0),
+        augment=lambda A, changes, seed, first: filled(A, 0),
         elementary=lambda name, x: np.zeros_like(x),
         nonfinite=lambda source: (0, 0),
         Engine=Broken(core.Engine, classes=lambda outputs: np.zeros(len(outputs), np.int64)),
@@ -56,6 +57,7 @@ def inputs(core):
         product_of_row=lambda A, W, Z: None,
         weight_gradient=lambda A, D, inputs, G: None,
         transpose=lambda W, first, inputs, outputs, T: None,
+        augment=lambda A, changes, seed, first: None,
         elementary=lambda name, x: x.copy(),
         nonfinite=lambda source: None,
         Engine=Broken(core.Engine, classes=lambda outputs: np.arange(len(outputs))),
@@ -103,6 +105,11 @@ def drops(core):
         core.transpose(W, first, inputs, outputs, T)
         T[outputs - 1] = 0
 
+    def augment(A, changes, seed, first):
+        last = np.array(A[:, -1])
+        core.augment(A, changes, seed, first)
+        A[:, -1] = last
+
     return Broken(
         core,
         activation_forward=activation_forward,
@@ -113,6 +120,7 @@ def drops(core):
         product_of_row=lambda A, W, Z: core.product_of_row(A, without_last_input(W), Z),
         weight_gradient=weight_gradient,
         transpose=transpose,
+        augment=augment,
         elementary=elementary,
         nonfinite=lambda source: core.nonfinite(primitives.Source(source.array[:-1])),
         Engine=Broken(core.Engine, classes=lambda outputs: core.Engine.classes(outputs[:, :-1].copy())),
@@ -133,7 +141,7 @@ def overruns(core, place):
         return run
 
     names = ("activation_forward", "activation_backward", "loss", "update", "product", "weight_gradient", "transpose")
-    return Broken(core, **{name: spilling(getattr(core, name)) for name in (*names, "product_of_row")})
+    return Broken(core, **{name: spilling(getattr(core, name)) for name in (*names, "product_of_row", "augment")})
 
 
 def activation_check(activation):
@@ -160,6 +168,7 @@ WITH_OUTPUTS = {
     "product_of_row": lambda core: primitives.check_product(core, 1, 53, 17, product="product_of_row"),
     "weight_gradient": lambda core: primitives.check_weight_gradient(core, 37, 17, 9),
     "transpose": lambda core: primitives.check_transpose(core, 17, 9),
+    **{f"augment {a}": lambda core, a=a: checks.check_augmentation(core, a, (8, 6)) for a in checks.AUGMENTATIONS},
 }
 CHECKS = {
     **WITH_OUTPUTS,
