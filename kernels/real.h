@@ -19,10 +19,12 @@
 #ifdef FASTNN_DOUBLE
 typedef double real;
 typedef int64_t real_bits;
+typedef uint64_t real_word;
 #define REAL_BYTES 8
 #else
 typedef float real;
 typedef int32_t real_bits;
+typedef uint32_t real_word;
 #define REAL_BYTES 4
 #endif
 

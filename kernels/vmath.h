@@ -133,8 +133,8 @@ INLINE real real_log(real x) {
     const real_bits shift = x < power_of_two(1 - EXPONENT_BIAS) ? MANTISSA : 0; /* subnormals */
     real_view v = {.value = x * (shift ? power_of_two(MANTISSA) : 1)};
     const real_bits root = ((real_view){.value = (real)0.70710678118654752440}).bits;
-    const real_bits n = (v.bits - root) >> MANTISSA;
-    v.bits -= n << MANTISSA;
+    const real_bits n = (real_bits)((real_word)v.bits - (real_word)root) >> MANTISSA; /* words: a negative x may overflow */
+    v.bits = (real_bits)((real_word)v.bits - ((real_word)n << MANTISSA));
     const real s = (v.value - 1) / (v.value + 1), t = s * s, k = (real)(n - shift);
 #ifdef FASTNN_DOUBLE
     real q = 1.0 / 23;
