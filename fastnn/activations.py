@@ -111,7 +111,20 @@ class LeakyReLU(Activation):
         return np.where(v > 0, v.dtype.type(1), v.dtype.type(self.negative_slope))
 
 
-class Sigmoid(Activation):
+class _Sloped(Activation):
+    """Base of functions of slope z."""
+
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        self._numbers("slope")
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.slope,)
+
+
+class Sigmoid(_Sloped):
     """a = 1 / (1 + exp(-slope z)); da/dz = slope a (1 - a). The slope, 1 by default, is the notes' beta.
 
     Keras, PyTorch and scikit-learn have the slope 1 only. Source: Rumelhart, Hinton, Williams, "Learning
@@ -123,14 +136,6 @@ class Sigmoid(Activation):
 
     name = "sigmoid"
     kernel = 3
-    slope: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._numbers("slope")
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (self.slope,)
 
     def forward(self, z: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -140,7 +145,7 @@ class Sigmoid(Activation):
         return v.dtype.type(self.slope) * v * (1 - v)
 
 
-class Tanh(Activation):
+class Tanh(_Sloped):
     """a = tanh(slope z); da/dz = slope (1 - a^2). Keras, PyTorch and scikit-learn have the slope 1 only.
 
     Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998, section 4.4, who advise 1.7159 tanh(2 z / 3).
@@ -151,14 +156,6 @@ class Tanh(Activation):
 
     name = "tanh"
     kernel = 4
-    slope: float = 1.0
-
-    def __post_init__(self) -> None:
-        self._numbers("slope")
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (self.slope,)
 
     def forward(self, z: Array) -> Array:
         return np.tanh(z.dtype.type(self.slope) * z)

@@ -159,7 +159,7 @@ class RandomNormal(Initializer):
         return rng.normal(self.mean, self.stddev, shape)
 
 
-class TruncatedNormal(Initializer):
+class TruncatedNormal(RandomNormal):
     """Normal numbers, those beyond two deviations drawn again: the deviation falls to 0.88 stddev, as in Keras.
 
     Source: Johnson, Kotz, Balakrishnan, "Continuous univariate distributions", volume 1, 2nd edition, 1994, chapter 13.
@@ -170,12 +170,6 @@ class TruncatedNormal(Initializer):
     """
 
     name = "truncated_normal"
-    mean: float = 0.0
-    stddev: float = 0.05
-
-    def __post_init__(self) -> None:
-        self._numbers("mean")
-        self._numbers("stddev", least=0)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
         return self.mean + _truncated_normal(self.stddev * TRUNCATED_DEVIATION, shape, rng)
