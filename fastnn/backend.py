@@ -120,8 +120,8 @@ class Team:
     """Chooses the number of threads of each slice of a fit by their measured speed.
 
     Where other programs share the cores, threads that wait for each other can be slower than one alone. So, from time
-    to time, one slice runs on one thread (or on all, if one was faster), and the better of the two goes on. Results
-    do not depend on it.
+    to time, one short slice (``looking``) runs on one thread, or on all if one was faster, and the better of the two
+    goes on. Results do not depend on it.
     """
 
     FIRST, EVERY = 6, 40  # slices before the first look at the other size, and between two looks
@@ -131,12 +131,13 @@ class Team:
         self.pace = [0.0, 0.0]  # seconds a step takes with each size, as last measured
         self.chosen = self.running = 0
         self.slices = 0
+        self.looking = False
 
     def size(self) -> int:
         """Threads for the next slice."""
         self.slices += 1
-        look = self.sizes[0] > 1 and self.slices % self.EVERY == self.FIRST
-        self.running = 1 - self.chosen if look else self.chosen
+        self.looking = self.sizes[0] > 1 and self.slices % self.EVERY == self.FIRST
+        self.running = 1 - self.chosen if self.looking else self.chosen
         return self.sizes[self.running]
 
     def report(self, seconds_per_step: float) -> None:

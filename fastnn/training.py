@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from fastnn.model import Sequential
 
 
+LOOK = 8  # a slice that tries another number of threads is so many times shorter
+
+
 class Run:
     """The arguments of ``Sequential.fit``, checked: what is fed, what validates, who listens."""
 
@@ -84,6 +87,7 @@ class Run:
         self.flops: float = model.program.flops  # of a sample
         if augmentation is not None:
             self.flops += augmentation.changes(model).flops
+        self.slice = max(1, int(SLICE * FIRST_GUESS / (self.flops * batch + 20000)))  # steps of a call of the engine
         self.team = backend.Team(backend.threads_for(self.flops * batch))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
@@ -300,13 +304,15 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run
     most = max(1, RECORDED // (batch * program.outputs)) if epoch.recorded else steps
     if epoch.callbacks.batchwise:
         most = 1
-    count = max(1, int(SLICE * FIRST_GUESS / (run.flops * batch + 20000)))
     while epoch.done < steps and not epoch.model.stop_training:
-        count = min(count, most, steps - epoch.done)
+        threads = run.team.size()
+        wanted = run.slice // LOOK if run.team.looking else run.slice
+        count = max(1, min(wanted, most, steps - epoch.done))
         first = epoch.done * batch
-        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, run.team.size(), changes)
+        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, threads, changes)
         run.team.report(elapsed / count)
-        count = max(1, int(count * min(4.0, SLICE / max(elapsed, 1e-6))))
+        if not run.team.looking:
+            run.slice = max(1, int(min(4.0 * run.slice, SLICE * count / max(elapsed, 1e-6))))
 
 
 def _optional(name: str, value: Any) -> int | None:
