@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -132,18 +131,18 @@ class CallbackList:
                 self.begun.append(callback)
             getattr(callback, hook)(*arguments)
 
-    def end(self, logs: Logs) -> None:
+    def end(self, logs: Logs, failed: bool = False) -> None:
         """Calls ``on_train_end`` of all that have begun, the last first, also of those after one that fails.
 
-        An error of theirs is raised unless another one is on its way already, which is the cause.
+        failed: whether training ended with an error, which the caller raises; one of theirs is raised only without it.
         """
-        cause, error = sys.exc_info()[1], None
+        error = None
         for callback in reversed(self.begun):  # a display closes its line before others print
             try:
                 callback.on_train_end(logs)
             except BaseException as one:
                 error = error or one
-        if error is not None and cause is None:
+        if error is not None and not failed:
             raise error
 
 

@@ -154,13 +154,13 @@ def fit(run: Run) -> History:
             if model.stop_training:
                 break
         model.take_average()
-    except DivergenceError as error:
+    except BaseException as error:
         quiet = [callback for callback in run.callbacks if isinstance(callback, TerminateOnNaN)]
-        if not quiet:
+        if not (quiet and isinstance(error, DivergenceError)):
+            callbacks.end(logs, failed=True)
             raise
         quiet[0].error, model.stop_training = error, True
-    finally:
-        callbacks.end(logs)
+    callbacks.end(logs)
     return history
 
 

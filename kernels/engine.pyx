@@ -175,7 +175,7 @@ cdef class Engine:
             self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
 
     cdef int run_training(self, Job* job, int threads) except -1:
-        """Runs the steps of a job. Who comes while another thread trains gets buffers of his own."""
+        """Runs the steps of a job. A call while another thread trains gets buffers of its own."""
         cdef Buffers buffers = self.training
         if (buffers is None or self.training_taken or buffers.work.rows != job.batch
                 or self.training_threads < threads):

@@ -319,6 +319,8 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Py_ssize_t outputs = net.operations[net.count - 1].outputs
     cdef real* to
     mine.work = &work
+    if job.y == NULL:  # penalties belong to a loss
+        work.row_penalty = NULL
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
         if interrupted(job, thread):
             return

@@ -620,6 +620,20 @@ def test_the_end_is_told_to_those_who_have_begun():
     assert ended == ["refuses"]
 
 
+def test_an_error_at_the_end_is_raised_inside_a_handler_too():
+    """An exception that the caller handles already is not the cause of this one."""
+
+    class Fails(Callback):
+        def on_train_end(self, logs=None):
+            raise ValueError("at the end")
+
+    try:
+        raise KeyError("handled")
+    except KeyError:
+        with pytest.raises(ValueError, match="at the end"):
+            make().fit(X, Y, callbacks=[Fails()])
+
+
 def test_early_stopping_restores_though_another_callback_is_interrupted_at_the_end():
     class Interrupted(Callback):
         def on_train_end(self, logs=None):
