@@ -19,38 +19,98 @@ if TYPE_CHECKING:
 
 SLICE = 0.05  # seconds in the engine between two looks at the keyboard
 FIRST_GUESS = 1e10  # operations per second, until the first slice is measured
-RECORDED = 1 << 22  # most outputs kept for the metrics between two updates of them
+RECORDED = 1 << 22  # most outputs that the engine writes for the metrics in one call
+BLOCK = (
+    1 << 15
+)  # outputs that the metrics see at once: rows by their position in the epoch, whatever the engine's calls
+SUMMED = 1 << 12  # numbers of a block of ``Sum``
+
+
+class Sum:
+    """Sum of numbers that come in pieces, by blocks of fixed length: where the pieces end changes no bit."""
+
+    def __init__(self) -> None:
+        self.block = np.empty(SUMMED)
+        self.filled, self.total = 0, 0.0
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        first = 0
+        while first < len(values):
+            part = values[first : first + SUMMED - self.filled]
+            self.block[self.filled : self.filled + len(part)] = part
+            self.filled += len(part)
+            first += len(part)
+            if self.filled == SUMMED:
+                self.total, self.filled = self.result(), 0
+
+    def result(self) -> float:
+        return self.total + float(self.block[: self.filled].sum())
 
 
 class Recorder:
-    """Hands the outputs of each piece to the metrics, which are exact over the whole epoch."""
+    """Hands the outputs of an epoch to the metrics, in blocks of fixed length: the engine's calls change no bit.
+
+    After ``buffer(rows)``, which the engine fills, comes ``update(y)``. What fills no block waits for the next rows.
+    """
 
     def __init__(self, model: Sequential) -> None:
         # Copies: an evaluation in a callback or in another thread shall not disturb the epoch.
         self.metrics: list[Metric] = [copy.copy(metric) for metric in model.metrics]
         self.classes = model.engine.classes
         self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
+        self.y = np.empty(0)
+        self.block = max(1, BLOCK // model.program.outputs)
         self.reset()
 
     def reset(self) -> None:
         """Begins anew."""
+        self.waiting = 0
         for metric in self.metrics:
             metric.reset()
 
     def buffer(self, rows: int) -> NDArray[Any]:
-        if len(self.outputs) < rows:
-            self.outputs = np.empty((rows, self.outputs.shape[1]), dtype=self.outputs.dtype)
-        self.rows = rows
-        return self.outputs[:rows]
+        """Room for the outputs of the next rows."""
+        self.outputs = _with_room(self.outputs, self.waiting, rows)
+        return self.outputs[self.waiting : self.waiting + rows]
 
     def update(self, y: NDArray[Any]) -> None:
-        outputs = self.outputs[: self.rows]
+        """The targets of the rows whose outputs the buffer holds."""
+        before, n = self.waiting, self.waiting + len(y)
+        if not before and (self.y.dtype != y.dtype or self.y.shape[1:] != y.shape[1:]):
+            self.y = np.empty((0, *y.shape[1:]), dtype=y.dtype)
+        elif self.y.dtype != y.dtype:  # batches of different types
+            self.y = self.y.astype(np.result_type(self.y, y))
+        self.y = _with_room(self.y, before, len(y))
+        self.y[before:n] = y
+        whole = n - n % self.block
+        for first in range(0, whole, self.block):
+            self._hand_over(first, first + self.block)
+        if whole:
+            for array in (self.y, self.outputs):
+                array[: n - whole] = array[whole:n]
+        self.waiting = n - whole
+
+    def _hand_over(self, first: int, last: int) -> None:
+        y, outputs = self.y[first:last], self.outputs[first:last]
         classes = self.classes(outputs)
         for metric in self.metrics:
             metric.update(y, outputs, classes)
 
     def results(self) -> Logs:
+        """The values over all rows since ``reset``."""
+        if self.waiting:
+            self._hand_over(0, self.waiting)
+            self.waiting = 0
         return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _with_room(array: NDArray[Any], used: int, rows: int) -> NDArray[Any]:
+    """The array, or a longer one with the same ``used`` first rows, with room for so many more."""
+    if len(array) >= used + rows:
+        return array
+    longer = np.empty((used + rows, *array.shape[1:]), dtype=array.dtype)
+    longer[:used] = array[:used]
+    return longer
 
 
 def evaluate(
@@ -80,7 +140,7 @@ def evaluate(
     penalty = 0.0
     if model.program.penalized:
         penalty = model.program.weight_penalty([model.program.read(model.arena[0], op) for op in model.program.steps])
-    total, n = 0.0, 0
+    total, n = Sum(), 0
     for i, (part, first, last) in enumerate(parts):
         for callback in listeners:
             callback.on_test_batch_begin(i, {})
@@ -88,13 +148,13 @@ def evaluate(
         outputs = recorded.buffer(last - first) if recorded else None
         threads = backend.threads_for(flops / 3 * (last - first))
         model.engine.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs, threads)
-        total += float(losses.sum())
+        total.add(losses)
         n += last - first
         if recorded:
             recorded.update(part.y.array[first:last])
         for callback in listeners:
-            callback.on_test_batch_end(i, {"loss": total / n + penalty})
-    logs = {"loss": total / n + penalty} | (recorded.results() if recorded else {})
+            callback.on_test_batch_end(i, {"loss": total.result() / n + penalty})
+    logs = {"loss": total.result() / n + penalty} | (recorded.results() if recorded else {})
     if callbacks is not None:
         callbacks.call("on_test_end", dict(logs))
     return logs

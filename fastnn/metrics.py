@@ -46,7 +46,11 @@ class Metric(Settings, frozen=False, kw_only=True):
         raise NotImplementedError
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        """Adds samples: targets y, outputs (samples, outputs), and the index of each row's largest output."""
+        """Adds samples: targets y, outputs (samples, outputs), and the index of each row's largest output.
+
+        ``fit`` and ``evaluate`` call it once for each block of fixed length; the arrays are used again, so copy what you
+        keep.
+        """
         raise NotImplementedError
 
     def result(self) -> float:
@@ -432,7 +436,7 @@ class _Error(Metric):
         self.total += errors.size
 
     def _total(self, errors: NDArray[np.float64]) -> float:
-        return float(np.vdot(errors, errors))
+        return float((errors * errors).sum())  # no BLAS: its sums depend on its threads
 
     def result(self) -> float:
         return self.sum / self.total if self.total else float("nan")

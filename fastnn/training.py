@@ -14,7 +14,7 @@ from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
 from fastnn.checks import flag, whole
 from fastnn.data import are_batches
 from fastnn.errors import DivergenceError
-from fastnn.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, evaluate
+from fastnn.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
 from fastnn.feeds import BatchFeed, Data, Feed, RowFeed
 from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
 from fastnn.progress import progress
@@ -228,9 +228,8 @@ class _Epoch:
         self.start = Snapshot(model, epoch)
         if recorded:
             recorded.reset()
-        self.losses: list[NDArray[np.float64]] = []  # of the steps of each call, times their samples
+        self.losses = Sum()  # of the steps, times their samples
         self.done = self.seen = 0  # steps, samples
-        self.sum = 0.0  # of losses, to show
 
     def train(
         self,
@@ -260,15 +259,15 @@ class _Epoch:
             self.recorded.update(data.y.array.take(order[first:last], axis=0))
         weighted = losses * batch
         weighted[-1] = losses[-1] * (last - first - batch * (count - 1))
-        self.losses.append(weighted)
+        self.losses.add(weighted)
         self.done += count
         self.seen += last - first
         if self.callbacks.batchwise or self.callbacks.slicewise:
-            self.sum += float(losses.sum())
+            loss = self.losses.result() / self.seen
             for callback in self.callbacks.slicewise:
-                callback.on_slice_end(self.seen, {"loss": self.sum / self.done})
+                callback.on_slice_end(self.seen, {"loss": loss})
             for callback in self.callbacks.batchwise:
-                callback.on_train_batch_end(self.done - 1, {"loss": self.sum / self.done})
+                callback.on_train_batch_end(self.done - 1, {"loss": loss})
         return elapsed
 
     def end(self) -> Logs:
@@ -276,7 +275,7 @@ class _Epoch:
         if not self.model.is_finite():
             what = f"the weights became infinite or NaN in epoch {self.epoch + 1}, step {self.done}"
             raise _diverged(self.model, self.safe, what)
-        loss = float(np.concatenate(self.losses).sum()) / self.seen
+        loss = self.losses.result() / self.seen
         return {"loss": loss} | (self.recorded.results() if self.recorded else {})
 
 
