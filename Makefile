@@ -10,7 +10,7 @@ PYTEST := $(RUN) -c "import sys, fastnn, pytest; print('testing', fastnn.__file_
 	assert 'site-packages' in fastnn.__file__; sys.exit(pytest.main(sys.argv[1:]))"
 SOURCES := setup.py pyproject.toml README.md LICENSE \
 	$(shell find fastnn -name '*.py' -o -name '*.pyi' -o -name 'py.typed' -o -name '*.gz') \
-	$(wildcard kernels/*.pyx kernels/*.pxi kernels/*.h)
+	$(wildcard kernels/*.pyx kernels/*.pxi kernels/*/*.pxi kernels/*.h)
 
 .NOTPARALLEL:
 .PHONY: help demo test bench check wheel clean
@@ -36,7 +36,7 @@ check: $(VENV)/build-tools $(VENV)/extra-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint kernels/*.pyx kernels/*.pxi
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint kernels/*.pyx kernels/*.pxi kernels/*/*.pxi
 
 wheel: $(VENV)/extra-dev
 	rm -rf dist

@@ -12,7 +12,8 @@ from fastnn import backend
 from fastnn.checks import number, whole
 from fastnn.data import Source, check_rows, weights
 from fastnn.errors import DivergenceError, NotCompiledError
-from fastnn.program import Kind, Program
+from fastnn.operations import BatchNormalization, Dropout, Noise
+from fastnn.program import Program
 
 if TYPE_CHECKING:
     from fastnn.model import Sequential
@@ -108,10 +109,7 @@ def parameter_indices(program: Program) -> NDArray[np.int64]:
     numbers: Any = np.arange(program.size)
     places: list[NDArray[Any]] = [np.zeros(0, dtype=np.int64)]
     for op in program.steps:
-        arrays = program.read(numbers, op)[:2]  # W and b, or scale and shift
-        if op.kind == Kind.DENSE and not op.bias:
-            del arrays[1]
-        places += [array.ravel() for array in arrays]
+        places += [array.ravel() for array in program.read(numbers, op)[: op.variables]]
     return np.concatenate(places)
 
 
@@ -177,7 +175,7 @@ def _refuse(model: Sequential) -> None:
     """What has no fixed loss and what has limits."""
     for op in model.program.steps:
         layer = model.layers[op.layer]
-        if op.kind in (Kind.DROPOUT, Kind.NOISE):
+        if isinstance(op, (Dropout, Noise)):
             raise ValueError(
                 f"L-BFGS needs a loss that does not change between evaluations, but layer {layer.name!r} draws random"
                 " numbers; leave it out, or use fit()"
@@ -189,7 +187,7 @@ def _refuse(model: Sequential) -> None:
 def _settle(model: Sequential, x: Source) -> None:
     """Moving statistics become those of x, which the last gradient was computed with."""
     program, row = model.program, model.arena[0]
-    if not any(op.kind == Kind.BATCH_NORMALIZATION for op in program.steps):
+    if not any(isinstance(op, BatchNormalization) for op in program.steps):
         return
     from fastnn.reference import Tape, _take
 
@@ -197,7 +195,7 @@ def _settle(model: Sequential, x: Source) -> None:
     tape = Tape(program, arrays, 0, 0)
     tape.forward(_take(x, slice(None), program))
     for op, values, inputs in zip(program.trained, arrays, tape.inputs, strict=False):
-        if op.kind == Kind.BATCH_NORMALIZATION:
+        if isinstance(op, BatchNormalization):
             values[2:] = [inputs.mean(axis=0), inputs.var(axis=0)]
             program.write(row, op, values)
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import activations as formulas
 from fastnn.catalogue import resolve
-from fastnn.program import Kind, Operation
+from fastnn.operations import Dense, Operation
 from fastnn.reference import Tape
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ def weight_images(
 
     shape: of one image (rows, columns); by default that of the model's input, or a square. most: images at most.
     """
-    op = next(op for op in _model(model).program.steps if op.kind == Kind.DENSE)
+    op = next(op for op in _model(model).program.steps if isinstance(op, Dense))
     W = model.program.read(model.arena[0], op)[0]
     if shape is None:
         root = round(np.sqrt(op.inputs))
@@ -467,7 +467,7 @@ def gradient_histograms(model: Sequential, X: ArrayLike, y: ArrayLike, ax: Any =
         raise ValueError("gradients need a loss: call model.compile(optimizer=..., loss=...) first")
     source, targets = model.check_features(X, "X"), model.check_targets(y, "y")
     row = model.engine.gradient(source, targets, None)[1]
-    dense = [op for op in model.program.steps if op.kind == Kind.DENSE]
+    dense = [op for op in model.program.steps if isinstance(op, Dense)]
     sizes = [np.abs(model.program.read(row, op)[0]).ravel().astype(np.float64) for op in dense]
     places = _row(ax, len(dense), size=(3.6, 3.2))
     powers = [np.log10(values[values > 0]) for values in sizes]

@@ -8,45 +8,38 @@ bias, for a normalization scale, shift and the moving statistics. A panel row is
 
 from __future__ import annotations
 
-from enum import IntEnum
-from math import prod
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import layers as kinds
-from fastnn.activations import Activation, Array, Linear
-from fastnn.constraints import Constraint
+from fastnn.activations import Array, Linear
+from fastnn.layers import Layer
 from fastnn.losses import Loss
+from fastnn.operations import Elementwise, Operation, Rowwise
 from fastnn.optimizers import Optimizer
-from fastnn.regularizers import Regularizer
 from fastnn.settings import Settings
 
 LINE_BYTES = 64
 MOST_PARAMETERS = 4
 
 
-class Kind(IntEnum):
-    """What an operation does; the engine's numbers (kernels/network.pxi)."""
-
-    DENSE = 0
-    ACTIVATION = 1
-    DROPOUT = 2
-    NOISE = 3
-    BATCH_NORMALIZATION = 4
-    LAYER_NORMALIZATION = 5
-
-
-# The engine's struct Operation (kernels/network.pxi), field by field.
+# The engine's struct Operation (kernels/network.pxi), field by field; the plain fields first, which are copied.
+PLAIN = (
+    "kernel",
+    "inputs",
+    "outputs",
+    "positions_in",
+    "positions_out",
+    "offset",
+    "rows",
+    "kernel_rows",
+    "bias",
+    "trainable",
+)
 OPERATION = np.dtype(
     [
-        ("kind", np.int64),
-        ("inputs", np.int64),
-        ("outputs", np.int64),
-        ("offset", np.int64),
-        ("rows", np.int64),
-        ("bias", np.int64),
+        *((name, np.int64) for name in PLAIN),
         ("activation", np.int64),
         ("constraint", np.int64),
         ("parameters", np.float64, MOST_PARAMETERS),
@@ -56,45 +49,6 @@ OPERATION = np.dtype(
         ("limit", np.float64),
     ]
 )
-
-ROWS = {Kind.BATCH_NORMALIZATION: 4, Kind.LAYER_NORMALIZATION: 2}
-
-
-class Operation(Settings):
-    """One line of a program."""
-
-    layer: int  # position in the model's list
-    kind: Kind
-    inputs: int
-    outputs: int
-    offset: int = 0  # of the weights in a row of the arena
-    activation: Activation = Linear()
-    parameters: tuple[float, ...] = ()  # of a layer that is not an activation
-    bias: bool = False
-    kernel_regularizer: Regularizer | None = None
-    bias_regularizer: Regularizer | None = None
-    activity_regularizer: Regularizer | None = None
-    constraint: Constraint | None = None
-
-    def replace(self, **changes: Any) -> Operation:
-        """A copy with some fields changed."""
-        return Operation(**{name: getattr(self, name) for name in self._fields} | changes)
-
-    @property
-    def rows(self) -> int:
-        """Lines in a panel of the weights."""
-        return self.inputs + 1 if self.kind == Kind.DENSE else ROWS.get(self.kind, 0)
-
-    @property
-    def elementwise(self) -> bool:
-        return not self.activation.blockwise
-
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of its weights, as ``Sequential.get_weights`` returns them."""
-        if self.kind == Kind.DENSE:
-            return [(self.inputs, self.outputs), (self.outputs,)] if self.bias else [(self.inputs, self.outputs)]
-        return [(self.outputs,)] * self.rows
 
 
 class Program(Settings):
@@ -130,11 +84,10 @@ class Program(Settings):
         """The steps as the compiled engine reads them."""
         table = np.zeros(len(self.steps), dtype=OPERATION)
         for row, op in zip(table, self.steps, strict=True):
-            for name in ("kind", "inputs", "outputs", "offset", "rows", "bias"):
+            for name in PLAIN:
                 row[name] = getattr(op, name)
             row["activation"] = op.activation.kernel
-            parameters = op.parameters or op.activation.parameters
-            row["parameters"][: len(parameters)] = parameters
+            row["parameters"][: len(op.parameters)] = op.parameters
             for name in ("kernel", "bias", "activity"):
                 regularizer = getattr(op, f"{name}_regularizer")
                 row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2) if regularizer else (0, 0)
@@ -163,7 +116,7 @@ class Program(Settings):
 
     @property
     def penalized(self) -> bool:
-        return any(op.kernel_regularizer or op.bias_regularizer for op in self.steps)
+        return any(any(op.regularizers) for op in self.steps)
 
     @property
     def constrained(self) -> bool:
@@ -172,9 +125,7 @@ class Program(Settings):
     @property
     def flops(self) -> int:
         """Floating-point operations of one sample in the dense layers of a training step: forward and two gradients."""
-        return sum(
-            2 * op.inputs * op.outputs * (3 if i else 2) for i, op in enumerate(self.steps) if op.kind == Kind.DENSE
-        )
+        return sum(op.flops * (3 if i else 2) for i, op in enumerate(self.steps))
 
     def new_arena(self) -> Array:
         """An arena with zero weights and the optimizer's first state, aligned to cache lines."""
@@ -198,10 +149,7 @@ class Program(Settings):
         """
         if not op.rows:
             return []
-        lines = self.panels(row, op).transpose(1, 0, 2).reshape(op.rows, -1)[:, : op.outputs]
-        if op.kind == Kind.DENSE:
-            return [lines[:-1].copy(), lines[-1].copy()]
-        return [line.copy() for line in lines]
+        return op.arrays(self.panels(row, op).transpose(1, 0, 2).reshape(op.rows, -1)[:, : op.outputs])
 
     def write(self, row: Array, op: Operation, arrays: list[Array]) -> None:
         """Stores what ``read`` returns, or its first arrays; the padding stays zero."""
@@ -223,69 +171,42 @@ class Program(Settings):
         """What the regularizers of weights add to the loss; weights: of each operation, as ``read`` returns them."""
         total = 0.0
         for op, arrays in zip(self.steps, weights, strict=False):
-            if op.kernel_regularizer is not None:
-                total += op.kernel_regularizer.value(arrays[0])
-            if op.bias_regularizer is not None and op.bias:
-                total += op.bias_regularizer.value(arrays[1])
+            for regularizer, values in zip(op.regularizers, arrays, strict=False):
+                if regularizer is not None:
+                    total += regularizer.value(values)
         return total
 
 
 def lower(
-    layers: list[kinds.Layer], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
+    layers: Iterable[Layer], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
 ) -> Program:
     """The program of a list of layers that begins with an Input."""
     steps: list[Operation] = []
     shape: tuple[int, ...] = ()
     for position, layer in enumerate(layers):
         before, shape = shape, layer.output_shape(shape)
-        if not isinstance(layer, (kinds.Input, kinds.Flatten)):
-            steps += _operations(layer, position, prod(before), prod(shape))
-    if not any(op.kind == Kind.DENSE for op in steps):
+        steps += [op.replace(layer=position) for op in layer.operations(before)]
+    if not any(op.flops for op in steps):
         raise ValueError("the model has no layer with weights; add a Dense layer")
+    return assemble(steps, dtype, loss, optimizer)
+
+
+def assemble(
+    steps: list[Operation], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
+) -> Program:
+    """The program of some operations: joined where they can be, each with its place in the arena."""
     logits = loss.from_logits() if loss is not None else None
     last = steps[-1]
     from_logits = (
         logits is not None
         and loss is not None
-        and last.kind == Kind.ACTIVATION
+        and isinstance(last, (Elementwise, Rowwise))
         and last.activation == loss.activation
         and last.activity_regularizer is None
     )
     steps = _fuse(steps[:-1]) + steps[-1:] if from_logits else _fuse(steps)
     steps, size = _place(steps, LINE_BYTES // dtype.itemsize)
     return Program(dtype, tuple(steps), size, logits if from_logits else loss, from_logits, optimizer)
-
-
-def _operations(layer: kinds.Layer, position: int, inputs: int, outputs: int) -> list[Operation]:
-    """What one layer does: a dense layer is two operations, the product and its activation."""
-    if isinstance(layer, kinds.Dense):
-        product = Operation(
-            position,
-            Kind.DENSE,
-            inputs,
-            outputs,
-            bias=layer.use_bias,
-            kernel_regularizer=layer.kernel_regularizer,
-            bias_regularizer=layer.bias_regularizer,
-            constraint=layer.kernel_constraint,
-        )
-        if isinstance(layer.activation, Linear):
-            return [product.replace(activity_regularizer=layer.activity_regularizer)]
-        activation = Operation(position, Kind.ACTIVATION, outputs, outputs, activation=layer.activation)
-        return [product, activation.replace(activity_regularizer=layer.activity_regularizer)]
-    if isinstance(layer, kinds.Activation):
-        return [Operation(position, Kind.ACTIVATION, outputs, outputs, activation=layer.activation)]
-    if isinstance(layer, kinds.Dropout):
-        return [Operation(position, Kind.DROPOUT, outputs, outputs, parameters=(layer.rate,))] if layer.rate else []
-    if isinstance(layer, kinds.GaussianNoise):
-        return [Operation(position, Kind.NOISE, outputs, outputs, parameters=(layer.stddev,))] if layer.stddev else []
-    if isinstance(layer, kinds.BatchNormalization):
-        parameters: tuple[float, ...] = (layer.epsilon, layer.momentum)
-        return [Operation(position, Kind.BATCH_NORMALIZATION, outputs, outputs, parameters=parameters, bias=True)]
-    if isinstance(layer, kinds.LayerNormalization):
-        parameters = (layer.epsilon,)
-        return [Operation(position, Kind.LAYER_NORMALIZATION, outputs, outputs, parameters=parameters, bias=True)]
-    raise TypeError(f"layer {position} is {layer!r}; this version knows {', '.join(kinds.__all__)}")
 
 
 def _fuse(steps: list[Operation]) -> list[Operation]:
@@ -295,9 +216,8 @@ def _fuse(steps: list[Operation]) -> list[Operation]:
         before = fused[-1] if fused else None
         if (
             before is not None
-            and op.kind == Kind.ACTIVATION
-            and op.elementwise
-            and before.kind == Kind.DENSE
+            and isinstance(op, Elementwise)
+            and before.applies_activation
             and isinstance(before.activation, Linear)
             and before.activity_regularizer is None
         ):

@@ -9,20 +9,18 @@ Notation of one dense layer with weights W (inputs, outputs), bias b and activat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import counter
 from fastnn.activations import Array
 from fastnn.data import Source
-from fastnn.program import Kind, Operation, Program
+from fastnn.operations import Draws, Operation, Weights
+from fastnn.program import Program
 
 if TYPE_CHECKING:
     from fastnn.augmentation import Changes
-
-Weights = list[Array]  # of one operation: W, b, or the vectors of a normalization
 
 
 class Engine:
@@ -73,8 +71,7 @@ class Engine:
                 gradients = tape.backward(d)
                 losses[step] += self._penalize(rows[0], gradients)
                 self._update(rows, gradients, scalars[step])
-                for i, means in tape.moving.items():
-                    rows[0][i][2:] = means
+                tape.remember()
             for row, weights in zip(self.arena, rows, strict=True):  # after each step: Ctrl-C may come in the next one
                 self._store(row, weights)
             self.iterations += 1
@@ -91,7 +88,7 @@ class Engine:
         gradients = tape.backward(d)
         loss += tape.activity_penalty() + self._penalize(weights, gradients)
         out = np.zeros_like(self.arena[0])
-        self._store(out, [g if op.bias else g[:1] for op, g in zip(self.program.trained, gradients, strict=True)])
+        self._store(out, gradients)
         return loss, out
 
     def evaluate(
@@ -156,10 +153,9 @@ class Engine:
     def _penalize(self, weights: list[Weights], gradients: list[Weights]) -> float:
         """Adds the derivatives of the penalties to the gradients, and returns the penalties."""
         for op, arrays, g in zip(self.program.trained, weights, gradients, strict=False):
-            if op.kernel_regularizer is not None:
-                g[0] = g[0] + op.kernel_regularizer.gradient(arrays[0])
-            if op.bias_regularizer is not None and op.bias:
-                g[1] = g[1] + op.bias_regularizer.gradient(arrays[1])
+            for j, regularizer in enumerate(op.regularizers):
+                if regularizer is not None:
+                    g[j] = g[j] + regularizer.gradient(arrays[j])
         return self.program.weight_penalty(weights)
 
     def _update(self, rows: list[list[Weights]], gradients: list[Weights], scalars: Array) -> None:
@@ -170,9 +166,9 @@ class Engine:
         slots = rows[1 : 1 + len(optimizer.slots)]
         kind = self.program.dtype.type
         norms = [[float((g * g).sum(dtype=np.float64)) for g in pair] for pair in gradients]
-        whole = np.sqrt(sum(sum(pair[: 1 + op.bias]) for op, pair in zip(self.program.trained, norms, strict=True)))
+        whole = np.sqrt(sum(map(sum, norms)))
         for i, (op, pair) in enumerate(zip(self.program.trained, gradients, strict=True)):
-            for j, g in enumerate(pair[: 1 + op.bias]):
+            for j, g in enumerate(pair):
                 if optimizer.clipvalue:
                     g = np.clip(g, kind(-optimizer.clipvalue), kind(optimizer.clipvalue))
                 if optimizer.clipnorm:
@@ -186,7 +182,7 @@ class Engine:
                     mean = rows[-1][i][j]
                     mean *= ema_momentum
                     mean += (1 - ema_momentum) * w
-            if op.constraint is not None:
+            if op.constraint is not None and op.trainable:
                 op.constraint.apply(rows[0][i][0])
 
 
@@ -196,30 +192,13 @@ class Tape:
     def __init__(self, program: Program, weights: list[Weights], seed: int, iteration: int) -> None:
         self.program, self.weights, self.seed, self.iteration = program, weights, seed, iteration
         self.inputs: list[Array] = []
-        self.kept: list[Array] = []  # z, the mask, or x^ and the deviation's inverse
+        self.kept: list[Any] = []  # what each backward needs beside input and output
         self.outputs: list[Array] = []
-        self.moving: dict[int, list[Array]] = {}  # new moving means and variances
 
     def forward(self, x: Array) -> Array:
-        for i, op in enumerate(self.program.trained):
+        for i, (op, weights) in enumerate(zip(self.program.trained, self.weights, strict=False)):
             self.inputs.append(x)
-            kept = x
-            if op.kind == Kind.DENSE:
-                W, b = self.weights[i]
-                kept = x @ W + b
-                x = op.activation.forward(kept)
-            elif op.kind == Kind.ACTIVATION:
-                x = op.activation.forward(x)
-            elif op.kind == Kind.DROPOUT:
-                rate = op.parameters[0]
-                words = self._words(i, x)
-                kept = np.where(words >= np.uint32(rate * 2**32), x.dtype.type(1 / (1 - rate)), x.dtype.type(0))
-                x = x * kept
-            elif op.kind == Kind.NOISE:
-                x = x + x.dtype.type(op.parameters[0]) * self._normals(i, x)
-            else:
-                axis = 0 if op.kind == Kind.BATCH_NORMALIZATION else 1
-                x, kept = self._normalize(i, op, x, axis)
+            x, kept = op.forward(x, weights, Draws(self.seed, i, self.iteration, self.program.width))
             self.kept.append(kept)
             self.outputs.append(x)
         return x
@@ -228,70 +207,31 @@ class Tape:
         """Gradients of each operation's weights, from d = dL/da of the last one (dL/dz if the loss is from logits)."""
         gradients: list[Weights] = []
         for i in range(len(self.outputs) - 1, -1, -1):
-            op, x, kept, a = self.program.trained[i], self.inputs[i], self.kept[i], self.outputs[i]
-            own: Weights = []
+            op, a = self.program.trained[i], self.outputs[i]
             if op.activity_regularizer is not None:
                 d = d + op.activity_regularizer.gradient(a) / a.dtype.type(len(a))
-            if op.kind == Kind.DENSE:
-                d = op.activation.backward(kept if op.activation.keeps_input else a, d)  # of a = f(z)
-                own = [x.T @ d, d.sum(axis=0)]  # of z = x W + b
-                d = d @ self.weights[i][0].T
-            elif op.kind == Kind.ACTIVATION:
-                d = op.activation.backward(kept if op.activation.keeps_input else a, d)
-            elif op.kind == Kind.DROPOUT:
-                d = d * kept
-            elif op.kind in (Kind.BATCH_NORMALIZATION, Kind.LAYER_NORMALIZATION):
-                axis = 0 if op.kind == Kind.BATCH_NORMALIZATION else 1
-                normal, inverse = kept
-                own = [(d * normal).sum(axis=0), d.sum(axis=0)]
-                u = d * self.weights[i][0]
-                # of y = gamma x^ + beta, with x^ = (x - mean) inverse
-                d = inverse * (u - u.mean(axis, keepdims=True) - normal * (u * normal).mean(axis, keepdims=True))
-            gradients.append(own)
+            d, own = op.backward(d, self.inputs[i], a, self.kept[i], self.weights[i])
+            gradients.append(own[: op.variables])
         return gradients[::-1]
+
+    def remember(self) -> None:
+        """The weights that no gradient changes become those after the step, in place: moving statistics."""
+        for op, weights, kept in zip(self.program.trained, self.weights, self.kept, strict=False):
+            after = op.remember(weights, kept)
+            if after is not None:
+                weights[-len(after) :] = after
 
     def activity_penalty(self) -> float:
         """Penalties of the activations, over the size of the batch."""
         pairs = zip(self.program.trained, self.outputs, strict=True)
         return sum(op.activity_regularizer.value(a) / len(a) for op, a in pairs if op.activity_regularizer is not None)
 
-    def _normalize(self, i: int, op: Operation, x: Array, axis: int) -> tuple[Array, Array]:
-        gamma, beta = self.weights[i][:2]
-        mean = x.mean(axis, keepdims=True)
-        variance = ((x - mean) ** 2).mean(axis, keepdims=True)
-        inverse = 1 / np.sqrt(variance + x.dtype.type(op.parameters[0]))
-        normal = (x - mean) * inverse
-        if op.kind == Kind.BATCH_NORMALIZATION:
-            momentum = x.dtype.type(op.parameters[1])
-            now = [mean[0], variance[0]]
-            old = self.weights[i][2:]
-            self.moving[i] = [momentum * before + (1 - momentum) * new for before, new in zip(old, now, strict=True)]
-        return normal * gamma + beta, np.stack([normal, np.broadcast_to(inverse, x.shape)])
-
-    def _words(self, i: int, x: Array) -> NDArray[np.uint32]:
-        return counter.matrix(self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1])
-
-    def _normals(self, i: int, x: Array) -> Array:
-        return counter.normals(
-            self.seed, ((i + 1) << 48) ^ self.iteration, len(x), x.shape[1], self.program.width
-        ).astype(x.dtype)
-
 
 def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penalty: Array | None = None) -> Array:
     """The network outside of training: no dropout, no noise, moving statistics. penalty: of the samples, added to."""
     with np.errstate(over="ignore", invalid="ignore"):
         for op, arrays in zip(steps, weights, strict=False):
-            if op.kind == Kind.DENSE:
-                x = op.activation.forward(x @ arrays[0] + arrays[1])
-            elif op.kind == Kind.ACTIVATION:
-                x = op.activation.forward(x)
-            elif op.kind == Kind.BATCH_NORMALIZATION:
-                gamma, beta, mean, variance = arrays
-                x = (x - mean) * (gamma / np.sqrt(variance + x.dtype.type(op.parameters[0]))) + beta
-            elif op.kind == Kind.LAYER_NORMALIZATION:
-                gamma, beta = arrays
-                e = x - x.mean(axis=1, keepdims=True)
-                x = e / np.sqrt((e * e).mean(axis=1, keepdims=True) + x.dtype.type(op.parameters[0])) * gamma + beta
+            x = op.infer(x, arrays)
             if op.activity_regularizer is not None and penalty is not None:
                 l1, l2 = op.activity_regularizer.l1, op.activity_regularizer.l2
                 penalty += (l1 * np.abs(x) + l2 * x * x).sum(axis=1, dtype=np.float64)

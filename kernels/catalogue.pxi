@@ -13,6 +13,15 @@ def optimizer_names():
     return [OPTIMIZERS[i].name.decode() for i in range(sizeof(OPTIMIZERS) // sizeof(OptimizerKernel))]
 
 
+def operation_kinds():
+    """Name and columns of each row of the table of operations."""
+    return [
+        {"name": row.name.decode(), "in_place": row.infer_panel != NULL, "applies_activation": row.joins,
+         "updates": row.update != NULL}
+        for row in OPERATIONS
+    ]
+
+
 cdef real* reals(cnp.ndarray array) except NULL:
     if array.dtype != REAL or not array.flags.c_contiguous:
         raise TypeError(f"expected a C-contiguous array of {REAL}, got {array.dtype}")

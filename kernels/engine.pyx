@@ -20,9 +20,12 @@ include "losses.pxi"
 include "optimizers.pxi"
 include "augmentation.pxi"
 include "network.pxi"
-include "normalization.pxi"
-include "randomness.pxi"
 include "update.pxi"
+include "operations/dense.pxi"
+include "operations/activation.pxi"
+include "operations/randomness.pxi"
+include "operations/normalization.pxi"
+include "operations/table.pxi"
 include "step.pxi"
 
 REAL = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
@@ -50,6 +53,16 @@ cdef real* aligned(cnp.ndarray buffer) noexcept:
     return <real*>((<size_t>cnp.PyArray_DATA(buffer) + 63) & ~<size_t>63)
 
 
+cdef inline Py_ssize_t odd_stride(Py_ssize_t rows) noexcept:
+    """Reals between two panels of a matrix with so many rows."""
+    return ((ceil_div(rows, WIDTH) * WIDTH) | 1) * WIDTH
+
+
+cdef inline Py_ssize_t units_of(Operation* op) noexcept:
+    """Parts of the weights whose penalties are summed apart: WIDTH lines of a panel each, and the bias."""
+    return panels(op.outputs) * (panels(op.kernel_rows) + 1) if op.kernel_rows else 0
+
+
 cdef class Buffers:
     """The memory of one or several Workspaces (one for each thread of a prediction)."""
     cdef Workspace* work
@@ -60,15 +73,17 @@ cdef class Buffers:
 
     def __cinit__(self, Engine engine, Py_ssize_t rows, int count, int threads, bint gradients):
         cdef Py_ssize_t k, matrices = engine.net.count + 1
-        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 3 * matrices * sizeof(real*))
+        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 5 * matrices * sizeof(real*))
         if self.work == NULL:
             raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
         self.count = count
         self.gradients = gradients
         for k in range(count):
-            self.work[k].a = <real**>(self.work + count) + 3 * matrices * k
+            self.work[k].a = <real**>(self.work + count) + 5 * matrices * k
             self.work[k].d = self.work[k].a + matrices
             self.work[k].kept = self.work[k].d + matrices
+            self.work[k].penalty = <double**>(self.work[k].kept + matrices)
+            self.work[k].stride = <Py_ssize_t*>(self.work[k].penalty + matrices)
         self.at = NULL  # first only count
         for k in range(count):
             self.deal(&engine.net, &self.work[k], rows, threads)
@@ -84,28 +99,30 @@ cdef class Buffers:
 
     cdef int deal(self, Network* net, Workspace* work, Py_ssize_t rows, int threads) except -1:
         """Lays the parts of a Workspace out one after another."""
-        cdef Py_ssize_t blocks = ceil_div(rows, WIDTH), widest = net.operations[0].inputs, units = 0, lines = 0, i
+        cdef Py_ssize_t blocks = ceil_div(rows, WIDTH), widest = net.operations[0].inputs, lines = 0, i
         cdef Operation* op
+        cdef double* lowest
         cdef bint penalized = False
         work.rows = rows
-        work.stride = ((blocks * WIDTH) | 1) * WIDTH
-        work.a[0] = self.take(panels(widest) * work.stride)
+        work.stride[0] = odd_stride(rows * net.operations[0].positions_in)
+        work.a[0] = self.take(panels(widest) * work.stride[0])
+        work.units = 0
         for i in range(net.count):
             op = &net.operations[i]
             penalized = penalized or op.activity_penalty[0] != 0 or op.activity_penalty[1] != 0
             widest = max(widest, op.outputs)
-            units += panels(op.outputs) * (panels(op.inputs) + 1)
+            work.units += units_of(op)
             lines += panels(op.outputs)
-            if not self.gradients and is_in_place(op):
+            work.stride[i + 1] = odd_stride(rows * op.positions_out)
+            if not self.gradients and kind_of(op).infer_panel != NULL:
                 work.a[i + 1] = work.a[i]
                 continue
-            work.a[i + 1] = self.take(panels(op.outputs) * work.stride)
+            work.a[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
             if self.gradients:
-                work.d[i + 1] = self.take(panels(op.outputs) * work.stride)
-                if op.kind == DROPOUT or activation_of(op).keeps_input:
-                    work.kept[i] = self.take(panels(op.outputs) * work.stride)
-                elif op.kind == BATCH_NORMALIZATION or op.kind == LAYER_NORMALIZATION:
-                    work.kept[i] = self.take(KEPT * (panels(op.outputs) + blocks) * WIDTH)
+                work.d[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
+                if kind_of(op).kept != NULL:
+                    work.kept[i] = self.take(kind_of(op).kept(op, work.stride[i + 1],
+                                                              ceil_div(rows * op.positions_out, WIDTH)))
         work.targets = self.take(blocks * WIDTH * panels(widest) * WIDTH)
         work.weights = self.take(blocks * WIDTH)
         work.row_loss = self.take(blocks * WIDTH)
@@ -113,7 +130,11 @@ cdef class Buffers:
         if penalized and not self.gradients:
             work.row_penalty = <double*>self.take(2 * blocks * WIDTH)
         if self.gradients:
-            work.penalty = <double*>self.take(2 * units)
+            work.penalties = <double*>self.take(2 * work.units)
+            lowest = work.penalties + work.units
+            for i in range(net.count):  # the sums begin with the last operation, as the gradients do
+                lowest -= units_of(&net.operations[i])
+                work.penalty[i] = lowest
             work.norm = <double*>self.take(4 * lines)
         work.scratch_size = (2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH
         work.scratch = self.take(threads * work.scratch_size)
@@ -171,6 +192,9 @@ cdef class Engine:
         self.inputs = self.net.operations[0].inputs
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.weights = 0
+        self.net.lowest = 0  # below the first operation that training changes, nobody needs a gradient
+        while self.net.lowest + 1 < self.net.trained and not is_trained(&self.net.operations[self.net.lowest]):
+            self.net.lowest += 1
         for i in range(self.net.count):
             self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
 

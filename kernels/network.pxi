@@ -1,16 +1,9 @@
 # What the engine runs: a program of operations on a batch in panel matrices, and the phases of inference and training.
 #
+# What an operation does stands in operations/, a kind in one place; everything here is a loop over the operations.
 # Work is divided by columns: a thread owns a range of units (a panel and a tile of rows, or a panel and a group of
 # inputs), so that weights and moments stay in the cache of one core and no sum is ever shared. Every output element
 # is computed by one thread in an order that depends on shapes only: the bits do not depend on the number of threads.
-
-cdef enum:
-    DENSE = 0
-    ACTIVATION = 1
-    DROPOUT = 2
-    NOISE = 3
-    BATCH_NORMALIZATION = 4
-    LAYER_NORMALIZATION = 5
 
 cdef enum:
     NON_NEGATIVE = 1
@@ -18,11 +11,14 @@ cdef enum:
 
 # One line of a program; fastnn/program.py writes it (OPERATION), field by field the same.
 cdef struct Operation:
-    int64_t kind
-    int64_t inputs, outputs
+    int64_t kind          # its row in OPERATIONS
+    int64_t inputs, outputs               # columns
+    int64_t positions_in, positions_out   # rows of a panel for each sample: 1, or the pixels of a map
     int64_t offset        # of its weights in a row of the arena, in reals
-    int64_t rows          # lines in a panel of its weights: inputs + 1 for DENSE, fewer for a normalization
-    int64_t bias          # 1 where the layer has one
+    int64_t rows          # lines in a panel of its weights: those of its kernel, the bias, and what has no gradient
+    int64_t kernel_rows
+    int64_t bias          # 1 where training changes one
+    int64_t trainable     # 0 where training leaves its weights as they are
     int64_t activation    # number of its kernel
     int64_t constraint    # on the kernel
     double[4] parameters  # of the activation, or of the layer
@@ -32,7 +28,7 @@ cdef struct Operation:
 # Buffers for a batch of up to `rows` samples. a[0] is the input, a[i + 1] the output of operation i, d[i] = dL/da[i].
 cdef struct Workspace:
     Py_ssize_t rows
-    Py_ssize_t stride     # reals between the panels of a batch; an odd number of lines, against cache set conflicts
+    Py_ssize_t* stride    # reals between the panels of a[i]; an odd number of lines, against cache set conflicts
     real** a
     real** d
     real** kept           # what the backward pass of an operation needs beside a: z, a mask, or statistics
@@ -40,7 +36,9 @@ cdef struct Workspace:
     real* weights         # of the samples
     real* row_loss
     double* row_penalty   # of the activations, added up by inference; NULL where there are none
-    double* penalty       # of each unit of weights
+    double** penalty      # of each unit of the weights of an operation
+    double* penalties     # of all of them
+    Py_ssize_t units
     double* norm          # squares of the gradient, of each panel: kernel and bias
     real* scratch         # one part for each thread
     Py_ssize_t scratch_size
@@ -48,6 +46,7 @@ cdef struct Workspace:
 cdef struct Network:
     Py_ssize_t count      # of operations
     Py_ssize_t trained    # of those that training runs: one less where the loss applies the last activation itself
+    Py_ssize_t lowest     # the first operation that training changes
     Operation* operations
     real* arena           # weights, then the optimizer's slots, each `size` reals
     Py_ssize_t size
@@ -85,6 +84,33 @@ cdef struct Job:
     pool_flag stop             # set by thread 0 at Ctrl-C; a Python exception is then set too
     unsigned mode              # floating-point mode of Python
 
+# What a thread is given for the phases of a step.
+cdef struct Part:
+    int thread, threads
+    Py_ssize_t samples    # of the batch
+    uint64_t iteration    # of the random numbers
+    const real* h         # the optimizer's numbers of this step
+    real* scratch         # its own
+
+# What an operation of one kind does; the table of all kinds: operations/table.pxi. NULL: nothing.
+ctypedef void (*Phase)(Job* job, Py_ssize_t i, Part* part) noexcept nogil
+
+cdef struct OperationKernel:
+    const char* name
+    Phase forward         # a[i + 1] of a[i]
+    Phase backward        # d[i] of d[i + 1], each part of it handed to finish_gradient
+    Phase update          # gradients of the weights, handed to hand_over
+    Phase remember        # what a step changes without a gradient
+    # Outside of training, on one thread: all of a[i + 1], then go_on with the `joined` operations behind it; or n
+    # numbers of one panel, in place.
+    void (*infer)(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
+                  real* scratch) noexcept nogil
+    void (*infer_panel)(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil
+    Py_ssize_t (*kept)(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil  # reals for backward
+    bint on_units         # threads divide its forward by panels and tiles of rows
+    bint elementwise      # each number of a[i + 1] needs only the one at its place: no barrier before it
+    bint joins            # applies an activation to its output
+
 # A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
 cdef struct Share:
     Py_ssize_t unit, end, tiles, rows, panel, first, last
@@ -106,12 +132,15 @@ cdef extern from *:
 cdef double LOOK_EVERY = 0.05  # seconds
 
 cdef enum:
-    GATHERED = 64      # rows between two looks for Ctrl-C
-    UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
+    GATHERED = 64  # rows between two looks for Ctrl-C
 
 
 cdef inline ActivationKernel* activation_of(Operation* op) noexcept nogil:
     return &ACTIVATIONS[op.activation]
+
+
+cdef inline OperationKernel* kind_of(Operation* op) noexcept nogil:
+    return &OPERATIONS[op.kind]
 
 
 cdef inline Py_ssize_t panel_size(Operation* op) noexcept nogil:
@@ -119,26 +148,12 @@ cdef inline Py_ssize_t panel_size(Operation* op) noexcept nogil:
     return op.rows * WIDTH
 
 
-cdef inline bint is_elementwise(Operation* op) noexcept nogil:
-    return (op.kind == ACTIVATION and not activation_of(op).blockwise) or op.kind == DROPOUT or op.kind == NOISE
-
-
-cdef inline bint works_on_units(Operation* op) noexcept nogil:
-    """Whether the threads divide a forward pass by panels and tiles of rows, not by blocks of rows."""
-    return op.kind == DENSE or is_elementwise(op)
-
-
-cdef inline bint is_in_place(Operation* op) noexcept nogil:
-    """Whether inference changes each number by itself: then input and output share their memory."""
-    return is_elementwise(op) or op.kind == BATCH_NORMALIZATION
-
-
-cdef inline Share share_of(Py_ssize_t columns, Py_ssize_t rows, int thread, int threads) noexcept nogil:
+cdef inline Share share_of(Py_ssize_t columns, Py_ssize_t rows, Part* part) noexcept nogil:
     cdef Share s
     s.tiles = ceil_div(rows, TILE)
     s.rows = rows
-    s.unit = share(panels(columns) * s.tiles, thread, threads)
-    s.end = share(panels(columns) * s.tiles, thread + 1, threads)
+    s.unit = share(panels(columns) * s.tiles, part.thread, part.threads)
+    s.end = share(panels(columns) * s.tiles, part.thread + 1, part.threads)
     return s
 
 
@@ -172,14 +187,14 @@ cdef bint interrupted(Job* job, int thread) noexcept nogil:
     return pool_is_set(&job.stop)
 
 
-# -- forward -----------------------------------------------------------------------------------------------------------
+# -- inference -----------------------------------------------------------------------------------------------------------
 
 cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
     cdef Workspace* work = job.work
     cdef Py_ssize_t r
     job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.a[0] + first * WIDTH,
-                 work.stride)
+                 work.stride[0])
     if job.y == NULL:
         return
     job.y.blocks(job.y, job.y.data, job.order, start, first, last, work.targets)
@@ -191,122 +206,51 @@ cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) 
             work.weights[r] = job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
 
 
-cdef void dense_forward(Job* job, Py_ssize_t i, Share s, int thread) noexcept nogil:
-    """a[i + 1] = f(a[i] W + b): the activation while z is in the cache."""
-    cdef Network* net = job.net
-    cdef Workspace* work = job.work
-    cdef Operation* op = &net.operations[i]
-    cdef const real* w
-    cdef real* z
-    cdef Py_ssize_t n
-    while next_piece(&s) and not interrupted(job, thread):
-        w = net.arena + op.offset + s.panel * panel_size(op)
-        z = work.a[i + 1] + s.panel * work.stride + s.first * WIDTH
-        n = s.last - s.first
-        forward_panel(n, work.a[i] + s.first * WIDTH, work.stride, w, op.inputs, w + op.inputs * WIDTH, z)
-        activate(op, work, i, n * WIDTH, z)
-
-
-cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t n, real* z) noexcept nogil:
-    """The elementwise activation of a part of a[i + 1], in place; keeps z where the derivative needs it."""
-    if activation_of(op).forward == NULL:
-        return
-    if activation_of(op).keeps_input and work.kept[i] != NULL:
-        memcpy(work.kept[i] + (z - work.a[i + 1]), z, n * sizeof(real))
-    activation_of(op).forward(n, z, op.parameters)
-
-
-cdef void activation_forward_elements(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t at, n
-    while next_piece(&s):
-        at = s.panel * work.stride + s.first * WIDTH
-        n = (s.last - s.first) * WIDTH
-        memcpy(work.a[i + 1] + at, work.a[i] + at, n * sizeof(real))
-        if activation_of(op).forward != NULL:
-            activation_of(op).forward(n, work.a[i + 1] + at, op.parameters)
-
-
-cdef void activation_forward_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
-                                    Py_ssize_t last, real* block) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t b
-    for b in range(first, last):
-        transpose_panel(work.a[i], work.stride, b * WIDTH, rows, op.outputs, block)
-        activation_of(op).forward(op.outputs, block, op.parameters)
-        transpose_back(block, op.outputs, work.a[i + 1] + b * WIDTH * WIDTH, work.stride)
-
-
-cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t panel, Py_ssize_t rows) noexcept nogil:
+cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t panel,
+                          Py_ssize_t samples) noexcept nogil:
     """Adds l1 |a| + l2 a^2 of one panel of a[i + 1] to the penalties of the samples."""
-    cdef const real* a = work.a[i + 1] + panel * work.stride
+    cdef const real* a = work.a[i + 1] + panel * work.stride[i + 1]
+    cdef double* penalty
     cdef Py_ssize_t r, k
     if work.row_penalty == NULL or (op.activity_penalty[0] == 0 and op.activity_penalty[1] == 0):
         return
-    for r in range(rows):
+    for r in range(samples * op.positions_out):
+        penalty = work.row_penalty + r // op.positions_out
         for k in range(least(WIDTH, op.outputs - panel * WIDTH)):
-            work.row_penalty[r] += op.activity_penalty[0] * fabs(a[r * WIDTH + k]) \
+            penalty[0] += op.activity_penalty[0] * fabs(a[r * WIDTH + k]) \
                 + op.activity_penalty[1] * a[r * WIDTH + k] * a[r * WIDTH + k]
 
 
-cdef void infer(Network* net, Workspace* work, Py_ssize_t rows, Py_ssize_t count, real* scratch) noexcept nogil:
-    """The first `count` operations for some rows on one thread."""
+cdef void infer(Network* net, Workspace* work, Py_ssize_t samples, Py_ssize_t count, real* scratch) noexcept nogil:
+    """The first `count` operations for some samples on one thread.
+
+    What works in place goes on with each panel of the operation before it, while the panel is in the cache.
+    """
     cdef Py_ssize_t i = 0, joined, panel
     cdef Operation* op
     while i < count:
         op = &net.operations[i]
-        i += 1
-        if op.kind == DENSE:  # goes on with the operations behind it while z is in the cache
-            joined = 0
-            while i + joined < count and is_in_place(&net.operations[i + joined]):
-                joined += 1
-            infer_dense(net, work, i - 1, joined, rows)
-            i += joined
-        elif op.kind == LAYER_NORMALIZATION:
-            layer_norm_forward(net, work, i - 1, rows, 0, ceil_div(rows, WIDTH), scratch)
-        elif is_in_place(op):
+        joined = 0
+        while i + 1 + joined < count and kind_of(op + 1 + joined).infer_panel != NULL:
+            joined += 1
+        if kind_of(op).infer != NULL:
+            kind_of(op).infer(net, work, i, joined, samples, scratch)
+        else:  # the first operation, on the input itself
             for panel in range(panels(op.outputs)):
-                infer_in_place(net, op, panel, rows * WIDTH, work.a[i] + panel * work.stride)
-        else:
-            activation_forward_blocks(net, work, i - 1, rows, 0, ceil_div(rows, WIDTH), scratch)
-        if op.kind == ACTIVATION:
-            for panel in range(panels(op.outputs)):
-                add_row_penalty(op, work, i - 1, panel, rows)
+                go_on(net, work, i - 1, joined + 1, panel, samples)
+        i += 1 + joined
 
 
-cdef void infer_dense(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t rows) noexcept nogil:
-    """Dense operation i and the `joined` operations behind it, panel by panel.
-
-    One or two rows go through tiles that are wide in columns: a row alone would wait for each sum in turn.
-    """
-    cdef Operation* op = &net.operations[i]
-    cdef const real* w = net.arena + op.offset
-    cdef const real* bias = w + op.inputs * WIDTH
-    cdef real* z = work.a[i + 1]
-    cdef Py_ssize_t r, panel, k
-    if rows <= 2:
-        for r in range(rows):
-            forward_row(work.a[i] + r * WIDTH, work.stride, w, panel_size(op), panels(op.outputs), op.inputs,
-                        bias, panel_size(op), z + r * WIDTH, work.stride)
-    for panel in range(panels(op.outputs)):
-        if rows > 2:
-            forward_panel(rows, work.a[i], work.stride, w, op.inputs, bias, z)
-        activate(op, work, i, rows * WIDTH, z)
-        add_row_penalty(op, work, i, panel, rows)
-        for k in range(i + 1, i + 1 + joined):
-            infer_in_place(net, &net.operations[k], panel, rows * WIDTH, z)
-            add_row_penalty(&net.operations[k], work, k, panel, rows)
-        w += panel_size(op)
-        bias += panel_size(op)
-        z += work.stride
-
-
-cdef inline void infer_in_place(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
-    """n numbers of a panel; dropout and noise do nothing."""
-    if op.kind == BATCH_NORMALIZATION:
-        batch_norm_infer(op, net.arena + op.offset + panel * panel_size(op), n, z)
-    elif op.kind == ACTIVATION and activation_of(op).forward != NULL:
-        activation_of(op).forward(n, z, op.parameters)
+cdef void go_on(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t panel,
+                Py_ssize_t samples) noexcept nogil:
+    """One panel of a[i + 1] through the `joined` operations behind it, in place."""
+    cdef Operation* op
+    cdef Py_ssize_t k
+    for k in range(i + 1, i + 1 + joined):
+        op = &net.operations[k]
+        kind_of(op).infer_panel(net, op, panel, samples * op.positions_out * WIDTH,
+                                work.a[k + 1] + panel * work.stride[k + 1])
+        add_row_penalty(op, work, k, panel, samples)
 
 
 cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
@@ -340,7 +284,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
             for r in range(rows):
                 to = job.outputs + (start - job.first + r) * outputs
                 for k in range(outputs):
-                    to[k] = work.a[net.count][k // WIDTH * work.stride + r * WIDTH + k % WIDTH]
+                    to[k] = work.a[net.count][k // WIDTH * work.stride[net.count] + r * WIDTH + k % WIDTH]
 
 
 # -- loss --------------------------------------------------------------------------------------------------------------
@@ -360,7 +304,7 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
     for b in range(first, last):
         lanes = least(WIDTH, rows - b * WIDTH)
         e = work.row_loss + b * WIDTH
-        transpose_panel(work.a[net.trained], work.stride, b * WIDTH, rows, n, a)
+        transpose_panel(work.a[net.trained], work.stride[net.trained], b * WIDTH, rows, n, a)
         net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
         for r in range(WIDTH):
             e[r] = e[r] * work.weights[b * WIDTH + r]
@@ -379,74 +323,34 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
             for k in range(n):
                 for r in range(WIDTH):
                     d[k * WIDTH + r] = d[k * WIDTH + r] * scale[r]
-            transpose_back(d, n, work.d[net.trained] + b * WIDTH * WIDTH, work.stride)
+            transpose_back(d, n, work.d[net.trained] + b * WIDTH * WIDTH, work.stride[net.trained])
             for k in range(panels(n)):
                 finish_gradient(net, work, net.trained, rows, k, b * WIDTH, b * WIDTH + lanes)
 
 
 # -- backward ----------------------------------------------------------------------------------------------------------
 
-cdef void finish_gradient(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t panel,
+cdef void finish_gradient(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t samples, Py_ssize_t panel,
                           Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Turns a part of d[i] = dL/da of operation i - 1 into dL/dz, while it is in the cache: penalty, then activation."""
+    """Turns a part of d[i] = dL/da of operation i - 1 into dL/dz, while it is in the cache: penalty, then activation.
+
+    The part: rows [first, last) of a panel.
+    """
     cdef Operation* op = &net.operations[i - 1]
-    cdef Py_ssize_t at = panel * work.stride + first * WIDTH, n = (last - first) * WIDTH
+    cdef Py_ssize_t at = panel * work.stride[i] + first * WIDTH, n = (last - first) * WIDTH
     if op.activity_penalty[0] != 0 or op.activity_penalty[1] != 0:
-        penalize_activity(op, work.a[i] + at, work.d[i] + at, panel, last - first, rows)
-    if op.kind == DENSE and activation_of(op).backward != NULL:
+        penalize_activity(op, work.a[i] + at, work.d[i] + at, panel, last - first, samples)
+    if kind_of(op).joins and activation_of(op).backward != NULL:
         activation_of(op).backward(n, (work.kept[i - 1] if activation_of(op).keeps_input else work.a[i]) + at,
                                    work.d[i] + at, op.parameters)
 
 
 cdef void penalize_activity(Operation* op, const real* a, real* d, Py_ssize_t panel, Py_ssize_t count,
-                            Py_ssize_t rows) noexcept nogil:
-    """d += d(l1 |a| + l2 a^2) / rows, on the columns that exist: the padding of d stays zero."""
+                            Py_ssize_t samples) noexcept nogil:
+    """d += d(l1 |a| + l2 a^2) / samples, on the columns that exist: the padding of d stays zero."""
     cdef Py_ssize_t r, k, columns = least(WIDTH, op.outputs - panel * WIDTH)
-    cdef real l1 = <real>(op.activity_penalty[0] / rows), l2 = <real>(op.activity_penalty[1] / rows), x
+    cdef real l1 = <real>(op.activity_penalty[0] / samples), l2 = <real>(op.activity_penalty[1] / samples), x
     for r in range(count):
         for k in range(columns):
             x = a[r * WIDTH + k]
             d[r * WIDTH + k] = d[r * WIDTH + k] + (2 * l2 * x + (l1 if x > 0 else (-l1 if x < 0 else 0)))
-
-
-cdef void dense_input_gradient(Job* job, Py_ssize_t i, Share s, real* scratch, int thread) noexcept nogil:
-    """d[i] = d[i + 1] W^T (of z = a W + b in dense_forward), one panel's worth of W transposed at a time."""
-    cdef Network* net = job.net
-    cdef Workspace* work = job.work
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t n
-    cdef real[64] zero
-    set_zero(zero)
-    while next_piece(&s) and not interrupted(job, thread):
-        transpose_panel(net.arena + op.offset, panel_size(op), s.panel * WIDTH, op.inputs, op.outputs, scratch)
-        n = s.last - s.first
-        forward_panel(n, work.d[i + 1] + s.first * WIDTH, work.stride, scratch, op.outputs, zero,
-                      work.d[i] + s.panel * work.stride + s.first * WIDTH)
-        finish_gradient(net, work, i, s.rows, s.panel, s.first, s.last)
-
-
-cdef void activation_backward_elements(Network* net, Workspace* work, Py_ssize_t i, Share s) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t at, n
-    while next_piece(&s):
-        at = s.panel * work.stride + s.first * WIDTH
-        n = (s.last - s.first) * WIDTH
-        memcpy(work.d[i] + at, work.d[i + 1] + at, n * sizeof(real))
-        if activation_of(op).backward != NULL:
-            activation_of(op).backward(n, work.a[i if activation_of(op).keeps_input else i + 1] + at, work.d[i] + at,
-                                       op.parameters)
-        finish_gradient(net, work, i, s.rows, s.panel, s.first, s.last)
-
-
-cdef void activation_backward_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
-                                     Py_ssize_t last, real* scratch) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t b, k
-    cdef real* d = scratch + (panels(op.outputs) + 1) * WIDTH * WIDTH
-    for b in range(first, last):
-        transpose_panel(work.a[i + 1], work.stride, b * WIDTH, rows, op.outputs, scratch)
-        transpose_panel(work.d[i + 1], work.stride, b * WIDTH, rows, op.outputs, d)
-        activation_of(op).backward(op.outputs, scratch, d, op.parameters)
-        transpose_back(d, op.outputs, work.d[i] + b * WIDTH * WIDTH, work.stride)
-        for k in range(panels(op.outputs)):
-            finish_gradient(net, work, i, rows, k, b * WIDTH, least(rows, (b + 1) * WIDTH))

@@ -1,37 +1,4 @@
-# Weight gradients, and what happens to them: penalties, clipping, the optimizer's step, constraints.
-
-cdef void dense_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, real* g, double* penalty, int thread,
-                       int threads) noexcept nogil:
-    """G = a[i]^T d[i + 1], block by block into g, each block handed to the optimizer while it is in the cache."""
-    cdef Workspace* work = job.work
-    cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t groups = panels(op.inputs), first, last, panel, k, position, n
-    cdef Py_ssize_t unit = share(panels(op.outputs) * groups, thread, threads)
-    cdef Py_ssize_t end = share(panels(op.outputs) * groups, thread + 1, threads)
-    cdef const real* d
-    cdef soon next = soon(NULL, job.net.size, 0 if job.gradient != NULL else job.net.streams)
-    while unit < end and not interrupted(job, thread):
-        panel = unit // groups
-        first = unit % groups
-        last = least(least(groups, first + UPDATE_PANELS), first + end - unit)
-        d = work.d[i + 1] + panel * work.stride
-        position = op.offset + panel * panel_size(op)
-        for k in range(first, last):
-            n = least(WIDTH, op.inputs - k * WIDTH)
-            next.weights = job.net.arena + position + k * WIDTH * WIDTH
-            gradient_panel(n, work.a[i] + k * work.stride, d, rows, g + (k - first) * WIDTH * WIDTH, next)
-            if job.net.penalized:
-                penalty[panel * (groups + 1) + k] = add_penalty(job, op.kernel_penalty, position + k * WIDTH * WIDTH,
-                                                                n * WIDTH, g + (k - first) * WIDTH * WIDTH)
-        hand_over(job, position + first * WIDTH * WIDTH, (least(op.inputs, last * WIDTH) - first * WIDTH) * WIDTH, g, h)
-        if last == groups and op.bias:
-            bias_gradient(d, rows, g)
-            position += op.inputs * WIDTH
-            if job.net.penalized:
-                penalty[panel * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, g)
-            hand_over(job, position, WIDTH, g, h)
-        unit += last - first
-
+# What happens to the gradients of weights: penalties, clipping, the optimizer's step, constraints.
 
 cdef double add_penalty(Job* job, const double* l1_l2, Py_ssize_t position, Py_ssize_t n, real* g) noexcept nogil:
     """Adds the derivative of the penalty of n weights to g, and returns the penalty."""
@@ -77,22 +44,22 @@ cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
     cdef const real* g
     for i in range(net.trained):
         op = &net.operations[i]
-        if op.rows == 0:
+        if not is_trained(op):
             continue
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
-            job.work.norm[2 * (panel + p)] = sum_of_squares(kernel_rows(op) * WIDTH, g)
-            job.work.norm[2 * (panel + p) + 1] = sum_of_squares(WIDTH, g + kernel_rows(op) * WIDTH)
+            job.work.norm[2 * (panel + p)] = sum_of_squares(op.kernel_rows * WIDTH, g)
+            job.work.norm[2 * (panel + p) + 1] = sum_of_squares(WIDTH, g + op.kernel_rows * WIDTH)
         panel += panels(op.outputs)
+
+
+cdef inline bint is_trained(Operation* op) noexcept nogil:
+    """Whether the operation has weights that training changes."""
+    return op.kernel_rows != 0 and op.trainable
 
 
 cdef inline bint clips_norm(Network* net) noexcept nogil:
     return net.clip_norm != 0 or net.global_clip_norm != 0
-
-
-cdef inline Py_ssize_t kernel_rows(Operation* op) noexcept nogil:
-    """Lines of a panel before the bias: the kernel of a dense layer, the scale of a normalization."""
-    return op.inputs if op.kind == DENSE else 1
 
 
 cdef double clip_factor(Network* net, double whole, double own) noexcept nogil:
@@ -111,20 +78,20 @@ cdef void update_stored(Job* job, const real* h, int thread, int threads) noexce
     cdef real* g
     for i in range(net.trained):
         op = &net.operations[i]
-        if op.rows != 0:
+        if is_trained(op):
             for p in range(2 * panels(op.outputs)):
                 total += job.work.norm[2 * panel + p]
             panel += panels(op.outputs)
     panel = 0
     for i in range(net.trained):
         op = &net.operations[i]
-        if op.rows == 0:
+        if not is_trained(op):
             continue
         kernel = bias = 0
         for p in range(panels(op.outputs)):
             kernel += job.work.norm[2 * (panel + p)]
             bias += job.work.norm[2 * (panel + p) + 1]
-        n = kernel_rows(op) * WIDTH
+        n = op.kernel_rows * WIDTH
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
             if clips_norm(net):
@@ -144,8 +111,8 @@ cdef void constrain(Network* net, int thread, int threads) noexcept nogil:
     cdef real[64] norm
     for i in range(net.trained):
         op = &net.operations[i]
-        n = op.inputs
-        if op.constraint == 0:
+        n = op.kernel_rows
+        if op.constraint == 0 or not is_trained(op):
             continue
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             w = net.arena + op.offset + p * panel_size(op)

@@ -9,8 +9,9 @@ from fastnn.catalogue import resolve
 from fastnn.data import Source
 from fastnn.layers import Dense, Input
 from fastnn.losses import Loss
+from fastnn.operations import Dense as Product
 from fastnn.optimizers import SGD
-from fastnn.program import Kind, lower
+from fastnn.program import lower
 
 SENTINEL = -12345.0
 GUARD = 64  # numbers before and after: more than one cache line of either type
@@ -151,7 +152,7 @@ def assemble(engine, dtype, layers, loss, optimizer=None, seed=0):
     arena = program.new_arena()
     rng = np.random.default_rng(seed)
     for op in program.steps:
-        if op.kind == Kind.DENSE:
+        if isinstance(op, Product):
             arrays = [rng.normal(size=(op.inputs, op.outputs)) / np.sqrt(op.inputs)]
             if op.bias:
                 arrays.append(0.1 * rng.normal(size=op.outputs))

@@ -23,7 +23,8 @@ from fastnn.layers import (
     Input,
     LayerNormalization,
 )
-from fastnn.program import Kind, lower
+from fastnn.operations import Dense as Product
+from fastnn.program import lower
 from fastnn.reference import Tape
 
 SIZES = (3, 9, 4, 2)  # a panel of float64 has eight columns
@@ -141,7 +142,7 @@ def near_a_kink(net, x, y, loss):
     tape = Tape(program, [program.read(net.arena[0], op) for op in program.steps], SEED, ITERATION)
     out = tape.forward(x)
     for op, before, kept, a in zip(program.trained, tape.inputs, tape.kept, tape.outputs, strict=True):
-        z = kept if op.kind == Kind.DENSE else before
+        z = kept if isinstance(op, Product) else before
         for kink in KINKS.get(op.activation.name, ()):
             if np.abs(z - kink).min() < MARGIN:
                 return True
@@ -179,7 +180,7 @@ def check_gradient(net, x, y, weights=None):
         for actual, expected in pairs:
             # a gradient of nothing but the differences' error, as by a softmax's common shift, counts as 0
             size = max(np.linalg.norm(expected), 1e-4)
-            assert np.linalg.norm(actual - expected) < 1e-7 * size, f"{op.kind.name} {op.activation}"
+            assert np.linalg.norm(actual - expected) < 1e-7 * size, f"{op.name} {op.activation}"
     return gradient
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from fastnn import activations
 from fastnn.catalogue import resolve
-from fastnn.layers.base import Layer
+from fastnn.layers.base import Layer, Shape
+from fastnn.operations import Operation, activate
 
 
 class Activation(Layer):
@@ -19,3 +22,6 @@ class Activation(Layer):
     ) -> None:
         super().__init__(name)
         self.activation: activations.Activation = resolve("activation", activation, activations.Activation)
+
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        return [activate(self.activation, prod(input_shape))]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.checks import whole
+from fastnn.operations import Operation
 
 Shape = tuple[int, ...]
 
@@ -25,6 +26,10 @@ class Layer:
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of one sample behind the layer, from that before it."""
         return input_shape
+
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        """What the layer does to samples of a shape, in order; nothing where it only names or reshapes."""
+        return []
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         """Starting values of the layer's weights, in the order of ``Sequential.get_weights``."""

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.activations import Activation
+from fastnn import operations
+from fastnn.activations import Activation, Linear
 from fastnn.catalogue import resolve
 from fastnn.checks import whole
 from fastnn.constraints import Constraint
@@ -60,6 +61,20 @@ class Dense(Layer):
                 f"Dense takes rows of numbers, got samples of shape {input_shape}; put Flatten() before it"
             )
         return (self.units,)
+
+    def operations(self, input_shape: Shape) -> list[operations.Operation]:
+        product = operations.Dense(
+            input_shape[0],
+            self.units,
+            bias=self.use_bias,
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if isinstance(self.activation, Linear):
+            return [product.replace(activity_regularizer=self.activity_regularizer)]
+        penalty = self.activity_regularizer
+        return [product, operations.activate(self.activation, self.units, activity_regularizer=penalty)]
 
     def count_params(self, input_shape: Shape) -> int:
         return (input_shape[0] + self.use_bias) * self.units

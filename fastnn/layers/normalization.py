@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import operations
 from fastnn.checks import number
 from fastnn.layers.base import Layer, Shape
 from fastnn.optimizers import LEAST_EPSILON
@@ -44,6 +45,10 @@ class BatchNormalization(_Normalization):
     def count_frozen(self, input_shape: Shape) -> int:
         return 2 * input_shape[0]
 
+    def operations(self, input_shape: Shape) -> list[operations.Operation]:
+        n, momentum = input_shape[0], self.momentum
+        return [operations.BatchNormalization(n, n, bias=True, epsilon=self.epsilon, momentum=momentum)]
+
 
 class LayerNormalization(_Normalization):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. Weights: gamma, beta.
@@ -57,3 +62,7 @@ class LayerNormalization(_Normalization):
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         n = input_shape[0]
         return [np.ones(n), np.zeros(n)]
+
+    def operations(self, input_shape: Shape) -> list[operations.Operation]:
+        n = input_shape[0]
+        return [operations.LayerNormalization(n, n, bias=True, epsilon=self.epsilon)]

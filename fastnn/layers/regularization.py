@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
+from fastnn import operations
 from fastnn.checks import number
-from fastnn.layers.base import Layer
+from fastnn.layers.base import Layer, Shape
 
 
 class Dropout(Layer):
@@ -17,6 +20,10 @@ class Dropout(Layer):
         super().__init__(name)
         self.rate = number("Dropout: rate", rate, 0, below=1)
 
+    def operations(self, input_shape: Shape) -> list[operations.Operation]:
+        n = prod(input_shape)
+        return [operations.Dropout(n, n, rate=self.rate)] if self.rate else []
+
 
 class GaussianNoise(Layer):
     """y = x + stddev n in training, with a standard normal number n for each element; else the identity.
@@ -29,3 +36,7 @@ class GaussianNoise(Layer):
     def __init__(self, stddev: float, name: str | None = None) -> None:
         super().__init__(name)
         self.stddev = number("GaussianNoise: stddev", stddev, 0)
+
+    def operations(self, input_shape: Shape) -> list[operations.Operation]:
+        n = prod(input_shape)
+        return [operations.Noise(n, n, stddev=self.stddev)] if self.stddev else []

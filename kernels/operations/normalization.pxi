@@ -1,5 +1,5 @@
 # Batch and layer normalization. Their weights are panels of lines: scale gamma, shift beta, and for the batch the
-# moving mean and variance. Twins: fastnn/reference.py.
+# moving mean and variance. Twins: fastnn/operations/normalization.py.
 
 cdef enum:
     GAMMA = 0
@@ -11,20 +11,31 @@ cdef enum:
     KEPT = 3  # lines of a panel that the forward pass keeps: mean, 1 / sqrt(variance + epsilon), variance of the batch
 
 
-cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, int thread,
-                             int threads) noexcept nogil:
+cdef inline Py_ssize_t first_panel(Operation* op, int thread, int threads) noexcept nogil:
+    """Threads divide the statistics of columns by panels: thread number `thread` begins with this one."""
+    return share(panels(op.outputs), thread, threads)
+
+
+cdef Py_ssize_t norm_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil:
+    """KEPT lines of each panel (batch), or two of each block of rows (layer)."""
+    return KEPT * (panels(op.outputs) + blocks) * WIDTH
+
+
+cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over the batch. h: epsilon, momentum."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t p, r, k
+    cdef Py_ssize_t rows = part.samples * op.positions_out, p, r, k
     cdef const real* x
     cdef real* y
     cdef const real* w
     cdef real* kept
     cdef real[64] mean, variance, scale, shift
-    cdef real e, part = 1 / <real>rows, epsilon = <real>op.parameters[0]
-    for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
-        x = work.a[i] + p * work.stride
-        y = work.a[i + 1] + p * work.stride
+    cdef real e, weight = 1 / <real>rows, epsilon = <real>op.parameters[0]
+    for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        x = work.a[i] + p * work.stride[i]
+        y = work.a[i + 1] + p * work.stride[i + 1]
         w = net.arena + op.offset + p * panel_size(op)
         kept = work.kept[i] + p * KEPT * WIDTH
         set_zero(mean)
@@ -33,13 +44,13 @@ cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
             for k in range(WIDTH):
                 mean[k] = mean[k] + x[r * WIDTH + k]
         for k in range(WIDTH):
-            mean[k] = mean[k] * part
+            mean[k] = mean[k] * weight
         for r in range(rows):
             for k in range(WIDTH):
                 e = x[r * WIDTH + k] - mean[k]
                 variance[k] = variance[k] + e * e
         for k in range(WIDTH):
-            variance[k] = variance[k] * part
+            variance[k] = variance[k] * weight
             kept[k] = mean[k]
             kept[WIDTH + k] = 1 / real_sqrt(variance[k] + epsilon)
             kept[2 * WIDTH + k] = variance[k]
@@ -50,29 +61,25 @@ cdef void batch_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
                 y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
 
 
-cdef void remember_statistics(Network* net, Workspace* work, int thread, int threads) noexcept nogil:
-    """moving = momentum moving + (1 - momentum) of the batch, for every batch normalization."""
-    cdef Operation* op
-    cdef Py_ssize_t i, p, k
+cdef void batch_norm_remember(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    """moving = momentum moving + (1 - momentum) of the batch."""
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t p, k
     cdef const real* kept
     cdef real* w
-    cdef real momentum
-    for i in range(net.trained):
-        op = &net.operations[i]
-        if op.kind != BATCH_NORMALIZATION:
-            continue
-        momentum = <real>op.parameters[1]
-        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
-            w = net.arena + op.offset + p * panel_size(op)
-            kept = work.kept[i] + p * KEPT * WIDTH
-            for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding stays zero
-                w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * kept[k]
-                w[MOVING_VARIANCE * WIDTH + k] = (momentum * w[MOVING_VARIANCE * WIDTH + k]
-                                                  + (1 - momentum) * kept[2 * WIDTH + k])
+    cdef real momentum = <real>op.parameters[1]
+    for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        w = job.net.arena + op.offset + p * panel_size(op)
+        kept = job.work.kept[i] + p * KEPT * WIDTH
+        for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding stays zero
+            w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * kept[k]
+            w[MOVING_VARIANCE * WIDTH + k] = (momentum * w[MOVING_VARIANCE * WIDTH + k]
+                                              + (1 - momentum) * kept[2 * WIDTH + k])
 
 
-cdef void batch_norm_infer(Operation* op, const real* w, Py_ssize_t n, real* z) noexcept nogil:
-    """The same with the moving mean and variance, on n numbers of the panel whose weights are w, in place."""
+cdef void batch_norm_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
+    """The same with the moving mean and variance, on n numbers of a panel, in place."""
+    cdef const real* w = net.arena + op.offset + panel * panel_size(op)
     cdef Py_ssize_t r, k
     cdef real[64] mean, scale, shift
     cdef real epsilon = <real>op.parameters[0]
@@ -87,8 +94,8 @@ cdef void batch_norm_infer(Operation* op, const real* w, Py_ssize_t n, real* z) 
 
 cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
     """Gradients of gamma and beta: sum d x^ and sum d over the batch, with x^ = (x - mean) / sqrt(variance + epsilon)."""
-    cdef const real* x = work.a[i] + p * work.stride
-    cdef const real* d = work.d[i + 1] + p * work.stride
+    cdef const real* x = work.a[i] + p * work.stride[i]
+    cdef const real* d = work.d[i + 1] + p * work.stride[i + 1]
     cdef const real* kept = work.kept[i] + p * KEPT * WIDTH
     cdef real[64] gamma, beta
     cdef Py_ssize_t r, k
@@ -103,11 +110,12 @@ cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_
         g[BETA * WIDTH + k] = beta[k]
 
 
-cdef void batch_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, int thread,
-                              int threads) noexcept nogil:
+cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     """dx = gamma / sqrt(variance + epsilon) (d - mean(d) - x^ mean(d x^)), of y in batch_norm_forward."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t p, r, k
+    cdef Py_ssize_t rows = part.samples * op.positions_out, p, r, k
     cdef const real* x
     cdef const real* d
     cdef const real* w
@@ -115,27 +123,27 @@ cdef void batch_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ss
     cdef real* dx
     cdef real[128] g
     cdef real[64] scale, by_x, mean, centre
-    cdef real part = 1 / <real>rows
-    for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
+    cdef real weight = 1 / <real>rows
+    for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         batch_norm_sums(work, i, p, rows, g)
-        x = work.a[i] + p * work.stride
-        d = work.d[i + 1] + p * work.stride
-        dx = work.d[i] + p * work.stride
+        x = work.a[i] + p * work.stride[i]
+        d = work.d[i + 1] + p * work.stride[i + 1]
+        dx = work.d[i] + p * work.stride[i]
         w = net.arena + op.offset + p * panel_size(op)
         kept = work.kept[i] + p * KEPT * WIDTH
         for k in range(WIDTH):
             centre[k] = kept[k]
             scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
-            by_x[k] = g[GAMMA * WIDTH + k] * part * kept[WIDTH + k]
-            mean[k] = g[BETA * WIDTH + k] * part
+            by_x[k] = g[GAMMA * WIDTH + k] * weight * kept[WIDTH + k]
+            mean[k] = g[BETA * WIDTH + k] * weight
         for r in range(rows):
             for k in range(WIDTH):
                 dx[r * WIDTH + k] = scale[k] * (d[r * WIDTH + k] - mean[k] - (x[r * WIDTH + k] - centre[k]) * by_x[k])
-        finish_gradient(net, work, i, rows, p, 0, rows)
+        finish_gradient(net, work, i, part.samples, p, 0, rows)
 
 
-cdef void layer_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
-                             Py_ssize_t last, real* a) noexcept nogil:
+cdef void layer_norm_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
+                            Py_ssize_t last, real* a) noexcept nogil:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. h: epsilon."""
     cdef Operation* op = &net.operations[i]
     cdef Py_ssize_t n = op.outputs, b, r, k
@@ -143,7 +151,7 @@ cdef void layer_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
     cdef real gamma, beta, e, part = 1 / <real>n, epsilon = <real>op.parameters[0]
     cdef const real* w
     for b in range(first, last):
-        transpose_panel(work.a[i], work.stride, b * WIDTH, rows, n, a)
+        transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
         set_zero(mean)
         set_zero(scale)
         for k in range(n):
@@ -167,21 +175,37 @@ cdef void layer_norm_forward(Network* net, Workspace* work, Py_ssize_t i, Py_ssi
             beta = w[BETA * WIDTH]
             for r in range(WIDTH):
                 a[k * WIDTH + r] = (a[k * WIDTH + r] - mean[r]) * scale[r] * gamma + beta
-        transpose_back(a, n, work.a[i + 1] + b * WIDTH * WIDTH, work.stride)
+        transpose_back(a, n, work.a[i + 1] + b * WIDTH * WIDTH, work.stride[i + 1])
 
 
-cdef void layer_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
-                              Py_ssize_t last, real* scratch) noexcept nogil:
-    """dx = (u - mean(u) - x^ mean(u x^)) / sqrt(variance + epsilon) with u = gamma d, of y in layer_norm_forward."""
+cdef void layer_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    cdef Py_ssize_t rows = part.samples * job.net.operations[i].positions_out, blocks = ceil_div(rows, WIDTH)
+    layer_norm_blocks(job.net, job.work, i, rows, share(blocks, part.thread, part.threads),
+                      share(blocks, part.thread + 1, part.threads), part.scratch)
+
+
+cdef void layer_norm_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
+                           real* scratch) noexcept nogil:
     cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t n = op.outputs, b, r, k
-    cdef real* x = scratch
-    cdef real* d = scratch + (panels(n) + 1) * WIDTH * WIDTH
+    cdef Py_ssize_t rows = samples * op.positions_out, panel
+    layer_norm_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+    for panel in range(panels(op.outputs)):
+        go_on(net, work, i, joined, panel, samples)
+
+
+cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    """dx = (u - mean(u) - x^ mean(u x^)) / sqrt(variance + epsilon) with u = gamma d, of y in layer_norm_blocks."""
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t n = op.outputs, rows = part.samples * op.positions_out, blocks = ceil_div(rows, WIDTH), b, r, k
+    cdef real* x = part.scratch
+    cdef real* d = part.scratch + (panels(n) + 1) * WIDTH * WIDTH
     cdef real[64] mean, scale, sum_u, sum_ux
-    cdef real gamma, part = 1 / <real>n
-    for b in range(first, last):
-        transpose_panel(work.a[i], work.stride, b * WIDTH, rows, n, x)
-        transpose_panel(work.d[i + 1], work.stride, b * WIDTH, rows, n, d)
+    cdef real gamma, weight = 1 / <real>n
+    for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
+        transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, x)
+        transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, n, d)
         set_zero(sum_u)
         set_zero(sum_ux)
         for r in range(WIDTH):
@@ -196,16 +220,16 @@ cdef void layer_norm_backward(Network* net, Workspace* work, Py_ssize_t i, Py_ss
                 sum_ux[r] = sum_ux[r] + d[k * WIDTH + r] * x[k * WIDTH + r]
         for k in range(n):
             for r in range(WIDTH):
-                d[k * WIDTH + r] = scale[r] * (d[k * WIDTH + r] - part * (sum_u[r] + x[k * WIDTH + r] * sum_ux[r]))
-        transpose_back(d, n, work.d[i] + b * WIDTH * WIDTH, work.stride)
+                d[k * WIDTH + r] = scale[r] * (d[k * WIDTH + r] - weight * (sum_u[r] + x[k * WIDTH + r] * sum_ux[r]))
+        transpose_back(d, n, work.d[i] + b * WIDTH * WIDTH, work.stride[i])
         for k in range(panels(n)):
-            finish_gradient(net, work, i, rows, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
+            finish_gradient(net, work, i, part.samples, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
 
 
 cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
     """Gradients of gamma and beta of one panel: sum d x^ and sum d over the batch."""
-    cdef const real* x = work.a[i] + p * work.stride
-    cdef const real* d = work.d[i + 1] + p * work.stride
+    cdef const real* x = work.a[i] + p * work.stride[i]
+    cdef const real* d = work.d[i + 1] + p * work.stride[i + 1]
     cdef real[64] gamma, beta
     cdef real mean, scale
     cdef Py_ssize_t r, k
@@ -222,14 +246,21 @@ cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_
         g[BETA * WIDTH + k] = beta[k]
 
 
-cdef void norm_update(Job* job, Py_ssize_t i, Py_ssize_t rows, const real* h, real* g, int thread,
-                      int threads) noexcept nogil:
+cdef void batch_norm_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    norm_update(job, i, part, batch_norm_sums)
+
+
+cdef void layer_norm_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    norm_update(job, i, part, layer_norm_sums)
+
+
+ctypedef void (*NormSums)(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil
+
+
+cdef void norm_update(Job* job, Py_ssize_t i, Part* part, NormSums sums) noexcept nogil:
     """Gradients of gamma and beta, handed to the optimizer."""
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t p
-    for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
-        if op.kind == BATCH_NORMALIZATION:
-            batch_norm_sums(job.work, i, p, rows, g)
-        else:
-            layer_norm_sums(job.work, i, p, rows, g)
-        hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, g, h)
+    for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        sums(job.work, i, p, part.samples * op.positions_out, part.scratch)
+        hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, part.scratch, part.h)

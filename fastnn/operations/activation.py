@@ -1,0 +1,45 @@
+"""Activations as operations of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.activations import Activation, Array
+from fastnn.operations.base import Draws, Operation, Weights
+
+
+class _Activation(Operation):
+    def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
+        return self.activation.forward(x), None
+
+    def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
+        return self.activation.backward(x if self.activation.keeps_input else a, d), []
+
+    def infer(self, x: Array, weights: Weights) -> Array:
+        return self.activation.forward(x)
+
+
+class Elementwise(_Activation):
+    """a = f(x), number by number; joined to the operation before it where that one applies activations."""
+
+    name = "elementwise"
+    kernel = 1
+    in_place = True
+
+
+class Rowwise(_Activation):
+    """a = f(x) for an activation that needs whole rows, such as softmax."""
+
+    name = "rowwise"
+    kernel = 2
+
+
+def activate(activation: Activation, columns: int, **settings: Any) -> Operation:
+    """The operation that applies an activation to so many columns.
+
+    >>> from fastnn.activations import ReLU, Softmax
+    >>> activate(ReLU(), 3).name, activate(Softmax(), 3).name
+    ('elementwise', 'rowwise')
+    """
+    kind = Rowwise if activation.blockwise else Elementwise
+    return kind(columns, columns, activation=activation, **settings)

@@ -1,0 +1,126 @@
+"""What all operations have in common: sizes, weights in lines, and the methods of a NumPy twin."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import counter
+from fastnn.activations import Activation, Array, Linear
+from fastnn.constraints import Constraint
+from fastnn.regularizers import Regularizer
+from fastnn.settings import Settings
+
+Weights = list[Array]  # of one operation: W and b, or the vectors of a normalization
+
+
+class Draws:
+    """The random numbers of one operation in one step: functions of (seed, operation, step, row, column)."""
+
+    def __init__(self, seed: int, operation: int, iteration: int, width: int) -> None:
+        self.seed, self.stream, self.width = seed, ((operation + 1) << 48) ^ iteration, width
+
+    def words(self, x: Array) -> NDArray[np.uint32]:
+        """Random words of the shape of x."""
+        return counter.matrix(self.seed, self.stream, len(x), x.shape[1])
+
+    def normals(self, x: Array) -> Array:
+        """Normal numbers of the shape and type of x."""
+        return counter.normals(self.seed, self.stream, len(x), x.shape[1], self.width).astype(x.dtype)
+
+
+class Operation(Settings):
+    """One line of a program. The subclass is its kind, the NumPy twin of a row of the core's table of operations.
+
+    inputs, outputs: columns before and behind it; positions_in, positions_out: rows for each sample, more than one for
+    the pixels of a map. layer: position of its layer in the model; offset: of its weights in
+    a row of the arena, in numbers: the program gives both. trainable: whether training changes its weights.
+    activation: joined to it by the program where the kind ``applies_activation``.
+
+    Its weights are lines of ``outputs`` numbers: first those of its kernel (``kernel_rows``), then the bias, then what
+    is not trained.
+    """
+
+    name: ClassVar[str]
+    kernel: ClassVar[int]  # its row in the core's table (kernels/operations/table.pxi)
+    in_place: ClassVar[bool] = False  # outside of training it changes each number by itself
+    applies_activation: ClassVar[bool] = False
+
+    inputs: int
+    outputs: int
+    positions_in: int = 1
+    positions_out: int = 1
+    layer: int = 0
+    offset: int = 0
+    trainable: bool = True
+    activation: Activation = Linear()
+    bias: bool = False
+    kernel_regularizer: Regularizer | None = None
+    bias_regularizer: Regularizer | None = None
+    activity_regularizer: Regularizer | None = None
+    constraint: Constraint | None = None
+
+    def replace(self, **changes: Any) -> Operation:
+        """A copy with some fields changed."""
+        return type(self)(**{name: getattr(self, name) for name in self._fields} | changes)
+
+    # -- weights -------------------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        """Lines of its weights."""
+        return 0
+
+    @property
+    def kernel_rows(self) -> int:
+        """Lines of its first weights, before the bias."""
+        return 0
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of its weights, as ``Sequential.get_weights`` returns them."""
+        return [(self.outputs,)] * self.rows
+
+    @property
+    def variables(self) -> int:
+        """How many of its weights training changes: the kernel and, where there is one, the bias."""
+        return (min(self.kernel_rows, 1) + self.bias) * self.trainable
+
+    @property
+    def regularizers(self) -> tuple[Regularizer | None, ...]:
+        """Those of the weights that training changes."""
+        return (self.kernel_regularizer, self.bias_regularizer)[: self.variables]
+
+    def arrays(self, lines: Array) -> Weights:
+        """The weights as arrays, from their lines (rows, outputs): copies."""
+        return [line.copy() for line in lines]
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        """The numbers that the compiled kernel gets."""
+        return self.activation.parameters
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of a sample in its products, forward."""
+        return 0
+
+    # -- the NumPy twin ------------------------------------------------------------------------------------------------
+
+    def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
+        """Training: the output for a batch x (samples, inputs), and what ``backward`` needs beside it."""
+        raise NotImplementedError
+
+    def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
+        """dL/dx and the gradients of kernel and bias, from d = dL/da, the input x, the output a and what was kept."""
+        raise NotImplementedError
+
+    def infer(self, x: Array, weights: Weights) -> Array:
+        """The output outside of training."""
+        raise NotImplementedError
+
+    def remember(self, weights: Weights, kept: Any) -> Weights | None:
+        """The weights that no gradient changes, as they are after a step; None where there are none."""
+        return None

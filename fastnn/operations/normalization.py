@@ -1,0 +1,84 @@
+"""Normalizations of columns and of rows."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastnn.activations import Array
+from fastnn.operations.base import Draws, Operation, Weights
+
+
+class _Normalization(Operation):
+    """y = gamma x^ + beta, with x^ = (x - mean) / sqrt(variance + epsilon) along an axis."""
+
+    axis: ClassVar[int]
+
+    epsilon: float = 1e-3
+
+    @property
+    def rows(self) -> int:
+        return 2
+
+    @property
+    def kernel_rows(self) -> int:
+        return 1
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.epsilon,)
+
+    def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
+        mean = x.mean(self.axis, keepdims=True)
+        variance = ((x - mean) ** 2).mean(self.axis, keepdims=True)
+        inverse = 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
+        normal = (x - mean) * inverse
+        return normal * weights[0] + weights[1], (normal, inverse, mean, variance)
+
+    def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
+        normal, inverse = kept[:2]
+        u = d * weights[0]
+        # of y = gamma x^ + beta, with x^ = (x - mean) inverse
+        mean = u.mean(self.axis, keepdims=True) + normal * (u * normal).mean(self.axis, keepdims=True)
+        return inverse * (u - mean), [(d * normal).sum(axis=0), d.sum(axis=0)]
+
+
+class BatchNormalization(_Normalization):
+    """Mean and variance of each column over the batch in training, else their moving averages."""
+
+    name = "batch_normalization"
+    kernel = 5
+    in_place = True
+    axis = 0
+
+    momentum: float = 0.99
+
+    @property
+    def rows(self) -> int:
+        return 4
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.epsilon, self.momentum)
+
+    def infer(self, x: Array, weights: Weights) -> Array:
+        gamma, beta, mean, variance = weights
+        return (x - mean) * (gamma / np.sqrt(variance + x.dtype.type(self.epsilon))) + beta
+
+    def remember(self, weights: Weights, kept: Any) -> Weights:
+        momentum = weights[0].dtype.type(self.momentum)
+        return [momentum * old + (1 - momentum) * new[0] for old, new in zip(weights[2:], kept[2:], strict=True)]
+
+
+class LayerNormalization(_Normalization):
+    """Mean and variance of each row."""
+
+    name = "layer_normalization"
+    kernel = 6
+    axis = 1
+
+    def infer(self, x: Array, weights: Weights) -> Array:
+        gamma, beta = weights
+        e = x - x.mean(axis=1, keepdims=True)
+        return e / np.sqrt((e * e).mean(axis=1, keepdims=True) + x.dtype.type(self.epsilon)) * gamma + beta

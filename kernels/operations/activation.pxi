@@ -1,0 +1,72 @@
+# Activations as operations of their own. Twins: fastnn/operations/activation.py.
+
+cdef void elementwise_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
+    cdef Py_ssize_t at, n
+    while next_piece(&s):
+        at = s.panel * work.stride[i] + s.first * WIDTH
+        n = (s.last - s.first) * WIDTH
+        memcpy(work.a[i + 1] + at, work.a[i] + at, n * sizeof(real))
+        elementwise_infer(job.net, op, s.panel, n, work.a[i + 1] + at)
+
+
+cdef void elementwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
+    cdef Py_ssize_t at, n
+    while next_piece(&s):
+        at = s.panel * work.stride[i] + s.first * WIDTH
+        n = (s.last - s.first) * WIDTH
+        memcpy(work.d[i] + at, work.d[i + 1] + at, n * sizeof(real))
+        if activation_of(op).backward != NULL:
+            activation_of(op).backward(n, work.a[i if activation_of(op).keeps_input else i + 1] + at, work.d[i] + at,
+                                       op.parameters)
+        finish_gradient(job.net, work, i, part.samples, s.panel, s.first, s.last)
+
+
+cdef void elementwise_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
+    if activation_of(op).forward != NULL:
+        activation_of(op).forward(n, z, op.parameters)
+
+
+cdef void rowwise_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
+                         real* block) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t b
+    for b in range(first, last):
+        transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, op.outputs, block)
+        activation_of(op).forward(op.outputs, block, op.parameters)
+        transpose_back(block, op.outputs, work.a[i + 1] + b * WIDTH * WIDTH, work.stride[i + 1])
+
+
+cdef void rowwise_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    cdef Py_ssize_t rows = part.samples * job.net.operations[i].positions_out, blocks = ceil_div(rows, WIDTH)
+    rowwise_blocks(job.net, job.work, i, rows, share(blocks, part.thread, part.threads),
+                   share(blocks, part.thread + 1, part.threads), part.scratch)
+
+
+cdef void rowwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t rows = part.samples * op.positions_out, blocks = ceil_div(rows, WIDTH), b, k
+    cdef real* d = part.scratch + (panels(op.outputs) + 1) * WIDTH * WIDTH
+    for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
+        transpose_panel(work.a[i + 1], work.stride[i + 1], b * WIDTH, rows, op.outputs, part.scratch)
+        transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, op.outputs, d)
+        activation_of(op).backward(op.outputs, part.scratch, d, op.parameters)
+        transpose_back(d, op.outputs, work.d[i] + b * WIDTH * WIDTH, work.stride[i])
+        for k in range(panels(op.outputs)):
+            finish_gradient(job.net, work, i, part.samples, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
+
+
+cdef void rowwise_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
+                        real* scratch) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t rows = samples * op.positions_out, panel
+    rowwise_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+    for panel in range(panels(op.outputs)):
+        add_row_penalty(op, work, i, panel, samples)
+        go_on(net, work, i, joined, panel, samples)

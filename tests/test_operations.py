@@ -1,0 +1,226 @@
+"""Each kind of operation: the table of the core against the twins, kernel against twin, derivatives, edges, threads."""
+
+import numpy as np
+import pytest
+from numerics import derivative, engines, eps, sizes, train, weights_of
+
+from fastnn import backend, operations
+from fastnn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, Softmax, Tanh
+from fastnn.data import Source
+from fastnn.losses import MeanSquaredError
+from fastnn.operations import Draws
+from fastnn.optimizers import SGD
+from fastnn.program import assemble
+
+SETTINGS = {  # of each kind: what makes a difference to its kernel
+    operations.Dense: [{"bias": True}, {"bias": False, "activation": GELU()}, {"bias": True, "activation": ReLU()}],
+    operations.Elementwise: [{"activation": LeakyReLU(0.1)}, {"activation": GELU()}],
+    operations.Rowwise: [{"activation": Softmax()}, {"activation": LogSoftmax()}],
+    operations.Dropout: [{"rate": 0.3}],
+    operations.Noise: [{"stddev": 0.5}],
+    operations.BatchNormalization: [{"bias": True, "epsilon": 1e-3, "momentum": 0.9}],
+    operations.LayerNormalization: [{"bias": True, "epsilon": 1e-3}],
+}
+CASES = [(kind, settings) for kind in operations.ENTRIES for settings in SETTINGS[kind]]
+IDS = [f"{kind.name}-{i}" for i, (kind, _) in enumerate(CASES)]
+SEED = 11
+
+
+# -- the tables --------------------------------------------------------------------------------------------------------
+
+
+def check_tables(entries, rows):
+    """A row for each twin and a twin for each row, at the same place, with the same columns."""
+    assert [entry.name for entry in entries] == [row["name"] for row in rows]
+    for number, (entry, row) in enumerate(zip(entries, rows, strict=True)):
+        assert entry.kernel == number, entry
+        assert entry.in_place == row["in_place"], entry
+        assert entry.applies_activation == row["applies_activation"], entry
+        some = entry(3, 3, **SETTINGS[entry][0])
+        assert bool(some.variables) == row["updates"], entry
+
+
+def test_the_tables_agree(core):
+    check_tables(operations.ENTRIES, core.operation_kinds())
+
+
+def test_a_row_without_a_twin_and_a_twin_without_a_row_fail(core):
+    rows = core.operation_kinds()
+    for entries, table in ((operations.ENTRIES[:-1], rows), (operations.ENTRIES, rows[:-1])):
+        with pytest.raises(AssertionError):
+            check_tables(entries, table)
+    swapped = [{**row, "in_place": not row["in_place"]} for row in rows]
+    with pytest.raises(AssertionError):
+        check_tables(operations.ENTRIES, swapped)
+
+
+# -- kernel against twin -----------------------------------------------------------------------------------------------
+
+
+def network(engine, dtype, kind, settings, columns, seed=0):
+    """A product, the operation, a mean squared error. The tanh of the product keeps others from being joined to it.
+
+    Gradients of the product show dL/dx of the operation.
+    """
+    inputs = 3
+    steps = [operations.Dense(inputs, columns, bias=True, activation=Tanh()), kind(columns, columns, **settings)]
+    program = assemble(steps, np.dtype(dtype), MeanSquaredError(), SGD(0.5))
+    net = engine(program, program.new_arena())
+    rng = np.random.default_rng(seed)
+    for op in program.steps:
+        if op.rows:
+            lines = rng.uniform(0.5, 1.5, size=(op.rows, op.outputs)) * rng.choice([-1, 1], size=(op.rows, 1))
+            lines[2:4] = np.abs(lines[2:4])  # a moving variance
+            program.write(net.arena[0], op, op.arrays(lines.astype(np.float32).astype(dtype)))
+    return net
+
+
+def samples(rows, columns, seed=1):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(rows, 3)), rng.normal(size=(rows, columns))
+    return x.astype(np.float32).astype(np.float64), y.astype(np.float32).astype(np.float64)
+
+
+def close(actual, expected, dtype, terms, what):
+    """Within the rounding of sums of so many terms, relative to the largest number."""
+    bound = 16 * (terms + 8) * eps(dtype) * (1 + np.abs(expected).max(initial=0))
+    error = np.abs(np.float64(actual) - expected).max(initial=0)
+    assert error <= bound, f"{what}: {error:.3g} exceeds {bound:.3g}"
+
+
+def check_against_the_twin(engine, dtype, kind, settings, columns, rows, threads=1):
+    """Inference, one step of training and the gradient, beside the twin in float64."""
+    net = network(engine, dtype, kind, settings, columns)
+    wide = dtype if kind is operations.Noise else "float64"  # whose numbers belong to lines of one type
+    twin = network(engines(wide)["reference"], wide, kind, settings, columns)
+    x, y = (values.astype(wide) for values in samples(rows, columns))
+    short = x.astype(dtype), y.astype(dtype)
+    terms = rows + columns
+    close(net.predict(Source(short[0]), threads), twin.predict(Source(x)), dtype, terms, "infer")
+    loss, gradient = net.gradient(Source(short[0]), Source(short[1]), None, SEED, 0, threads)
+    expected, slope = twin.gradient(Source(x), Source(y), None, SEED, 0)
+    close(loss, expected, dtype, terms, "loss")
+    for op, other in zip(net.program.steps, twin.program.steps, strict=True):
+        pairs = zip(net.program.read(gradient, op), twin.program.read(slope, other), strict=True)
+        for actual, right in pairs:
+            close(actual, right, dtype, terms, f"gradient of {op.name}")
+    losses, outputs = train(net, *short, batch=rows, threads=threads, seed=SEED)
+    expected_losses, expected_outputs = train(twin, x, y, batch=rows, seed=SEED)
+    close(losses, expected_losses, dtype, terms, "losses")
+    close(outputs, expected_outputs, dtype, terms, "outputs")
+    for actual, right in zip(weights_of(net), weights_of(twin), strict=True):
+        close(actual, right, dtype, terms, "weights")
+
+
+@pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
+def test_kernel_and_twin_agree_at_all_edges(core, kind, settings):
+    dtype, W = core.REAL.name, core.PANEL_WIDTH
+    for columns in sizes(core):
+        check_against_the_twin(core.Engine, dtype, kind, settings, columns, 7)
+    for rows in (1, 2, 5, 6, 11, W - 1, W, W + 1, 53):
+        check_against_the_twin(core.Engine, dtype, kind, settings, W + 3, rows)
+
+
+@pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
+def test_threads_change_no_bit(core, kind, settings):
+    x, y = (values.astype(core.REAL) for values in samples(61, 37))
+    results = []
+    for threads in (1, 2, 3):
+        net = network(core.Engine, core.REAL, kind, settings, 37)
+        losses, outputs = train(net, x, y, batch=20, threads=threads, seed=SEED)
+        results.append([losses, outputs, np.array(net.arena), net.predict(Source(x), threads)])
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
+def test_frozen_weights_stay_and_pass_the_gradient_on(core, kind, settings):
+    x, y = (values.astype(core.REAL) for values in samples(9, 5))
+    frozen, free = (
+        network(core.Engine, core.REAL, kind, {**settings, "trainable": trainable}, 5) for trainable in (False, True)
+    )
+    before = [np.array(values) for values in weights_of(frozen)]
+    slopes = [net.gradient(Source(x), Source(y), None, SEED)[1] for net in (frozen, free)]
+    product = free.program.steps[0]
+    for one, two in zip(*(free.program.read(slope, product) for slope in slopes), strict=True):
+        np.testing.assert_array_equal(one, two)
+    train(frozen, x, y, batch=9, seed=SEED)
+    after = weights_of(frozen)
+    for one, two in zip(before[2:4], after[2:4], strict=True):  # those of the operation that have a gradient
+        np.testing.assert_array_equal(one, two)
+
+
+# -- derivatives -------------------------------------------------------------------------------------------------------
+
+
+def check_derivative(op, seed=3):
+    """The twin's backward against differences of its forward, by the input and by each weight."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(6, op.inputs))
+    weights = op.arrays(rng.uniform(0.5, 1.5, size=(op.rows, op.outputs))) if op.rows else []
+    side = rng.normal(size=(6, op.outputs))  # L = sum side a
+    draws = Draws(SEED, 1, 0, 8)
+    a, kept = op.forward(x, weights, draws)
+    dx, gradients = op.backward(side, x, a, kept, weights)
+    assert len(gradients) == op.variables
+    for values, slope in zip([x, *weights], [dx, *gradients], strict=False):
+        for i in np.ndindex(values.shape):
+            before = values[i]
+
+            def moved(step, i=i, values=values, before=before):
+                values[i] = before + step
+                return (side * op.forward(x, weights, draws)[0]).sum()
+
+            expected = derivative(moved, 0.0)
+            values[i] = before
+            assert abs(slope[i] - expected) <= 1e-8 * (1 + abs(expected)), f"{op.name}: {slope[i]} for {expected}"
+
+
+@pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
+def test_derivatives(kind, settings):
+    check_derivative(kind(4, 4, **settings))
+
+
+# -- the checks themselves ---------------------------------------------------------------------------------------------
+
+
+class Broken:
+    """A twin with one method that returns zeros."""
+
+    def __init__(self, kind, method):
+        self.kind, self.method = kind, method
+
+    def __enter__(self):
+        self.right = getattr(self.kind, self.method)
+
+        def zeros(op, *arguments):
+            return nothing(self.right(op, *arguments))
+
+        setattr(self.kind, self.method, zeros)
+
+    def __exit__(self, *_):
+        setattr(self.kind, self.method, self.right)
+
+
+def nothing(values):
+    """The same with zeros in the place of numbers."""
+    if isinstance(values, np.ndarray):
+        return np.zeros_like(values)
+    return type(values)(map(nothing, values)) if isinstance(values, (tuple, list)) else values
+
+
+@pytest.mark.parametrize("method", ["forward", "backward", "infer"])
+@pytest.mark.parametrize("kind", operations.ENTRIES)
+def test_a_twin_that_returns_zeros_fails(kind, method):
+    engine = engines("float64")[backend.level]
+    owner = next(base for base in kind.__mro__ if method in vars(base))
+    with Broken(owner, method), pytest.raises(AssertionError):
+        check_against_the_twin(engine, "float64", kind, SETTINGS[kind][0], 5, 7)
+
+
+@pytest.mark.parametrize("kind", operations.ENTRIES)
+def test_a_backward_that_returns_zeros_fails_beside_the_differences(kind):
+    owner = next(base for base in kind.__mro__ if "backward" in vars(base))
+    with Broken(owner, "backward"), pytest.raises(AssertionError):
+        check_derivative(kind(4, 4, **SETTINGS[kind][0]))
