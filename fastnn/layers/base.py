@@ -29,7 +29,7 @@ class Layer:
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         """What the layer does to samples of a shape, in order; nothing where it only names or reshapes."""
-        return []
+        raise TypeError(f"{self!r} does not say what it does: {type(self).__name__} needs a method operations")
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         """Starting values of the layer's weights, in the order of ``Sequential.get_weights``."""
@@ -62,12 +62,18 @@ class Input(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         return self.shape
 
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        return []
+
 
 class Flatten(Layer):
     """Turns samples of any shape into rows of numbers, the last axis running fastest."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (prod(input_shape),)
+
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        return []
 
 
 def _as_tuple(shape: Any) -> tuple[Any, ...]:
