@@ -2,7 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastnn import activations, datasets, initializers, layers, losses, metrics, optimizers
+from fastnn import (
+    activations,
+    callbacks,
+    constraints,
+    data,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from fastnn.backend import get_num_threads, set_num_threads, show_config
 from fastnn.callbacks import History
 from fastnn.errors import DivergenceError, NotCompiledError
@@ -24,6 +36,9 @@ __all__ = [
     "Sequential",
     "activations",
     "augmentation",
+    "callbacks",
+    "constraints",
+    "data",
     "datasets",
     "find_learning_rate",
     "get_num_threads",
@@ -35,6 +50,7 @@ __all__ = [
     "minimize",
     "optimizers",
     "plots",
+    "regularizers",
     "schedules",
     "set_num_threads",
     "show_config",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable
+from math import isclose
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.catalogue import unknown
-from fastnn.checks import number, whole
+from fastnn.checks import flag, number, whole
+from fastnn.files import write_atomically
 from fastnn.hooks import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, History, Logs
 from fastnn.progress import Progress, TqdmProgress, best_progress
+
+if TYPE_CHECKING:
+    from fastnn.model import Sequential
 
 __all__ = [
     "CSVLogger",
@@ -31,6 +37,9 @@ __all__ = [
 class _Monitor(Callback):
     """Base of those that watch one value: its name, and which values are better."""
 
+    SCORES = ("acc", "auc", "precision", "recall", "f1", "f_score", "r2", "iou", "kappa", "matthews")
+    LOSSES = ("loss", "error", "mse", "mae", "deviation", "divergence", "crossentropy")
+
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if not isinstance(monitor, str):
             raise TypeError(f"monitor must be a name such as 'val_loss', got {monitor!r}")
@@ -46,35 +55,57 @@ class _Monitor(Callback):
             message = unknown("monitored value", self.monitor, names)
             if self.monitor.removeprefix("val_") in names:
                 message += "; give fit validation_data or validation_split"
+            message += ". A callback that puts more into the logs says their names in its attribute 'adds'"
             raise ValueError(message)
-        self.sign = {"min": -1, "max": 1, "auto": self._guess()}[self.mode]
+        self.sign = {"min": -1, "max": 1}.get(self.mode) or self._guess()
 
     def _guess(self) -> int:
-        """1 where more is better: what the metric says of itself, else whether its name is that of a score."""
-        name = self.monitor.removeprefix("val_")
+        """1 where more is better, -1 where less is: what the metric says of itself, else what its name tells."""
+        name = self.monitor.removeprefix("val_").lower()
         for metric in self.model.metrics:
-            if metric.name == name:
+            if metric.name == self.monitor.removeprefix("val_"):
                 if hasattr(metric, "higher_is_better"):
                     return 1 if metric.higher_is_better else -1
-                name = type(metric).__name__.lower()
-        scores = ("acc", "auc", "precision", "recall", "f1", "f_score", "r2", "iou", "kappa", "matthews")
-        return 1 if any(score in name for score in scores) else -1
+                name += " " + type(metric).__name__.lower()
+        if any(score in name for score in self.SCORES):
+            return 1
+        if any(loss in name for loss in self.LOSSES):
+            return -1
+        raise ValueError(
+            f"{type(self).__name__} cannot tell whether more or less of {self.monitor!r} is better; say mode='max' or"
+            " mode='min'"
+        )
+
+    def value(self, logs: Logs | None) -> float | None:
+        """The monitored value of this epoch; None where it has none, such as "val_loss" between two validations."""
+        found = (logs or {}).get(self.monitor)
+        if found is None:
+            return None
+        if isinstance(found, np.ndarray) and found.size == 1:
+            found = found.item()
+        if not isinstance(found, (int, float, np.number, np.bool_)):
+            raise TypeError(f"{type(self).__name__} needs a number for {self.monitor!r}, but the logs hold {found!r}")
+        return float(found)
 
     def better(self, value: float, than: float | None) -> bool:
         """Whether ``value`` is better by more than min_delta; NaN never is."""
         if than is None:
             return not np.isnan(value)
-        return self.sign * (value - than) > self.min_delta
+        least = value - self.sign * self.min_delta
+        # Keras compares in float32: from 0.8 to 0.7 is not more than 0.1, however their difference is rounded.
+        return self.sign * least > self.sign * than and not isclose(least, than, rel_tol=1e-15)
 
 
 class EarlyStopping(_Monitor):
     """Ends training when a value no longer improves, and gives the model its best weights back.
 
-    monitor: a name of the logs; patience: epochs without improvement by more than min_delta before the end; baseline:
-    a value that must be passed for an epoch to count; verbose: 1 prints what happens; mode: "min", "max", or "auto",
-    which looks at the name; start_from_epoch: epochs before it are not looked at. restore_best_weights: True by
-    default, unlike Keras, and at any end of training, also by the last epoch or by Ctrl-C. The optimizer's state stays.
-    With an optimizer that averages weights (use_ema), what is validated and given back is the average.
+    monitor: a name of the logs; patience: epochs without improvement by more than min_delta before the end; verbose: 1
+    prints what happens; mode: "min", "max", or "auto", which looks at the name and refuses where that tells nothing;
+    start_from_epoch: epochs before it are not looked at. baseline: as in Keras, an epoch that improves ends nothing,
+    but the count of patience begins anew only where it passes this value too. restore_best_weights: True by default,
+    unlike Keras, and at any end of training, also by the last epoch or by Ctrl-C. The optimizer's state stays. With an
+    optimizer that averages weights (use_ema), what is validated and given back is the average. A value that is NaN is
+    no improvement; in Keras, a first value of NaN can never be improved.
 
     After training: ``best``, ``best_epoch``, and ``stopped_epoch`` (0 unless it ended the training).
 
@@ -109,8 +140,8 @@ class EarlyStopping(_Monitor):
         self._reset()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        value = (logs or {}).get(self.monitor)
-        if value is None or epoch < self.start_from_epoch:  # no validation in this epoch
+        value = self.value(logs)
+        if value is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
         if self.better(value, self.best):
@@ -134,14 +165,23 @@ class EarlyStopping(_Monitor):
             self._weights = None
 
 
+class _Samples(dict[str, Any]):
+    """A number for any name in a path, and which names were asked for."""
+
+    def __missing__(self, name: str) -> float:
+        return self.setdefault(name, 1 if name in ("epoch", "batch") else 0.5)
+
+
 class ModelCheckpoint(_Monitor):
     """Writes the weights to a file after each epoch; a crash while writing leaves the old file whole.
 
     filepath: a path, in which {epoch:02d} (counted from 1), {val_loss:.2f} and the other names of the logs are filled
-    in, with a save_freq in steps {batch} too. save_best_only: only when ``monitor`` is better than ever, and than
-    initial_value_threshold. save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch",
-    or a number of steps (which makes training slower, and knows no monitor but the running "loss").
-    ``Sequential.load_weights`` reads the file.
+    in; with a save_freq in steps {epoch}, {batch} and {loss}. A folder with such a name is made when it is needed.
+    save_best_only: only when ``monitor`` is better than ever, and than initial_value_threshold; an epoch without the
+    value writes nothing. Further fits of the same model go on with the best so far, those of another begin anew.
+    save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch", or a number of steps
+    (which makes training slower, and knows no monitor but the running "loss"). ``Sequential.load_weights`` reads the
+    file.
 
     >>> checkpoint = ModelCheckpoint("run-{epoch:02d}-{val_loss:.2f}.npz", save_best_only=True)
     """
@@ -166,8 +206,41 @@ class ModelCheckpoint(_Monitor):
         self.save_freq = save_freq if save_freq == "epoch" else whole("save_freq", save_freq, 1)
         self.save_best_only, self.verbose = save_best_only, verbose
         threshold = initial_value_threshold
-        self.best = None if threshold is None else number("initial_value_threshold", threshold)
+        self.initial_value_threshold = None if threshold is None else number("initial_value_threshold", threshold)
+        if save_best_only and self.wants_batches() and monitor != "loss":
+            raise ValueError(
+                f"ModelCheckpoint: between steps only the running 'loss' is known, not {monitor!r}; use"
+                " save_freq='epoch', or monitor='loss'"
+            )
+        self._names = self._names_to_fill_in()
+        self._begin_anew()
+
+    def _names_to_fill_in(self) -> list[str]:
+        """The names in the path; refuses what can never be filled in."""
+        used = _Samples()
+        try:
+            self.filepath.format_map(used)
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise ValueError(
+                f"filepath {self.filepath!r} cannot be filled in: {error}; write names of the logs such as"
+                " {epoch:02d} or {val_loss:.2f}, and {{ for a brace"
+            ) from None
+        if self.wants_batches():
+            lost, when = used.keys() - {"epoch", "batch", "loss"}, "between steps"
+        else:
+            lost, when = used.keys() & {"batch"}, "with save_freq='epoch'"
+        if lost:
+            raise ValueError(f"filepath {self.filepath!r}: {min(lost)!r} is not known {when}; leave it out")
+        return list(used)
+
+    def _begin_anew(self) -> None:
+        self.best = self.initial_value_threshold
         self._epoch = self._batch = self._steps = 0
+
+    def set_model(self, model: Sequential) -> None:
+        if getattr(self, "model", None) is not model:
+            self._begin_anew()
+        super().set_model(model)
 
     def wants_batches(self) -> bool:
         return self.save_freq != "epoch"
@@ -175,20 +248,15 @@ class ModelCheckpoint(_Monitor):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
-            if self.wants_batches() and self.monitor != "loss":
-                raise ValueError(
-                    f"ModelCheckpoint: between steps only the running 'loss' is known, not {self.monitor!r}; use"
-                    " save_freq='epoch', or monitor='loss'"
-                )
-        extra = {"batch": 1} if self.wants_batches() else {}
-        try:
-            self.filepath.format(epoch=1, **extra, **dict.fromkeys(self.params["metrics"], 0.0))
-        except KeyError as error:
-            known = ["epoch", *extra, *self.params["metrics"]]
-            raise ValueError(f"filepath {self.filepath!r}: {unknown('name', error.args[0], known)}") from None
+        known = ["epoch", "batch", *self.params["metrics"]]
+        for name in self._names:
+            if name not in known:
+                raise ValueError(f"filepath {self.filepath!r}: {unknown('name', name, known)}")
         folder = os.path.dirname(self.filepath) or "."
         if "{" not in folder and not os.path.isdir(folder):
             raise FileNotFoundError(f"ModelCheckpoint: the folder {folder!r} does not exist; make it first")
+        if os.path.isdir(self.filepath):
+            raise IsADirectoryError(f"ModelCheckpoint: {self.filepath!r} is a folder; give the path of a file")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
@@ -196,7 +264,7 @@ class ModelCheckpoint(_Monitor):
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._steps += 1
         self._batch = batch + 1
-        if self._steps % int(self.save_freq) == 0:
+        if self.save_freq != "epoch" and self._steps % int(self.save_freq) == 0:
             self._save(logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -204,20 +272,26 @@ class ModelCheckpoint(_Monitor):
             self._save(logs or {})
 
     def _save(self, logs: Logs) -> None:
-        value = logs.get(self.monitor)
         if self.save_best_only:
+            value = self.value(logs)
             if value is None or not self.better(value, self.best):
                 return
             self.best = value
-        known = dict.fromkeys(self.params["metrics"], float("nan")) | logs  # NaN where this epoch was not validated
-        path = self.filepath.format(epoch=self._epoch + 1, batch=self._batch, **known)
+        found = logs | {"epoch": self._epoch + 1, "batch": self._batch}
+        values = {name: found.get(name, float("nan")) for name in self._names}  # NaN where there was no validation
+        try:
+            path = self.filepath.format_map(values)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"filepath {self.filepath!r} cannot be filled in with {values}: {error}") from None
+        if "{" in os.path.dirname(self.filepath):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
         self.model.save_weights(path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: weights written to {path}")
 
 
 class LearningRateScheduler(Callback):
-    """Sets the learning rate of each epoch: schedule(epoch, rate) -> rate, epochs counted from 0.
+    """Sets the learning rate of each epoch: schedule(epoch, rate) -> rate, epochs counted from 0, or schedule(epoch).
 
     The history gets the name "learning_rate". verbose: 1 prints the rate.
 
@@ -226,16 +300,19 @@ class LearningRateScheduler(Callback):
 
     adds = ("learning_rate",)
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
             raise TypeError(f"schedule must be a function of (epoch, rate), got {schedule!r}")
         self.schedule, self.verbose = schedule, verbose
+        self._takes_rate = _takes_two(schedule)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         _rate(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        rate = number("the rate that the schedule returned", self.schedule(epoch, _rate(self)), 0)
+        present = _rate(self)
+        found = self.schedule(epoch, present) if self._takes_rate else self.schedule(epoch)
+        rate = number("the rate that the schedule returned", found, 0)
         _set_rate(self, rate)
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate:g}")
@@ -283,7 +360,7 @@ class ReduceLROnPlateau(_Monitor):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = {} if logs is None else logs
         rate = logs["learning_rate"] = _rate(self)
-        value = logs.get(self.monitor)
+        value = self.value(logs)
         if value is None:
             return
         if self.resting:
@@ -305,43 +382,84 @@ class CSVLogger(Callback):
     """Writes the logs of each epoch as a line of a CSV file, which is whole on the disk after each epoch.
 
     filename: a path; separator: between values; append: True goes on with a file that exists, False begins it anew.
-    A value that an epoch does not have, such as "val_loss" between two validations, is written as NA.
+    The columns are "epoch" and the names of the logs, what other callbacks add to them included, wherever they stand in
+    the list. A value that an epoch does not have, such as "val_loss" between two validations, is written as NA. A name
+    that is new gets a column at the end, and the file is written again.
 
     >>> logger = CSVLogger("run.csv", append=True)
     """
+
+    records = True
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self._file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        old = self._read() if self.append else []
+        if old and old[0][:1] != ["epoch"]:
+            raise ValueError(
+                f"{self.filename!r} has the columns {old[0]}, expected 'epoch' as the first with the separator"
+                f" {self.separator!r}; use another file"
+            )
+        self._names = old[0] if old else []
+        if not old:
+            open(self.filename, "w", encoding="utf-8").close()
+        self._add_columns(["epoch", *self.params["metrics"]])
+
+    def _read(self) -> list[list[str]]:
         import csv
 
-        self._names = ["epoch", *dict.fromkeys(self.params["metrics"])]
-        old = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-        if old:
-            with open(self.filename, newline="", encoding="utf-8") as file:
-                names = next(csv.reader(file, delimiter=self.separator))
-            if names != self._names:
-                raise ValueError(f"{self.filename!r} has the columns {names}, expected {self._names}; use another file")
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
-        self._writer = csv.writer(self._file, delimiter=self.separator)
-        if not old:
-            self._write(self._names)
+        if not os.path.isfile(self.filename):
+            return []
+        with open(self.filename, newline="", encoding="utf-8") as file:
+            return [row for row in csv.reader(file, delimiter=self.separator) if row]
 
-    def _write(self, cells: list[Any]) -> None:
-        assert self._file is not None  # noqa: S101 - between begin and end
-        self._writer.writerow(cells)
-        self._file.flush()
+    def _add_columns(self, names: Iterable[str]) -> None:
+        """Opens the file with these columns too; lines that stand there already have NA in new ones."""
+        import csv
+        import io
+
+        new = [name for name in dict.fromkeys(names) if name not in self._names]
+        self._close()
+        if new:
+            text = io.StringIO(newline="")
+            rows = self._read()[1:]
+            self._names = [*self._names, *new]
+            csv.writer(text, delimiter=self.separator).writerows(
+                [self._names, *(row + ["NA"] * (len(self._names) - len(row)) for row in rows)]
+            )
+            if os.path.isfile(self.filename):
+                write_atomically(os.path.realpath(self.filename), lambda file: file.write(text.getvalue().encode()))
+            else:  # a pipe or a device
+                with open(self.filename, "w", newline="", encoding="utf-8") as file:
+                    file.write(text.getvalue())
+        self._file = open(self.filename, "a", newline="", encoding="utf-8")  # noqa: SIM115
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        import csv
+
         values = {"epoch": epoch} | (logs or {})
-        self._write([values.get(name, "NA") for name in self._names])
+        if not values.keys() <= set(self._names):
+            self._add_columns(values)
+        assert self._file is not None  # noqa: S101 - between begin and end
+        cells = [_cell(values.get(name, "NA")) for name in self._names]
+        csv.writer(self._file, delimiter=self.separator).writerow(cells)
+        self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _cell(value: Any) -> Any:
+    """Several numbers, such as an array, on one line: [1, 2]."""
+    listed = value.tolist() if hasattr(value, "tolist") else value
+    return f"[{', '.join(map(str, listed))}]" if isinstance(listed, (list, tuple)) else listed
 
 
 class TerminateOnNaN(Callback):
@@ -349,11 +467,16 @@ class TerminateOnNaN(Callback):
 
     The model has then the weights that the error promises, those of the start of the epoch, and ``stop_training`` is
     True. The unfinished epoch leaves nothing in the history. ``error`` holds what would have been raised, or None.
+    raise_error: True raises it after all, as without the callback.
 
     >>> guard = TerminateOnNaN()
     """
 
+    raise_error = False
     error: ArithmeticError | None = None
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = flag("raise_error", raise_error)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.error = None
@@ -372,8 +495,25 @@ class LambdaCallback(Callback):
         *PREDICT_BATCH_HOOKS,
     )
 
-    def __init__(self, **functions: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **functions: Callable[..., Any] | None,
+    ) -> None:
         known = list(self.HOOKS)
+        functions |= {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+        }
         given = {name: function for name, function in functions.items() if function is not None}
         for name, function in given.items():
             if name not in known:
@@ -388,6 +528,8 @@ class ProgressBar(Callback):
 
     >>> bar = ProgressBar()
     """
+
+    records = True
 
     def __init__(self) -> None:
         self.display: Progress | TqdmProgress | None = None
@@ -420,6 +562,22 @@ class Verbose(ProgressBar):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """The display is there already."""
+
+
+def _takes_two(schedule: Any) -> bool:
+    """Whether a schedule takes (epoch, rate) rather than (epoch) alone."""
+    own = inspect.isfunction(type(schedule).__call__)  # a class of Python: the signature is that of its method
+    try:
+        signature = inspect.signature(schedule.__call__ if own else schedule)
+    except (TypeError, ValueError):  # some functions of C have none
+        return True
+    for arguments in ((0, 0.0), (0,)):
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        return len(arguments) == 2
+    raise TypeError(f"schedule must be a function of (epoch, rate) or of (epoch), got {schedule!r}{signature}")
 
 
 def _rate(callback: Callback) -> float:

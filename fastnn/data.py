@@ -181,7 +181,9 @@ class Batches:
     """Base of a user's own batches: anything that counts them and makes each when asked, from disk for instance.
 
     A subclass has ``__len__``, the number of batches, and ``__getitem__(i)``, which returns (x, y) or (x, y,
-    sample_weight). ``on_epoch_end`` is called after each epoch. ``Sequential.fit`` takes one in the place of x and y.
+    sample_weight). ``on_epoch_begin`` and ``on_epoch_end`` are called before and after each epoch, validation,
+    evaluation and prediction; the length may change between two of them. ``Sequential.fit`` takes one in the place of x
+    and y.
 
     >>> class Squares(Batches):
     ...     def __len__(self):
@@ -198,6 +200,9 @@ class Batches:
 
     def __getitem__(self, i: int) -> tuple[Any, ...]:
         raise NotImplementedError(f"{type(self).__name__} needs __getitem__(i), which returns (x, y)")
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch."""
 
     def on_epoch_end(self) -> None:
         """Called after each epoch."""

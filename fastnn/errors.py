@@ -9,5 +9,9 @@ class DivergenceError(ArithmeticError):
     """
 
 
+class NotBuiltError(AttributeError, ValueError):
+    """The model has no layers yet, and so no shapes and no weights; an AttributeError, so that hasattr says False."""
+
+
 class NotCompiledError(RuntimeError):
     """The model was asked to train or to evaluate before ``compile`` gave it a loss and an optimizer."""

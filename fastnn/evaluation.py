@@ -119,8 +119,12 @@ def evaluate(
     batch_size: int,
     steps: int | None = None,
     callbacks: CallbackList | None = None,
+    epoch: int | None = None,
 ) -> Logs:
-    """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches."""
+    """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches.
+
+    epoch: of the fit that is validated, for messages.
+    """
     if callbacks is not None:
         callbacks.call("on_test_begin", {})
     recorded = Recorder(model) if model.metrics else None
@@ -132,7 +136,7 @@ def evaluate(
     parts: Iterable[tuple[Data, int, int]]
     if isinstance(data, BatchFeed):
         data.restart()
-        parts = ((batch, 0, len(batch)) for batch in data.batches(0))
+        parts = ((batch, 0, len(batch)) for batch in data.batches(epoch))
     else:
         if data.rows is not None:  # copied piece by piece
             size = max(batch_size, min(size, RECORDED // data.x.columns))
@@ -154,6 +158,8 @@ def evaluate(
             recorded.update(part.y.array[first:last])
         for callback in listeners:
             callback.on_test_batch_end(i, {"loss": total.result() / n + penalty})
+    if isinstance(data, BatchFeed):
+        data.end_epoch()
     logs = {"loss": total.result() / n + penalty} | (recorded.results() if recorded else {})
     if callbacks is not None:
         callbacks.call("on_test_end", dict(logs))

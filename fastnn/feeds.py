@@ -70,16 +70,18 @@ class Data:
 class _Orders:
     """Orders of n things: a fresh one for each epoch, or the next ``count`` of an endless row of such passes."""
 
-    def __init__(self, model: Sequential, n: int, shuffle: bool, count: int | None) -> None:
-        self.model, self.n, self.shuffle, self.count = model, n, shuffle, count
+    def __init__(self, model: Sequential, shuffle: bool, count: int | None) -> None:
+        self.model, self.shuffle, self.count = model, shuffle, count
+        self.n = 0
         self.rest = np.empty(0, dtype=np.int64)
 
-    def next(self) -> NDArray[np.int64]:
+    def next(self, n: int) -> NDArray[np.int64]:
         if self.count is None:
-            return self.model.next_order(self.n, self.shuffle)
-        passes = [self.rest]
+            return self.model.next_order(n, self.shuffle)
+        passes = [self.rest] if n == self.n else []  # the rest of a pass over another number is void
+        self.n = n
         while sum(map(len, passes)) < self.count:
-            passes.append(self.model.next_order(self.n, self.shuffle))
+            passes.append(self.model.next_order(n, self.shuffle))
         order = np.concatenate(passes)
         self.rest = order[self.count :]
         return order[: self.count]
@@ -105,14 +107,14 @@ class RowFeed:
         self.batch = min(batch, len(data)) if sampler is None else batch
         self.samples: int | None = len(data) if steps is None else steps * self.batch
         self.steps: int | None = -(-self.samples // self.batch)
-        self.orders = _Orders(model, len(data), shuffle, None if steps is None else self.samples)
+        self.orders = _Orders(model, shuffle, None if steps is None else self.samples)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The row numbers of an epoch."""
         if self.sampler is not None:
             chosen = self.sampler(epoch, self.model.next_generator())
             return check_indices(chosen, len(self.data))
-        order = self.orders.next()
+        order = self.orders.next(len(self.data))
         return order if self.data.rows is None else self.data.rows[order]
 
     def batches(self, epoch: int) -> Iterator[Data]:
@@ -156,15 +158,20 @@ class BatchFeed:
         self.indexed = not self.once and hasattr(source, "__len__") and hasattr(source, "__getitem__")
         self.count = self.steps = steps
         if self.indexed:
-            n = len(source)
-            if n < 1:
-                raise ValueError(f"the {self.name}batches are empty: {type(source).__name__} has length {n}")
+            n = self._length()
             self.steps = n if steps is None else steps
             if shuffle is not None:
-                self.orders = _Orders(model, n, shuffle, steps)
+                self.orders = _Orders(model, shuffle, steps)
 
-    def batches(self, epoch: int) -> Iterator[Data]:
-        """The checked batches of an epoch, augmented where asked."""
+    def _length(self) -> int:
+        """How many batches there are now; it may change after each epoch."""
+        n = len(self.source)
+        if n < 1:
+            raise ValueError(f"the {self.name}batches are empty: {type(self.source).__name__} has length {n}")
+        return n
+
+    def batches(self, epoch: int | None) -> Iterator[Data]:
+        """The checked batches of an epoch, or of an evaluation (None), augmented where asked."""
         stream, first, i = self.model.iterations, 0, -1
         for i, given in enumerate(self.given()):
             batch = self._check(given, i)
@@ -174,15 +181,18 @@ class BatchFeed:
             yield batch
         if i + 1 < (self.count or 1):
             expected = f"{self.count} batches" if self.count else "at least one batch"
+            where = "" if epoch is None else f" in epoch {epoch + 1}"
             raise ValueError(
-                f"the {self.name}batches ended after {i + 1} in epoch {epoch + 1}, expected {expected}; give fewer"
-                " epochs or steps, or an object that can be read again, such as a list or a fastnn.data.Batches"
+                f"the {self.name}batches ended after {i + 1}{where}, expected {expected}; give fewer epochs or steps,"
+                " or an object that can be read again, such as a list or a fastnn.data.Batches"
             )
 
     def given(self) -> Iterator[Any]:
         """The batches of an epoch as they come."""
+        if hasattr(self.source, "on_epoch_begin"):
+            self.source.on_epoch_begin()
         if self.orders is not None:
-            for i in self.orders.next():
+            for i in self.orders.next(self._length()):
                 yield self.source[int(i)]
         elif self.count is None:
             yield from self._pass()
@@ -194,7 +204,7 @@ class BatchFeed:
                     return
 
     def _pass(self) -> Iterator[Any]:
-        return (self.source[i] for i in range(len(self.source))) if self.indexed else iter(self.source)
+        return (self.source[i] for i in range(self._length())) if self.indexed else iter(self.source)
 
     def restart(self) -> None:
         """The next epoch begins with the first batch, unless the source can be read only once."""
@@ -224,7 +234,7 @@ class BatchFeed:
         return data.weighted(self.model, self.class_weight)
 
     def end_epoch(self) -> None:
-        """After each epoch."""
+        """After each epoch, evaluation and prediction."""
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -16,24 +17,23 @@ if TYPE_CHECKING:
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
     """Calls ``write`` on a new file beside ``path``, forces it to the disk, and puts it in the place of ``path``."""
-    import tempfile
+    import secrets
 
     target = os.fspath(path)
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot write {target!r}: the folder {folder!r} does not exist; make it first")
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
+    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+    file = open(temporary, "xb")  # noqa: SIM115 - with the mode of any new file; mkstemp would allow the owner only
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp allows the owner only
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
@@ -58,8 +58,14 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     if set(arrays) != set(expected):
         missing = [name for name in expected if name not in arrays]
         extra = [name for name in arrays if name not in expected]
+        faults = [f"{what} {_listed(names)}" for what, names in (("lacks", missing), ("has also", extra)) if names]
         raise ValueError(
-            f"{os.fspath(path)!r} holds the weights of another model: without {missing}, with {extra}, which this model"
-            " does not have; make the same layers with the same names first"
+            f"{os.fspath(path)!r} holds the weights of another model: it {' and '.join(faults)}; make the same layers"
+            " with the same names first"
         )
     model.set_weights([arrays[name] for name in expected])
+
+
+def _listed(names: list[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(repr, names[:most])) + more

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from fastnn.progress import logs_text
+
 if TYPE_CHECKING:
     from fastnn.model import Sequential
 
-Logs = dict[str, float]
+Logs = dict[str, Any]  # numbers, and whatever a callback puts into them
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
@@ -22,7 +24,9 @@ class Callback:
     called at any end, an error or Ctrl-C included. Overriding a method that is called for each batch makes training
     slower: the engine then returns to Python after each step.
 
-    adds: names that the callback itself puts into the logs, so that others may monitor them.
+    adds: names that the callback itself puts into the logs, so that others may monitor them. The callbacks are called
+    in the order of the list; at the end of an epoch, first those that say what they add, and last those that record the
+    logs, as ``CSVLogger`` does (``records``).
 
     >>> import fastnn
     >>> class Stop(Callback):
@@ -35,6 +39,7 @@ class Callback:
     """
 
     adds: tuple[str, ...] = ()
+    records = False
     model: Sequential
     params: dict[str, Any]
 
@@ -67,7 +72,7 @@ class Callback:
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After each step; logs: the mean "loss" of the steps of this epoch so far."""
+        """After each step; logs: the mean "loss" of the samples of this epoch so far."""
         self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
@@ -108,7 +113,7 @@ def overrides(callback: Callback, hooks: tuple[str, ...]) -> bool:
 
 
 class CallbackList:
-    """All callbacks of a fit, called one after another; at the end of an epoch, first those that add to the logs."""
+    """All callbacks of a fit, called one after another; see ``Callback`` for the order at the end of an epoch."""
 
     def __init__(self, callbacks: list[Callback], model: Sequential, params: dict[str, Any]) -> None:
         self.all = callbacks
@@ -125,7 +130,9 @@ class CallbackList:
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls a method of all."""
-        listed = sorted(self.all, key=lambda one: not one.adds) if hook == "on_epoch_end" else self.all
+        listed = self.all
+        if hook == "on_epoch_end":
+            listed = sorted(listed, key=lambda one: (one.records, not one.adds))
         for callback in listed:
             if hook == "on_train_begin":
                 self.begun.append(callback)
@@ -158,6 +165,10 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
         if not isinstance(callback, Callback):
             hint = "; write it with parentheses" if isinstance(callback, type) else ""
             raise TypeError(f"callbacks must be objects of fastnn.callbacks.Callback, got {callback!r}{hint}")
+        if sum(callback is other for other in listed) > 1:  # it would count each epoch twice
+            raise ValueError(
+                f"callbacks must be different objects, got one {type(callback).__name__} more than once; make another"
+            )
     return listed
 
 
@@ -168,14 +179,19 @@ class History(Callback):
     name -> the epochs of its values, which are fewer with ``validation_freq``; params: see ``Callback``.
     """
 
+    records = True
+
     def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-        self.epoch: list[int] = []
-        self.epochs_of: dict[str, list[int]] = {}
         self.params = {}
+        self.on_train_begin()
 
     def set_model(self, model: Sequential) -> None:
         """Keeps no model: a history is small."""
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.history: dict[str, list[Any]] = {}
+        self.epoch: list[int] = []
+        self.epochs_of: dict[str, list[int]] = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.append(epoch, logs or {})
@@ -187,5 +203,5 @@ class History(Callback):
             self.epochs_of.setdefault(name, []).append(epoch)
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name}: {values[-1]:.4f}" for name, values in self.history.items())
+        last = logs_text({name: values[-1] for name, values in self.history.items()}, ", ")
         return f"<History of {len(self.epoch)} epochs; {last}>"

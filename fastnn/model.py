@@ -25,7 +25,7 @@ from fastnn.data import (
     readable,
     targets,
 )
-from fastnn.errors import NotCompiledError
+from fastnn.errors import NotBuiltError, NotCompiledError
 from fastnn.hooks import Callback, CallbackList, History, check_callbacks
 from fastnn.layers import Dense, Input, Layer
 from fastnn.lock import TrainingLock
@@ -33,7 +33,7 @@ from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.program import Program, lower
-from fastnn.progress import check_verbose
+from fastnn.progress import check_verbose, logs_text
 from fastnn.summary import summary
 from fastnn.weights import checked_weights
 
@@ -160,7 +160,7 @@ class Sequential:
     def program(self) -> Program:
         """The lowered network; see ``fastnn.program``."""
         if not self._has_weights():
-            raise ValueError("the model has no layer with weights; add a Dense layer")
+            raise NotBuiltError("the model has no layer with weights; add a Dense layer")
         return self._program
 
     @property
@@ -188,7 +188,7 @@ class Sequential:
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
         if not self.layers:
-            raise ValueError("the model has no layers; add Input(shape of one sample) first")
+            raise NotBuiltError("the model has no layers; add Input(shape of one sample) first")
         return self.layers[0].output_shape(())
 
     @property
@@ -390,7 +390,7 @@ class Sequential:
         called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
         logs = evaluation.evaluate(self, data, batch_size, steps, called)
         if verbose in (1, 2):
-            print(" - ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+            print(logs_text(logs))
         results = list(logs.values())
         return logs if return_dict else results if len(results) > 1 else results[0]
 
@@ -425,12 +425,15 @@ class Sequential:
         parts: Iterable[Any] = [x]
         if batches:
             steps = None if steps is None else whole("predict: steps", steps, 1)
-            given = training.BatchFeed(self, x, None, steps).given()
-            parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in given)
+            feed = training.BatchFeed(self, x, None, steps)
+            parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in feed.given())
         elif called.predict_batchwise:
             rows = self.check_features(x, "X").array
             parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
-        return evaluation.predict(self, parts, called)
+        outputs = evaluation.predict(self, parts, called)
+        if batches:
+            feed.end_epoch()
+        return outputs
 
     def predict_rows(self, x: Any) -> NDArray[Any]:
         """``predict`` for an array."""

@@ -53,9 +53,12 @@ def history(history: Any, metric: str = "loss", ax: Axes | None = None) -> Axes:
     logs = getattr(history, "history", history)
     if not isinstance(logs, Mapping):
         raise TypeError(f"expected what fit() returns, or its dictionary, got {history!r}")
+    if not isinstance(metric, str):
+        raise TypeError(f"metric must be one name such as 'loss', got {metric!r}; draw each into Axes of its own")
     if metric not in logs:
         raise ValueError(f"the history has no {metric!r}; it has {', '.join(map(repr, logs)) or 'nothing'}")
-    counts = {name: len(logs[name]) for name in (metric, f"val_{metric}") if name in logs}
+    values = {name: _by_epoch(name, logs[name]) for name in (metric, f"val_{metric}") if name in logs}
+    counts = {name: len(value) for name, value in values.items()}
     epochs = getattr(history, "epochs_of", None)
     if epochs is None:
         if len(set(counts.values())) > 1:
@@ -65,9 +68,20 @@ def history(history: Any, metric: str = "loss", ax: Axes | None = None) -> Axes:
     looks = (("training", BLUE, "-"), ("validation", VERMILION, "--"))
     for (name, count), (label, colour, style) in zip(counts.items(), looks, strict=False):
         dot = "o" if count == 1 else None  # one value makes no line
-        ax.plot(np.add(epochs[name], 1), logs[name], style, marker=dot, color=colour, label=label, linewidth=2)
+        ax.plot(np.add(epochs[name], 1), values[name], style, marker=dot, color=colour, label=label, linewidth=2)
     _whole_numbers(ax.xaxis)
     return _finish(ax, "epoch", metric.replace("_", " "))
+
+
+def _by_epoch(name: str, values: Any) -> NDArray[np.float64]:
+    """The values of one name in a history, NaN for None."""
+    try:
+        numbers = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(())
+    if numbers.ndim != 1:
+        raise TypeError(f"history: {name!r} must hold a number for each epoch, got {values!r}")
+    return numbers
 
 
 def learning_curve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 # What stands for lines and corners where a stream has none.
@@ -18,6 +19,28 @@ def writable(text: str, stream: TextIO) -> str:
     except UnicodeEncodeError:
         return text.translate(ASCII).encode(encoding, "replace").decode(encoding)
     return text
+
+
+def value_text(value: Any) -> str:
+    """A value of the logs as Keras' bar shows it: four digits after the point, or in powers of ten where it is small.
+
+    What is no number, as a callback may put it into the logs, is shown as it is, on one line.
+
+    >>> [value_text(value) for value in (0.5, -3, 1.2345e-5, 0, None, "warm", [1, 2])]
+    ['0.5000', '-3.0000', '1.2345e-05', '0.0000e+00', 'None', 'warm', '[1, 2]']
+    """
+    try:
+        number = None if isinstance(value, (str, bytes)) or getattr(value, "ndim", False) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = None
+    if number is None:
+        return " ".join(str(value).split())
+    return f"{number:.4f}" if abs(number) > 1e-3 else f"{number:.4e}"
+
+
+def logs_text(logs: Mapping[str, Any], between: str = " - ") -> str:
+    """All names and values of the logs on one line."""
+    return between.join(f"{name}: {value_text(value)}" for name, value in logs.items())
 
 
 class Progress:
@@ -52,18 +75,17 @@ class Progress:
 
     def _line(self, seen: int, elapsed: float, loss: float) -> str:
         if self.total is None:
-            return f"{self.title} {seen} {self.unit} {elapsed:.0f}s loss: {loss:.4f}"
+            return f"{self.title} {seen} {self.unit} {elapsed:.0f}s loss: {value_text(loss)}"
         seen = min(seen, self.total)
         full = self.WIDTH * seen // self.total
         bar = "━" * full + "─" * (self.WIDTH - full)
         remaining = elapsed * (self.total - seen) / max(seen, 1)
-        return f"{self.title} {bar} {seen}/{self.total} {remaining:.0f}s left loss: {loss:.4f}"
+        return f"{self.title} {bar} {seen}/{self.total} {remaining:.0f}s left loss: {value_text(loss)}"
 
-    def end(self, logs: dict[str, float]) -> None:
+    def end(self, logs: Mapping[str, Any]) -> None:
         elapsed = self.trained - self.began
         rate = self.seen / elapsed if elapsed > 0 else float("inf")
-        values = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
-        line = f"{self.title} {elapsed:.2f}s {rate:,.0f} {self.unit}/s - {values}"
+        line = f"{self.title} {elapsed:.2f}s {rate:,.0f} {self.unit}/s - {logs_text(logs)}"
         self._write(f"\r{line:<79}\n" if self.bar else f"{line}\n")
         self.open = False
 
@@ -89,11 +111,11 @@ class TqdmProgress:
         self.bar = self.tqdm(total=self.total, desc=f"Epoch {epoch + 1}/{self.epochs}", unit=f" {self.unit}")
 
     def update(self, seen: int, loss: float) -> None:
-        self.bar.set_postfix_str(f"loss: {loss:.4f}", refresh=False)
+        self.bar.set_postfix_str(f"loss: {value_text(loss)}", refresh=False)
         self.bar.update(seen - self.bar.n)
 
-    def end(self, logs: dict[str, float]) -> None:
-        self.bar.set_postfix_str(", ".join(f"{name}: {value:.4f}" for name, value in logs.items()))
+    def end(self, logs: Mapping[str, Any]) -> None:
+        self.bar.set_postfix_str(logs_text(logs, ", "))
         self.close()
 
     def close(self) -> None:

@@ -144,7 +144,8 @@ def fit(run: Run) -> History:
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
                 with model.averaged():
-                    results = evaluate(model, run.validation, run.evaluation_batch, run.validation_steps, callbacks)
+                    size, steps = run.evaluation_batch, run.validation_steps
+                    results = evaluate(model, run.validation, size, steps, callbacks, epoch)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             run.feed.end_epoch()
             rate: Any = model.optimizer.learning_rate if model.optimizer else None
@@ -155,7 +156,9 @@ def fit(run: Run) -> History:
                 break
         model.take_average()
     except BaseException as error:
-        quiet = [callback for callback in run.callbacks if isinstance(callback, TerminateOnNaN)]
+        quiet = [
+            callback for callback in run.callbacks if isinstance(callback, TerminateOnNaN) and not callback.raise_error
+        ]
         if not (quiet and isinstance(error, DivergenceError)):
             callbacks.end(logs, failed=True)
             raise

@@ -7,12 +7,13 @@ import pickle
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fastnn
-from fastnn import DivergenceError, callbacks, optimizers, progress
+from fastnn import DivergenceError, callbacks, metrics, optimizers, progress
 from fastnn.callbacks import (
     Callback,
     CSVLogger,
@@ -229,6 +230,16 @@ def test_auto_mode(monitor, metrics, sign):
     stop = EarlyStopping(monitor, patience=99)
     make(metrics=metrics).fit(X, Y, validation_data=VALIDATION, callbacks=[stop])
     assert stop.sign == sign
+
+
+@pytest.mark.parametrize("metric", metrics.ENTRIES)
+def test_every_metric_has_a_direction(metric):
+    """By its class, whatever its name; losses go down, scores up."""
+    stop = EarlyStopping("val_mine")
+    stop.set_params({"metrics": ["val_mine"]})
+    stop.set_model(SimpleNamespace(metrics=[metric(name="mine")]))
+    stop.on_train_begin()
+    assert stop.sign == (-1 if metric.name in ("mse", "rmse", "mae", "log_loss") else 1)
 
 
 # -- EarlyStopping -----------------------------------------------------------------------------------------------------
@@ -504,8 +515,13 @@ def test_csv_logger(tmp_path):
     assert [float(row["loss"]) for row in rows] == first["loss"] + second["loss"]
     assert [row["val_loss"] for row in rows] == ["NA", str(first["val_loss"][0]), "NA", str(second["val_loss"][0])]
     assert sizes[0] < sizes[1]  # on the disk after each epoch
-    with pytest.raises(ValueError, match="has the columns"):
-        make().fit(X, Y, callbacks=[logger])
+    make(metrics=["mae"]).fit(X, Y, initial_epoch=4, epochs=5, callbacks=[logger])
+    with open(path, newline="") as file:
+        reread = list(csv.DictReader(file))
+    assert [row | {"mae": "NA"} for row in rows] == reread[:-1]  # what stood there, and a new column
+    assert (reread[-1]["epoch"], reread[-1]["val_loss"]) == ("4", "NA") and float(reread[-1]["mae"]) > 0
+    with pytest.raises(ValueError, match=r"has the columns.*expected 'epoch' as the first with the separator ';'"):
+        make().fit(X, Y, callbacks=[CSVLogger(path, separator=";", append=True)])
     make().fit(X, Y, callbacks=[CSVLogger(path, separator=";")])
     assert path.read_text().splitlines()[0] == "epoch;loss" and len(path.read_text().splitlines()) == 2
 
@@ -656,3 +672,287 @@ def test_checkpoints_with_batches_and_a_threshold(tmp_path):
     with pytest.raises(ValueError, match="only the running 'loss' is known, not 'val_loss'"):
         late = ModelCheckpoint(tmp_path / "late", save_best_only=True, save_freq=2)
         make().fit(X, Y, validation_data=VALIDATION, callbacks=[late])
+
+
+# -- formats, logs of any kind, reuse ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "match"),
+    [
+        ("{epoch:02d", {}, "unmatched '{'"),
+        ("{", {}, "Single '{'"),
+        ("w}", {}, "Single '}'"),
+        ("{}", {}, "positional"),
+        ("{0:d}", {}, "positional"),
+        ("{epoch:zz}", {}, "cannot be filled in"),
+        ("{loss:d}", {}, "cannot be filled in"),
+        ("{epoch.part}", {}, "no attribute 'part'"),
+        ("{epoch[0]}", {}, "not subscriptable"),
+        ("{batch}", {}, "'batch' is not known with save_freq='epoch'"),
+        ("{val_loss:.2f}", {"save_freq": 3}, "'val_loss' is not known between steps"),
+        ("{loss:{width}}", {"save_freq": 3}, "width"),
+    ],
+)
+def test_paths_that_cannot_be_filled_in_are_refused_at_once(path, options, match):
+    with pytest.raises(ValueError, match=match) as error:
+        ModelCheckpoint(path, **options)
+    assert repr(path) in str(error.value)
+
+
+def test_paths_with_braces_folders_and_values_of_other_callbacks(tmp_path):
+    path = f"{tmp_path}/{{{{a}}}}-{{epoch:03d}}/{{value:+.1f}}"
+    make().fit(X, Y, epochs=2, callbacks=[Values([1.5, np.float32(-2)]), ModelCheckpoint(path)])
+    assert sorted(os.listdir(tmp_path)) == ["{a}-001", "{a}-002"]
+    assert [os.listdir(tmp_path / name) for name in sorted(os.listdir(tmp_path))] == [["+1.5"], ["-2.0"]]
+    with pytest.raises(IsADirectoryError, match="is a folder; give the path of a file"):
+        make().fit(X, Y, callbacks=[ModelCheckpoint(tmp_path)])
+    adds = type("Adds", (Add,), {"adds": ("note",)})
+    with pytest.raises(ValueError, match=r"cannot be filled in with .*'note': None"):
+        make().fit(X, Y, callbacks=[adds(note=None), ModelCheckpoint(tmp_path / "{note:.2f}")])
+
+
+class Add(Callback):
+    """Puts what it is given into the logs, without saying so before."""
+
+    def __init__(self, **values):
+        self.values = values
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(self.values)
+
+
+ODD = {
+    "none": None,
+    "text": "two\nlines",
+    "many": np.arange(3),
+    "one": np.array(0.25),
+    "small": -1.2345e-5,
+    "nan": np.nan,
+}
+SHOWN = ["none: None", "text: two lines", "many: [0 1 2]", "one: 0.2500", "small: -1.2345e-05", "nan: nan"]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_logs_hold_what_a_callback_puts_there(capsys, tmp_path, before):
+    """Shown, kept in the history and in the file, wherever the callback stands in the list."""
+    pair = [Add(**ODD), CSVLogger(tmp_path / "log")]
+    history = make().fit(X, Y, epochs=2, verbose=2, callbacks=pair if before else pair[::-1])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and all(line.endswith(" - ".join(SHOWN)) for line in lines)
+    assert repr(history).endswith(", ".join(SHOWN) + ">")
+    assert history.history["text"] == ["two\nlines"] * 2 and history.history["none"] == [None, None]
+    with open(tmp_path / "log", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [list(row.values())[2:] for row in rows] == [
+        ["", "two\nlines", "[0, 1, 2]", "0.25", "-1.2345e-05", "nan"]
+    ] * 2
+    assert [float(row["loss"]) for row in rows] == history.history["loss"]
+
+
+def test_a_name_that_comes_later_gets_a_column(tmp_path):
+    add = Add()
+    later = LambdaCallback(on_epoch_begin=lambda epoch, logs: add.values.update(late=epoch) if epoch == 2 else None)
+    history = make().fit(X, Y, epochs=4, callbacks=[CSVLogger(tmp_path / "log", separator=";"), add, later])
+    lines = (tmp_path / "log").read_text().splitlines()
+    loss = history.history["loss"]
+    ends = ["NA", "NA", "2", "2"]
+    assert lines == ["epoch;loss;late", *(f"{i};{loss[i]!r};{end}" for i, end in enumerate(ends))]
+    make().fit(X, Y, callbacks=[CSVLogger(tmp_path / "log", ";", append=True)])  # without it: NA
+    assert (tmp_path / "log").read_text().splitlines()[-1].endswith(";NA")
+
+
+def test_a_log_goes_to_a_device_too():
+    make().fit(X, Y, epochs=2, callbacks=[CSVLogger(os.devnull), Add(value=1)])
+    assert not os.path.isfile(os.devnull)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.001, "1.0000e-03"),  # as Keras' bar: above it, .4f
+        (0.00101, "0.0010"),
+        (-0.5, "-0.5000"),
+        (0, "0.0000e+00"),
+        (np.float32(3), "3.0000"),
+        (True, "1.0000"),
+        (np.inf, "inf"),
+        (12345.678, "12345.6780"),
+        (1j, "1j"),
+        (b"x", "b'x'"),
+        ("0.5", "0.5"),
+        ({"a": 1}, "{'a': 1}"),
+    ],
+)
+def test_values_are_shown_as_in_keras(value, text):
+    assert progress.value_text(value) == text
+
+
+def test_small_losses_are_shown(capsys):
+    model = make()
+    loss = model.evaluate(X * 1e-3, model.predict(X * 1e-3) + 1e-4, verbose=1)
+    assert loss == pytest.approx(1e-8, rel=1e-3)
+    assert capsys.readouterr().out == f"loss: {loss:.4e}\n"
+
+
+def test_monitored_values_that_are_no_numbers():
+    adds = type("Adds", (Add,), {"adds": ("value",)})
+    for one in (EarlyStopping, ReduceLROnPlateau, lambda *a, **k: ModelCheckpoint("x", *a, save_best_only=True, **k)):
+        for bad in ("text", [1, 2], np.arange(2)):
+            with pytest.raises(TypeError, match=r"needs a number for 'value', but the logs hold"):
+                make().fit(X, Y, callbacks=[adds(value=bad), one("value", mode="min")])
+        with pytest.raises(ValueError, match="cannot tell whether more or less of 'value' is better; say mode='max'"):
+            make().fit(X, Y, callbacks=[adds(value=1.0), one("value")])
+    stop = EarlyStopping("value", mode="max")
+    make().fit(X, Y, callbacks=[adds(value=np.array([0.5])), stop])
+    assert stop.best == 0.5
+    with pytest.raises(ValueError, match=r"unknown monitored value 'value'.*says their names in its attribute 'adds'"):
+        make().fit(X, Y, callbacks=[Add(value=1.0), EarlyStopping("value", mode="min")])
+
+
+@pytest.mark.parametrize("value", [None, np.nan])
+def test_early_stopping_looks_past_values_that_say_nothing(value):
+    stop = EarlyStopping("value", patience=2, mode="min", baseline=4.0)
+    adds = type("Adds", (Add,), {"adds": ("value",)})(value=value)
+    then = LambdaCallback(on_epoch_begin=lambda epoch, logs: adds.values.update(value=9.0 - epoch) if epoch else None)
+    assert len(make().fit(X, Y, epochs=4, callbacks=[adds, then, stop]).epoch) == 4
+    assert stop.best_epoch == 3
+
+
+def test_one_callback_cannot_stand_in_the_list_twice():
+    stop = EarlyStopping("loss")
+    model = make()
+    with pytest.raises(ValueError, match="got one EarlyStopping more than once"):
+        model.fit(X, Y, callbacks=[stop, ProgressBar(), stop])
+    assert model.history is None
+    assert model.fit(X, Y, callbacks=[TerminateOnNaN(), TerminateOnNaN()]).epoch == [0]
+
+
+def test_objects_that_are_used_again_begin_anew(tmp_path):
+    """Three fits of new models with the same callbacks: each as with new ones."""
+    values = [3, 2, 2, 2, 2, 2, 2]
+
+    def fit(callbacks):
+        return make(optimizers.SGD(0.1)).fit(X, Y, epochs=7, callbacks=[Values(values), *callbacks])
+
+    def new():
+        best = ModelCheckpoint(tmp_path / "w", "value", save_best_only=True, mode="min", initial_value_threshold=2.5)
+        return [
+            ReduceLROnPlateau("value", patience=2, cooldown=1, mode="min"),
+            EarlyStopping("value", patience=4, mode="min"),
+            best,
+            CSVLogger(tmp_path / "log"),
+            History(),
+        ]
+
+    used = new()
+    for _ in range(3):
+        (tmp_path / "w").unlink(missing_ok=True)
+        history, log = fit(used), (tmp_path / "log").read_text()
+        weights = (tmp_path / "w").read_bytes()
+        fresh = new()
+        assert fit(fresh).history == history.history == used[-1].history == fresh[-1].history
+        assert used[-1].epoch == history.epoch == [0, 1, 2, 3, 4, 5]
+        assert log == (tmp_path / "log").read_text() and weights == (tmp_path / "w").read_bytes()
+        assert used[1].stopped_epoch == fresh[1].stopped_epoch == 5
+
+
+def test_a_checkpoint_knows_its_best_over_fits_of_one_model(tmp_path):
+    """As in Keras: a second fit does not overwrite the best of the first with something worse."""
+    checkpoint = ModelCheckpoint(tmp_path / "w", "value", save_best_only=True, mode="min")
+    model = make()
+    model.fit(X, Y, callbacks=[Values([1.0]), checkpoint])
+    first = (tmp_path / "w").read_bytes()
+    model.fit(X, Y, callbacks=[Values([2.0]), checkpoint])
+    assert (tmp_path / "w").read_bytes() == first and checkpoint.best == 1
+    make(seed=1).fit(X, Y, callbacks=[Values([2.0]), checkpoint])
+    assert (tmp_path / "w").read_bytes() != first and checkpoint.best == 2
+
+
+def test_schedules_of_the_epoch_alone():
+    halving = fastnn.schedules.Exponential(0.1, decay_steps=1, decay_rate=0.5)
+    for schedule in (lambda epoch: 0.1 / 2**epoch, halving, lambda epoch, rate=None: 0.1 / 2**epoch):
+        history = make().fit(X, Y, epochs=3, callbacks=[LearningRateScheduler(schedule)]).history
+        np.testing.assert_allclose(history["learning_rate"], [0.1, 0.05, 0.025])
+    for bad in (lambda: 0.1, lambda a, b, c: 0.1):
+        with pytest.raises(TypeError, match=r"schedule must be a function of \(epoch, rate\) or of \(epoch\)"):
+            LearningRateScheduler(bad)
+
+
+def test_terminate_on_nan_may_raise():
+    guard = TerminateOnNaN(raise_error=True)
+    with pytest.raises(DivergenceError):
+        make(optimizers.SGD(1e300)).fit(X, Y, callbacks=[guard])
+    assert guard.error is None
+    with pytest.raises(TypeError, match="raise_error must be True or False"):
+        TerminateOnNaN("yes")
+
+
+def test_lambda_callback_by_position():
+    calls = []
+    names = ["epoch_begin", "epoch_end", "train_begin", "train_end", "train_batch_begin", "train_batch_end"]
+    functions = [lambda *a, name=name: calls.append(name) for name in names]
+    make().fit(X, Y, batch_size="all", callbacks=[LambdaCallback(*functions)])
+    assert calls == [names[i] for i in (2, 0, 4, 5, 1, 3)]
+
+
+def test_the_loss_of_the_steps_so_far_counts_samples():
+    seen = []
+    note = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    history = make().fit(X, Y, batch_size=32, callbacks=[note])  # 32 and 18 samples
+    assert seen[-1] == pytest.approx(history.history["loss"][0], rel=1e-12) and len(seen) == 2
+
+
+def test_the_rate_may_change_before_each_step():
+    rates = [0.1, 0.01, 0.2, 0.0, 0.05]
+    model, twin = make(optimizers.SGD(1.0)), make(optimizers.SGD(1.0))
+
+    def change(batch, logs):
+        model.optimizer.learning_rate = rates[batch]
+
+    model.fit(X, Y, batch_size=10, shuffle=False, callbacks=[LambdaCallback(on_train_batch_begin=change)])
+    for i, rate in enumerate(rates):
+        twin.optimizer.learning_rate = rate
+        twin.fit(X[10 * i : 10 * i + 10], Y[10 * i : 10 * i + 10], batch_size=10, shuffle=False)
+    assert same(model.get_weights(), twin.get_weights())
+
+
+HERE = [name for name in LambdaCallback.HOOKS if "predict" not in name]
+
+
+@pytest.mark.parametrize("hook", [*HERE, "on_slice_end"])
+def test_an_error_in_any_hook_ends_the_fit_and_the_model_goes_on(hook):
+    def fail(self, *arguments):
+        raise RuntimeError(hook)
+
+    note, model = Note(), make(optimizers.Adam(use_ema=True))
+    with pytest.raises(RuntimeError, match=hook):
+        model.fit(
+            X, Y, epochs=2, validation_data=VALIDATION, callbacks=[note, type("Fails", (Callback,), {hook: fail})()]
+        )
+    assert note.calls[-1] == ("on_train_end",)
+    assert model.fit(X, Y, epochs=2).epoch == [0, 1]
+
+
+@pytest.mark.parametrize("hook", [*HERE, "on_slice_end"])
+def test_any_hook_may_stop_the_training(hook):
+    def stop(self, *arguments):
+        self.model.stop_training = True
+
+    model = make()
+    stopper = type("Stops", (Callback,), {hook: stop})()
+    history = model.fit(X, Y, epochs=5, batch_size=10, validation_data=VALIDATION, callbacks=[stopper])
+    steps = {"on_train_begin": 0, "on_epoch_begin": 0, "on_train_end": 25}
+    one = 1 if "batch" in hook and "test" not in hook else 5
+    assert model.iterations == steps.get(hook, model.iterations if hook == "on_slice_end" else one)
+    assert len(history.epoch) == -(-model.iterations // 5)
+    assert model.fit(X, Y, epochs=2).epoch == [0, 1]
+
+
+def test_a_callback_cannot_train_the_model_that_is_being_trained():
+    model, other = make(), make(seed=1)
+    for call in (lambda: model.fit(X, Y), lambda: model.compile("sgd", "mse")):
+        with pytest.raises(RuntimeError, match="by the call that called this callback; use a copy"):
+            model.fit(X, Y, callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs, call=call: call())])
+    nested = LambdaCallback(on_epoch_end=lambda epoch, logs: other.fit(X, Y, callbacks=[EarlyStopping("loss")]))
+    assert model.fit(X, Y, epochs=2, callbacks=[nested]).epoch == [0, 1] and other.iterations == 4

@@ -153,6 +153,64 @@ def test_callbacks_and_augmentation_with_batches():
     assert len(history.epoch) == 3
 
 
+class Growing(Batches):
+    """As many batches as ``lengths`` says for each epoch; each one is a single row, its number."""
+
+    def __init__(self, *lengths):
+        self.lengths, self.asked, self.calls = lengths, [[]], []
+
+    def __len__(self):
+        return self.lengths[min(self.calls.count("end"), len(self.lengths) - 1)]
+
+    def __getitem__(self, i):
+        assert 0 <= i < len(self)
+        self.asked[-1].append(i)
+        return X[i : i + 1], LABELS[i : i + 1]
+
+    def on_epoch_begin(self):
+        self.calls.append("begin")
+
+    def on_epoch_end(self):
+        self.calls.append("end")
+        self.asked.append([])
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_the_length_of_batches_may_change(shuffle):
+    lengths = (4, 7, 2, 5)
+    training, validation = Growing(*lengths), Growing(*lengths)
+    history = make().fit(training, epochs=4, shuffle=shuffle, validation_data=validation)
+    assert history.epoch == [0, 1, 2, 3]
+    assert [sorted(asked) for asked in training.asked] == [list(range(n)) for n in (*lengths, 0)]
+    assert validation.asked == [list(range(n)) for n in (*lengths, 0)]
+    assert training.calls == validation.calls == ["begin", "end"] * 4
+
+
+def test_steps_over_batches_whose_length_changes():
+    training = Growing(4, 2, 2)
+    make().fit(training, epochs=3, steps_per_epoch=3, shuffle=False)
+    assert training.asked == [[0, 1, 2], [0, 1, 0], [1, 0, 1], []]  # the rest of the four is void
+    validation = Growing(4, 2)
+    make().fit(X, LABELS, epochs=2, validation_data=validation, validation_steps=3)
+    assert validation.asked == [[0, 1, 2], [0, 1, 0], []]
+
+
+def test_batches_that_become_empty():
+    model = make()
+    with pytest.raises(ValueError, match="the batches are empty: Growing has length 0"):
+        model.fit(Growing(2, 0), epochs=3)
+    assert model.history.epoch == [0] and model.iterations == 2
+    with pytest.raises(ValueError, match="the validation batches are empty: Growing has length 0"):
+        model.fit(X, LABELS, epochs=3, validation_data=Growing(2, 0))
+
+
+def test_batches_are_told_of_evaluations_and_predictions():
+    batches = Growing(3)
+    make().evaluate(batches)
+    make().predict(batches)
+    assert batches.calls == ["begin", "end"] * 2 and batches.asked == [[0, 1, 2], [0, 1, 2], []]
+
+
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
@@ -168,7 +226,7 @@ def test_callbacks_and_augmentation_with_batches():
         (lambda: [(X[:0], LABELS[:0])], "batch 0.*empty"),
         (lambda: [(X, LABELS, -WEIGHTS)], "0 or more"),
         (lambda: [], "batches are empty"),
-        (lambda: iter(()), "ended after 0 in epoch 1"),
+        (lambda: iter(()), "ended after 0.*expected at least one batch"),
     ],
 )
 def test_bad_batches(source, match):
@@ -201,6 +259,12 @@ def test_a_generator_that_cannot_last():
     with pytest.raises(ValueError, match="ended after 1 in epoch 2, expected 4 batches; give fewer"):
         model.fit(iter(batches()), epochs=2, steps_per_epoch=4)
     assert model.history.epoch == [0] and model.iterations == 5
+    for of_validation, epoch in ((batches()[:4], 2), (batches() + batches()[:4], 3)):
+        data = {"validation_data": iter(of_validation), "validation_steps": 3 if epoch == 2 else 4}
+        with pytest.raises(ValueError, match=f"validation batches ended after 1 in epoch {epoch}, expected"):
+            make().fit(X, LABELS, epochs=5, **data)
+    with pytest.raises(ValueError, match="the batches ended after 5, expected 6 batches"):
+        model.evaluate(iter(batches()), steps=6)
     assert model.fit(iter(batches())).epoch == [0]  # once is enough
 
 

@@ -422,3 +422,42 @@ def test_show_config_names_versions_and_threads(capsys):
     assert f"fastnn {fastnn.__version__}" in out
     assert f"threads: {fastnn.get_num_threads()}" in out
     assert np.__version__ in out
+
+
+@pytest.mark.parametrize("name", ["input_shape", "output_shape", "program", "engine", "arena", "iterations"])
+def test_hasattr_of_a_model_without_layers(name):
+    model = fastnn.Sequential()
+    assert not hasattr(model, name) and getattr(model, name, 5) == 5
+    with pytest.raises(ValueError, match="add"):
+        getattr(model, name)
+    model = fastnn.Sequential([fastnn.layers.Input(2), fastnn.layers.Dense(1)])
+    assert hasattr(model, name)
+
+
+def test_import_star_brings_every_public_module():
+    """Each module is either public, or one of the inner rooms; a new one must choose."""
+    import pkgutil
+
+    inner = {
+        *(
+            "backend",
+            "catalogue",
+            "checks",
+            "counter",
+            "errors",
+            "evaluation",
+            "feeds",
+            "files",
+            "hooks",
+            "learning_rate",
+        ),
+        *("lock", "minimization", "model", "perceptron", "program", "progress", "reference", "settings", "summary"),
+        *("training", "weights"),
+    }
+    found = {module.name for module in pkgutil.iter_modules(fastnn.__path__) if not module.name.startswith("_")}
+    names = {}
+    exec("from fastnn import *", names)
+    public = {name for name in found if name in names}
+    assert public | inner == found and not public & inner
+    assert {"callbacks", "constraints", "data", "regularizers", "schedules"} <= public
+    assert not set(fastnn.__all__) - set(names) and sorted(fastnn.__all__) == list(fastnn.__all__)

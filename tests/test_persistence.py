@@ -184,3 +184,41 @@ def test_pickle_into_another_process(tmp_path):
     subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
     model.fit(X, Y, batch_size=7, epochs=2)
     assert np.array_equal(np.load(tmp_path / "out.npy"), model.predict(X))
+
+
+# -- weights in files --------------------------------------------------------------------------------------------------
+
+
+def test_weights_files_of_other_architectures(tmp_path):
+    """The message names what the file lacks and what it has beyond the model, and nothing where there is nothing."""
+    models = {}
+    for depth in (2, 3, 12):
+        models[depth] = fastnn.Sequential([Input(3), *(Dense(2) for _ in range(depth))], rng=0)
+        models[depth].save_weights(tmp_path / str(depth))
+    for model, file, message in (
+        (2, 3, "model: it has also 'dense_2/0', 'dense_2/1'; make"),
+        (3, 2, "model: it lacks 'dense_2/0', 'dense_2/1'; make"),
+        (2, 12, "'dense_4/1' and 14 more; make"),
+    ):
+        with pytest.raises(ValueError, match="holds the weights of another model: it") as error:
+            models[model].load_weights(tmp_path / str(file))
+        assert message in str(error.value) and "[]" not in str(error.value)
+    named = fastnn.Sequential([Input(3), Dense(2, name="first"), Dense(2)], rng=0)
+    with pytest.raises(ValueError, match="it lacks 'first/0', 'first/1' and has also 'dense_1/0', 'dense_1/1'"):
+        named.load_weights(tmp_path / "2")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_a_weights_file_has_the_mode_of_any_new_file(tmp_path, monkeypatch, mask):
+    model = network()
+    before = os.umask(mask)
+    try:
+        with monkeypatch.context() as patch:  # the umask belongs to all threads
+            patch.setattr(os, "umask", lambda mask: pytest.fail("the umask of the process was touched"))
+            model.save_weights(tmp_path / "weights")
+            model.save_weights(tmp_path / "weights")
+    finally:
+        os.umask(before)
+    assert os.stat(tmp_path / "weights").st_mode & 0o777 == 0o666 & ~mask
+    assert os.listdir(tmp_path) == ["weights"]

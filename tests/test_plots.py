@@ -423,3 +423,17 @@ def test_without_matplotlib_the_error_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "pip install 'fastnn[plots]'" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("metric", [["loss"], ("loss", "accuracy"), None, 5])
+def test_a_history_of_one_name(metric):
+    with pytest.raises(TypeError, match="metric must be one name such as 'loss', got"):
+        plots.history(HISTORY, metric)
+
+
+def test_a_history_with_gaps_and_with_text():
+    ax = plots.history({"loss": [0.5, None, 0.25]})
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [0.5, np.nan, 0.25])
+    for bad in (["warm", "cold"], [[1, 2], [3, 4]], [[1], [2, 3]]):
+        with pytest.raises(TypeError, match="'note' must hold a number for each epoch, got"):
+            plots.history({"note": bad}, "note")
