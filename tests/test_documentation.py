@@ -13,6 +13,7 @@ ENTRIES = {
     layers.Dropout,
     layers.GaussianNoise,
     layers.LayerNormalization,
+    layers.UnitNormalization,
 }
 
 

@@ -8,7 +8,16 @@ import fastnn
 from fastnn import losses, optimizers, reference, regularizers
 from fastnn.constraints import MaxNorm, NonNeg
 from fastnn.data import Source
-from fastnn.layers import Activation, BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
+from fastnn.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    GaussianNoise,
+    Input,
+    LayerNormalization,
+    UnitNormalization,
+)
 
 # After ten steps, norm-wise: 100 roundings or so of 6e-8 and 1e-16.
 WITHIN = {"float32": 1e-5, "float64": 1e-12}
@@ -276,3 +285,15 @@ def test_ten_steps_of_each_loss(core, loss):
         assert distance(actual, expected) < WITHIN[dtype]
     for actual, expected in zip(*map(weights_of, nets), strict=True):
         assert distance(actual, expected) < WITHIN[dtype]
+
+
+@pytest.mark.parametrize("which", ["compiled", "reference"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_unit_normalization(which, dtype):
+    """Keras' values for rows of any length; a row of zeros stays, and squares that overflow do no harm."""
+    model = fastnn.Sequential([Input(3), UnitNormalization(), Dense(3, use_bias=False)], dtype=dtype, engine=which)
+    model.set_weights([np.eye(3)])
+    X = np.array([[1, 2, 3], [4, 5, 6], [0, 0, 0], [3e-13, 0, 0], [2e30, 0, 0], [-5, 0, 0]], dtype)
+    expected = [[0.26726124, 0.53452248, 0.80178373], [0.45584231, 0.56980288, 0.68376346], [0, 0, 0], [0.3, 0, 0]]
+    np.testing.assert_allclose(model.predict(X)[:4], expected, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X)[4:], [[1, 0, 0], [-1, 0, 0]], rtol=1e-6)

@@ -20,6 +20,7 @@ SETTINGS = {  # of each kind: what makes a difference to its kernel
     operations.Noise: [{"stddev": 0.5}],
     operations.BatchNormalization: [{"bias": True, "epsilon": 1e-3, "momentum": 0.9}],
     operations.LayerNormalization: [{"bias": True, "epsilon": 1e-3}],
+    operations.UnitNormalization: [{}],
 }
 CASES = [(kind, settings) for kind in operations.ENTRIES for settings in SETTINGS[kind]]
 IDS = [f"{kind.name}-{i}" for i, (kind, _) in enumerate(CASES)]

@@ -3,7 +3,7 @@
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Flatten, Input, Layer
 from fastnn.layers.dense import Dense
-from fastnn.layers.normalization import BatchNormalization, LayerNormalization
+from fastnn.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from fastnn.layers.regularization import Dropout, GaussianNoise
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "UnitNormalization",
 ]

@@ -1,4 +1,4 @@
-"""Batch and layer normalization."""
+"""Batch, layer and unit normalization."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ class _Normalization(Layer):
         self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, LEAST_EPSILON)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(f"{type(self).__name__} takes rows of numbers, got samples of shape {input_shape}")
-        return input_shape
+        return _rows_of_numbers(self, input_shape)
 
     def count_params(self, input_shape: Shape) -> int:
         return 2 * input_shape[0] + self.count_frozen(input_shape)
@@ -66,3 +64,26 @@ class LayerNormalization(_Normalization):
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
         n = input_shape[0]
         return [operations.LayerNormalization(n, n, bias=True, epsilon=self.epsilon)]
+
+
+class UnitNormalization(Layer):
+    """y = x / max(|x|, 1e-12), with the Euclidean norm |x| of each sample: rows of length 1; a row of zeros stays.
+
+    As in Keras, for the last axis. No weights. Source: Salton, Wong, Yang, "A vector space model for automatic indexing", Communications of the ACM 18,
+    1975, where texts are compared by the angle between them.
+
+    >>> UnitNormalization().output_shape((3,))
+    (3,)
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return _rows_of_numbers(self, input_shape)
+
+    def operations(self, input_shape: Shape) -> list[operations.Operation]:
+        return [operations.UnitNormalization(input_shape[0], input_shape[0])]
+
+
+def _rows_of_numbers(layer: Layer, input_shape: Shape) -> Shape:
+    if len(input_shape) != 1:
+        raise ValueError(f"{type(layer).__name__} takes rows of numbers, got samples of shape {input_shape}")
+    return input_shape

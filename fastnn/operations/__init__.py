@@ -6,7 +6,7 @@ The kernel of a kind stands in ``kernels/operations/`` and in the core's table u
 from fastnn.operations.activation import Elementwise, Rowwise, activate
 from fastnn.operations.base import Draws, Operation, Weights
 from fastnn.operations.dense import Dense
-from fastnn.operations.normalization import BatchNormalization, LayerNormalization
+from fastnn.operations.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from fastnn.operations.randomness import Dropout, Noise
 
 ENTRIES: tuple[type[Operation], ...] = (
@@ -17,6 +17,7 @@ ENTRIES: tuple[type[Operation], ...] = (
     Noise,
     BatchNormalization,
     LayerNormalization,
+    UnitNormalization,
 )
 """All kinds, each at the place that its ``kernel`` says."""
 
@@ -31,6 +32,7 @@ __all__ = [
     "Noise",
     "Operation",
     "Rowwise",
+    "UnitNormalization",
     "Weights",
     "activate",
 ]

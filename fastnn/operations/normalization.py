@@ -9,6 +9,8 @@ import numpy as np
 from fastnn.activations import Array
 from fastnn.operations.base import Draws, Operation, Weights
 
+LEAST_NORM = 1e-12  # Keras' one: rows of zeros stay
+
 
 class _Normalization(Operation):
     """y = gamma x^ + beta, with x^ = (x - mean) / sqrt(variance + epsilon) along an axis."""
@@ -82,3 +84,27 @@ class LayerNormalization(_Normalization):
         gamma, beta = weights
         e = x - x.mean(axis=1, keepdims=True)
         return e / np.sqrt((e * e).mean(axis=1, keepdims=True) + x.dtype.type(self.epsilon)) * gamma + beta
+
+
+class UnitNormalization(Operation):
+    """y = x r with r = 1 / max(|x|, 1e-12), of each row: dx = r (dy - y sum(y dy)), or r dy where |x| is less."""
+
+    name = "unit_normalization"
+    kernel = 7
+
+    def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
+        norm = _norms(x)
+        inverse = (1 / np.maximum(norm, LEAST_NORM)).astype(x.dtype)
+        return x * inverse, (inverse, (norm > LEAST_NORM).astype(x.dtype))
+
+    def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
+        inverse, turns = kept  # of y = x r
+        return inverse * (d - turns * a * (a * d).sum(axis=1, keepdims=True)), []
+
+    def infer(self, x: Array, weights: Weights) -> Array:
+        return x * (1 / np.maximum(_norms(x), LEAST_NORM)).astype(x.dtype)
+
+
+def _norms(x: Array) -> Array:
+    """Of each row (rows, 1), in float64: squares of float32 may overflow."""
+    return np.sqrt((np.float64(x) ** 2).sum(axis=1, keepdims=True))

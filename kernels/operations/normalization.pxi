@@ -264,3 +264,81 @@ cdef void norm_update(Job* job, Py_ssize_t i, Part* part, NormSums sums) noexcep
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         sums(job.work, i, p, part.samples * op.positions_out, part.scratch)
         hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, part.scratch, part.h)
+
+
+cdef enum:
+    UNIT_KEPT = 2  # lines of a block that the forward pass keeps: 1 / norm, and 1 where the norm decides, else 0
+
+cdef double LEAST_NORM = 1e-12
+
+
+cdef Py_ssize_t unit_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil:
+    return UNIT_KEPT * blocks * WIDTH
+
+
+cdef void unit_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
+                      real* a) noexcept nogil:
+    """y = x / max(|x|, LEAST_NORM) of each row; squares are summed in double, where those of float cannot overflow."""
+    cdef Py_ssize_t n = net.operations[i].outputs, b, r, k
+    cdef double[64] square
+    cdef real[64] inverse
+    for b in range(first, last):
+        transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
+        for r in range(WIDTH):
+            square[r] = 0
+        for k in range(n):
+            for r in range(WIDTH):
+                square[r] += <double>a[k * WIDTH + r] * a[k * WIDTH + r]
+        for r in range(WIDTH):
+            square[r] = sqrt(square[r])
+            inverse[r] = <real>(1 / (LEAST_NORM if square[r] < LEAST_NORM else square[r]))  # NaN stays
+        if work.kept[i] != NULL:
+            for r in range(WIDTH):
+                work.kept[i][b * UNIT_KEPT * WIDTH + r] = inverse[r]
+                work.kept[i][(b * UNIT_KEPT + 1) * WIDTH + r] = square[r] > LEAST_NORM
+        for k in range(n):
+            for r in range(WIDTH):
+                a[k * WIDTH + r] = a[k * WIDTH + r] * inverse[r]
+        transpose_back(a, n, work.a[i + 1] + b * WIDTH * WIDTH, work.stride[i + 1])
+
+
+cdef void unit_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    cdef Py_ssize_t rows = part.samples * job.net.operations[i].positions_out, blocks = ceil_div(rows, WIDTH)
+    unit_blocks(job.net, job.work, i, rows, share(blocks, part.thread, part.threads),
+                share(blocks, part.thread + 1, part.threads), part.scratch)
+
+
+cdef void unit_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
+                     real* scratch) noexcept nogil:
+    cdef Operation* op = &net.operations[i]
+    cdef Py_ssize_t rows = samples * op.positions_out, panel
+    unit_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+    for panel in range(panels(op.outputs)):
+        go_on(net, work, i, joined, panel, samples)
+
+
+cdef void unit_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
+    """dx = r (dy - y sum(y dy)), of y = x r in unit_blocks."""
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t n = op.outputs, rows = part.samples * op.positions_out, blocks = ceil_div(rows, WIDTH), b, r, k
+    cdef real* y = part.scratch
+    cdef real* d = part.scratch + (panels(n) + 1) * WIDTH * WIDTH
+    cdef const real* kept
+    cdef real[64] along
+    for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
+        kept = work.kept[i] + b * UNIT_KEPT * WIDTH
+        transpose_panel(work.a[i + 1], work.stride[i + 1], b * WIDTH, rows, n, y)
+        transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, n, d)
+        set_zero(along)
+        for k in range(n):
+            for r in range(WIDTH):
+                along[r] = along[r] + y[k * WIDTH + r] * d[k * WIDTH + r]
+        for r in range(WIDTH):
+            along[r] = along[r] * kept[WIDTH + r]
+        for k in range(n):
+            for r in range(WIDTH):
+                d[k * WIDTH + r] = kept[r] * (d[k * WIDTH + r] - y[k * WIDTH + r] * along[r])
+        transpose_back(d, n, work.d[i] + b * WIDTH * WIDTH, work.stride[i])
+        for k in range(panels(n)):
+            finish_gradient(job.net, work, i, part.samples, k, b * WIDTH, least(rows, (b + 1) * WIDTH))

@@ -1,7 +1,7 @@
 # The kinds of operations: one row each, at the number that its twin in fastnn/operations/ has as `kernel`.
 # Columns: name; forward, backward, update, remember; infer or infer_panel; kept; divided by units; elementwise; joins.
 
-cdef OperationKernel[7] OPERATIONS
+cdef OperationKernel[8] OPERATIONS
 OPERATIONS[0] = OperationKernel("dense", dense_forward, dense_backward, dense_update, NULL, dense_infer, NULL,
                                 dense_kept, True, False, True)
 OPERATIONS[1] = OperationKernel("elementwise", elementwise_forward, elementwise_backward, NULL, NULL, NULL,
@@ -16,3 +16,5 @@ OPERATIONS[5] = OperationKernel("batch_normalization", batch_norm_forward, batch
                                 batch_norm_remember, NULL, batch_norm_infer, norm_kept, False, False, False)
 OPERATIONS[6] = OperationKernel("layer_normalization", layer_norm_forward, layer_norm_backward, layer_norm_update,
                                 NULL, layer_norm_infer, NULL, norm_kept, False, False, False)
+OPERATIONS[7] = OperationKernel("unit_normalization", unit_forward, unit_backward, NULL, NULL, unit_infer, NULL,
+                                unit_kept, False, False, False)
