@@ -563,7 +563,7 @@ def _new(count: int, size: tuple[float, float]) -> NDArray[Any]:
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
-        raise ImportError("fastnn.plots needs matplotlib: pip install 'fastnn[plots]'") from error
+        raise ImportError("fastnn.plots needs matplotlib: pip install matplotlib") from error
     _, places = plt.subplots(1, count, figsize=(size[0] * count, size[1]), layout="constrained", squeeze=False)
     return places[0]
 

@@ -69,8 +69,8 @@ class LayerNormalization(_Normalization):
 class UnitNormalization(Layer):
     """y = x / max(|x|, 1e-12), with the Euclidean norm |x| of each sample: rows of length 1; a row of zeros stays.
 
-    As in Keras, for the last axis. No weights. Source: Salton, Wong, Yang, "A vector space model for automatic indexing", Communications of the ACM 18,
-    1975, where texts are compared by the angle between them.
+    As in Keras, for the last axis. No weights. Source: Salton, Wong, Yang, "A vector space model for automatic
+    indexing", Communications of the ACM 18, 1975, where texts are compared by the angle between them.
 
     >>> UnitNormalization().output_shape((3,))
     (3,)
