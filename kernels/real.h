@@ -9,12 +9,18 @@
 #include <stdint.h>
 #include <string.h>
 
-#if !defined(__GNUC__)
-#error "fastnn needs the vector extensions of GCC or Clang"
+#if defined(__clang__) ? __clang_major__ < 14 : !defined(__GNUC__) || __GNUC__ < 11
+#error "fastnn needs GCC 11 or newer, or Clang 14 or newer"
 #endif
 
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+
+/* Loops over accumulators and lanes must vanish: an array that is indexed at run time lives in memory, not in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
 
 #ifdef FASTNN_DOUBLE
 typedef double real;
@@ -53,6 +59,7 @@ typedef real *restrict reals_out;
 #define LINE (LINE_BYTES / VECTOR_BYTES)
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
+typedef real_bits vec_index __attribute__((vector_size(VECTOR_BYTES)));
 
 /* The floating-point mode of this thread. Training sets NO_SUBNORMALS: moments of weights without a gradient decay into
  * subnormal numbers, where some CPUs take a hundred cycles for an operation. Python runs in its own mode always. */

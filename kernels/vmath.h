@@ -169,7 +169,7 @@ INLINE real real_erfc(real x) {
         -1.5230282014571043e-15, -9.4574945712912334e-17, 1.210237189224279e-16, -2.8166630877471771e-17};
     const real z = real_fabs(x), t = 2 / (2 + z), u = 4 * t - 2;
     real d = 0, e = 0;
-    _Pragma("GCC unroll 28") for (int k = sizeof(real) == 8 ? 27 : 12; k > 0; k--) { /* Clenshaw's recurrence */
+    UNROLL for (int k = sizeof(real) == 8 ? 27 : 12; k > 0; k--) { /* Clenshaw's recurrence */
         const real f = u * d - e + (real)C[k];
         e = d;
         d = f;
