@@ -189,11 +189,11 @@ def _settle(model: Sequential, x: Source) -> None:
     program, row = model.program, model.arena[0]
     if not any(isinstance(op, BatchNormalization) for op in program.steps):
         return
-    from fastnn.reference import Tape, _take
+    from fastnn.reference import Engine, Tape
 
     arrays = [program.read(row, op) for op in program.steps]
     tape = Tape(program, arrays, 0, 0)
-    tape.forward(_take(x, slice(None), program))
+    tape.forward(Engine(program, model.arena).take(x, slice(None)))
     for op, values, inputs in zip(program.trained, arrays, tape.inputs, strict=False):
         if isinstance(op, BatchNormalization):
             values[2:] = [inputs.mean(axis=0), inputs.var(axis=0)]

@@ -58,11 +58,11 @@ class Engine:
             w = None if sample_weight is None else sample_weight[chosen]
             with np.errstate(all="ignore"):  # what is not finite shows in the loss
                 tape = Tape(self.program, rows[0], seed, self.iterations)
-                batch_x = _take(x, chosen, self.program)
+                batch_x = self.take(x, chosen)
                 if augmentation is not None:
                     batch_x = augmentation.apply(batch_x, seed, start, self.program.width)
                 a = tape.forward(batch_x)
-                loss, d = self._loss(a, _take(y, chosen, self.program), w)
+                loss, d = self._loss(a, self.take(y, chosen), w)
                 losses[step] = loss + tape.activity_penalty()
                 if outputs is not None:
                     outputs[start - first : start - first + len(chosen)] = self._outputs(a)
@@ -84,7 +84,7 @@ class Engine:
         every = np.arange(len(x.array))
         weights = self._load(self.arena[0])
         tape = Tape(self.program, weights, seed, iteration)
-        loss, d = self._loss(tape.forward(_take(x, every, self.program)), _take(y, every, self.program), sample_weight)
+        loss, d = self._loss(tape.forward(self.take(x, every)), self.take(y, every), sample_weight)
         gradients = tape.backward(d)
         loss += tape.activity_penalty() + self._penalize(weights, gradients)
         out = np.zeros_like(self.arena[0])
@@ -107,8 +107,8 @@ class Engine:
         loss = self.program.loss_object
         assert loss is not None  # noqa: S101 - Sequential.evaluate refuses before compile
         penalty = np.zeros(last - first)
-        a = _infer(self.program.trained, self._load(self.arena[0]), _take(x, chosen, self.program), penalty)
-        losses[:] = loss.evaluate(a, _take(y, chosen, self.program))[0]
+        a = _infer(self.program.trained, self._load(self.arena[0]), self.take(x, chosen), penalty)
+        losses[:] = loss.evaluate(a, self.take(y, chosen))[0]
         if sample_weight is not None:
             losses *= sample_weight[chosen]
         losses += penalty
@@ -117,7 +117,7 @@ class Engine:
 
     def predict(self, x: Source, threads: int = 1) -> Array:
         """Outputs for all rows of x (n, outputs)."""
-        return _infer(self.program.steps, self._load(self.arena[0]), _take(x, slice(None), self.program))
+        return _infer(self.program.steps, self._load(self.arena[0]), self.take(x, slice(None)))
 
     def __call__(self, x: Array) -> Array | None:
         """Outputs for a plain array (n, inputs) of this engine's type, None for any other."""
@@ -129,6 +129,11 @@ class Engine:
     def classes(outputs: Array) -> NDArray[np.int64]:
         """The index of each row's largest output."""
         return outputs.argmax(axis=1)
+
+    def take(self, source: Source, chosen: NDArray[np.int64] | slice) -> Array:
+        """The chosen rows, as a matrix of the program's type."""
+        array = source.array[chosen]
+        return array.reshape(len(array), -1).astype(self.program.dtype)
 
     def _load(self, row: Array) -> list[Weights]:
         return [self.program.read(row, op) for op in self.program.steps]
@@ -236,8 +241,3 @@ def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penal
                 l1, l2 = op.activity_regularizer.l1, op.activity_regularizer.l2
                 penalty += (l1 * np.abs(x) + l2 * x * x).sum(axis=1, dtype=np.float64)
     return x
-
-
-def _take(source: Source, chosen: NDArray[np.int64] | slice, program: Program) -> Array:
-    array = source.array[chosen]
-    return array.reshape(len(array), -1).astype(program.dtype)

@@ -11,7 +11,7 @@ from fastnn.layers import Dense, Input
 from fastnn.losses import Loss
 from fastnn.operations import Dense as Product
 from fastnn.optimizers import SGD
-from fastnn.program import lower
+from fastnn.program import Program, lower
 
 SENTINEL = -12345.0
 GUARD = 64  # numbers before and after: more than one cache line of either type
@@ -122,6 +122,103 @@ def distance(actual, expected):
     return float(np.linalg.norm(actual - expected) / max(np.linalg.norm(expected), np.finfo(float).tiny))
 
 
+# How often an operation rounds: one, or the 4 ULP of an elementary function. Others (maximum, sign, ...) are exact.
+ROUNDINGS = dict.fromkeys([np.add, np.subtract, np.multiply, np.divide, np.square, np.sqrt, np.reciprocal], 1)
+ROUNDINGS |= dict.fromkeys([np.exp, np.expm1, np.log, np.log1p, np.logaddexp, np.tanh, np.power, np.sin, np.cos], 4)
+
+
+class Noisy(np.ndarray):
+    """Numbers whose every result is off by as much as roundings of a narrower type may put it off, up or down.
+
+    One operation: eps times its result. A sum of n terms, in any order: n eps / 2 times the sum of their sizes (Higham,
+    "Accuracy and stability of numerical algorithms", 2nd edition, 2002, chapters 3 and 4).
+    """
+
+    noise = (0.0, np.random.default_rng(0))  # eps, and what chooses between up and down
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **named):
+        plain = [x.view(np.ndarray) if isinstance(x, Noisy) else x for x in inputs]
+        if out is not None:
+            named["out"] = tuple(x.view(np.ndarray) if isinstance(x, Noisy) else x for x in out)
+        result = getattr(ufunc, method)(*plain, **named)
+        if result.dtype.kind != "f":
+            return result
+        sizes = None
+        if ufunc is np.matmul:
+            sizes = plain[0].shape[-1] / 2 * np.matmul(*map(np.abs, plain))
+        elif method == "reduce" and ufunc is np.add:
+            sizes = np.add.reduce(np.abs(plain[0]), **{k: v for k, v in named.items() if k in ("axis", "keepdims")})
+            sizes = plain[0].size / max(1, sizes.size) / 2 * sizes
+        elif method == "__call__" and ufunc in ROUNDINGS:
+            sizes = ROUNDINGS[ufunc] * result
+        if sizes is not None:
+            eps, rng = self.noise
+            moved = result + (2 * eps * rng.random(result.shape) - eps) * sizes
+            if out is None:
+                result = moved
+            else:
+                result[...] = moved
+        return result.view(type(self)) if isinstance(result, np.ndarray) else result
+
+
+class Exact(reference.Engine):
+    """The reference in float64, on the weights, data and rates of the program's type; ``noisy`` makes inexact ones."""
+
+    kind: type = np.ndarray
+
+    def __init__(self, program, arena):
+        wide = type("Wide", (Program,), {"width": program.width})  # the same panels, and so the same random numbers
+        fields = {name: getattr(program, name) for name in Program._fields}
+        super().__init__(wide(**fields | {"dtype": np.dtype(float)}), arena)
+        self.narrow = program.dtype
+
+    def run_steps(self, x, y, sample_weight, order, first, count, batch, scalars, *others):
+        return super().run_steps(x, y, sample_weight, order, first, count, batch, scalars.astype(float), *others)
+
+    def __call__(self, x):
+        return self.predict(Source(x))
+
+    def take(self, source, chosen):
+        return super().take(source, chosen).astype(self.narrow).astype(float).view(self.kind)
+
+    def _load(self, row):
+        return [[array.astype(float).view(self.kind) for array in arrays] for arrays in super()._load(row)]
+
+
+def noisy(dtype, seed):
+    """An engine that is right up to roundings of a type."""
+    kind = type("Noisy", (Noisy,), {"noise": (eps(dtype), np.random.default_rng(seed))})
+    return type("NoisyExact", (Exact,), {"kind": kind})
+
+
+NOISES = 2
+FACTOR = 4  # between the largest of so many samples and the bound
+
+
+def compare(run, dtype, kinds=None, expected=None):
+    """``run(engine class)``, a list of arrays, with each engine of a type, against the reference in float64.
+
+    kinds: engine classes by name, instead of all; expected: right values from elsewhere, instead of the reference's.
+
+    The bound of an array is how far the reference itself goes, in the Euclidean norm, when each of its operations is
+    off by a rounding of the type (Parker, "Monte Carlo arithmetic", 1997). So it knows the number format, the lengths
+    of the sums, the steps, and what the network makes of small errors, and it knows nothing of the machine.
+    """
+    expected = run(Exact) if expected is None else expected
+    sizes = [_size(array) for array in expected]
+    samples = [run(noisy(dtype, seed)) for seed in range(NOISES)]
+    moved = [max(_size(a - right) for a in arrays) for right, *arrays in zip(expected, *samples, strict=True)]
+    tiny = float(np.finfo(dtype).tiny)
+    for name, kind in (kinds or engines(dtype)).items():
+        for i, (actual, right) in enumerate(zip(run(kind), expected, strict=True)):
+            error, bound = _size(actual - right), FACTOR * moved[i] + eps(dtype) * sizes[i] + tiny
+            assert error <= bound, f"{name}, array {i}: off by {error:.2g}, roundings by {bound:.2g}, of {sizes[i]:.2g}"
+
+
+def _size(array):
+    return float(np.linalg.norm(np.asarray(array, dtype=float)))
+
+
 def ulp_error(actual, exact):
     """|actual - exact| in units of the last place of exact; infinity counts as the number after the largest one."""
     kind, info = exact.dtype.type, np.finfo(actual.dtype)
@@ -204,6 +301,12 @@ def weights_of(engine, row=0):
     """All weight arrays of one row of an engine's arena: of a dense layer W and b, of a normalization its vectors."""
     program = engine.program
     return [array for op in program.steps for array in program.read(engine.arena[row], op)[: len(op.shapes)]]
+
+
+def run_by(kind, model):
+    """The model, computed by an engine class of the tests from now on."""
+    model._bind(kind(model.program, model.arena))
+    return model
 
 
 def put(engine, arrays):

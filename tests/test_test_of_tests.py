@@ -1,12 +1,16 @@
-"""The checks themselves: each must fail for a kernel that returns zeros, returns its input, or drops a term."""
+"""The checks themselves: each must fail for a kernel that returns zeros, returns its input, or drops a term.
+
+So must the comparisons of whole networks, for an engine with one fault in it.
+"""
 
 import numpy as np
 import pytest
 import test_kernels as checks
+import test_layers as networks
 import test_primitives as primitives
 from numerics import normal
 
-from fastnn import activations, backend, losses
+from fastnn import activations, backend, losses, optimizers, reference
 
 
 class Broken:
@@ -236,3 +240,173 @@ def test_wrong_slope_of_a_step_fails(core):
 
     with pytest.raises(AssertionError, match="derivative"):
         checks.check_activation_derivative(Broken(core, activation_backward=backward), activations.Step())
+
+
+# -- whole networks --------------------------------------------------------------------------------------------------
+
+
+class Faulty(reference.Engine):
+    """The reference in the program's own type, with one fault: the changes that a class below makes."""
+
+    def operation(self, op):
+        """What stands in the place of an operation."""
+        return op
+
+    def gradient_of(self, op, W, b):
+        """What stands in the place of its gradients, which may be changed in place."""
+
+    def __init__(self, program, arena):
+        fields = {name: getattr(program, name) for name in program._fields}
+        super().__init__(type(program)(**fields | {"steps": tuple(map(self.operation, program.steps))}), arena)
+
+    def _update(self, rows, gradients, scalars):
+        for op, pair in zip(self.program.trained, gradients, strict=True):
+            if pair:
+                self.gradient_of(op, *pair)
+        super()._update(rows, gradients, scalars)
+
+
+class Steep(activations.Tanh):
+    """A slope that is off by a thousandth."""
+
+    def backward(self, v, d):
+        return super().backward(v, d) * v.dtype.type(1.001)
+
+
+class Short(activations.Tanh):
+    """A last unit that is never computed."""
+
+    def forward(self, z):
+        a = super().forward(z)
+        a[:, -1] = 0
+        return a
+
+
+class WrongSlope(Faulty):
+    def operation(self, op):
+        return op.replace(activation=Steep()) if op.activation == activations.Tanh() else op
+
+
+class WithoutLastUnit(Faulty):
+    def operation(self, op):
+        return op.replace(activation=Short()) if op.activation == activations.Tanh() else op
+
+
+class WithoutPenaltyOfKernels(Faulty):
+    def operation(self, op):
+        return op.replace(kernel_regularizer=None)
+
+
+class WithoutPenaltyOfActivities(Faulty):
+    def operation(self, op):
+        return op.replace(activity_regularizer=None)
+
+
+class WithoutConstraint(Faulty):
+    def operation(self, op):
+        return op.replace(constraint=None)
+
+
+class WrongParameters(Faulty):
+    """A rate of dropout, a deviation of noise, an epsilon, a momentum that are off by a hundredth."""
+
+    def operation(self, op):
+        return op.replace(parameters=tuple(0.99 * number for number in op.parameters))
+
+
+class WithoutLastInput(Faulty):
+    """A product with one term too few."""
+
+    def take(self, source, chosen):
+        x = super().take(source, chosen)
+        if x.shape[1] == self.program.inputs:
+            x[:, -1] = 0
+        return x
+
+
+class SwappedSamples(Faulty):
+    """The first two rows of a batch change places, and their targets do not."""
+
+    def take(self, source, chosen):
+        x = super().take(source, chosen)
+        if x.shape[1] == self.program.inputs:
+            x[:2] = x[1::-1].copy()
+        return x
+
+
+class SwappedRows(Faulty):
+    def gradient_of(self, op, W, b):
+        W[:2] = W[1::-1].copy()
+
+
+class WithoutLastGradient(Faulty):
+    """A row of a gradient that is never computed."""
+
+    def gradient_of(self, op, W, b):
+        W[-1:] = 0
+
+
+class WrongBias(Faulty):
+    def gradient_of(self, op, W, b):
+        b *= b.dtype.type(1.001)
+
+
+class OtherMask(Faulty):
+    def run_steps(self, *arguments):
+        *before, outputs, seed, threads = arguments
+        return super().run_steps(*before, outputs, seed + 1, threads)
+
+
+class OtherStep(Faulty):
+    """The optimizer's numbers of the step before: another correction of the moments."""
+
+    def run_steps(self, x, y, sample_weight, order, first, count, batch, scalars, *others):
+        scalars = scalars[[0, *range(count - 1)]]
+        return super().run_steps(x, y, sample_weight, order, first, count, batch, scalars, *others)
+
+
+class WithoutMoments(Faulty):
+    def _update(self, rows, gradients, scalars):
+        for row in rows[1:]:
+            for arrays in row:
+                for array in arrays:
+                    array[...] = 0
+        super()._update(rows, gradients, scalars)
+
+
+class WithoutWeights(Faulty):
+    """Every sample counts alike."""
+
+    def _loss(self, a, t, w):
+        return super()._loss(a, t, None)
+
+
+SGD, ADAM = optimizers.SGD(0.1), optimizers.Adam(0.01, epsilon=1e-3)
+FAULTS = [  # the fault, a network where it matters, an optimizer
+    *((fault, "dense", SGD) for fault in (WrongSlope, WithoutLastUnit, WithoutLastInput, SwappedSamples, SwappedRows)),
+    *((fault, "dense", ADAM) for fault in (WithoutLastGradient, WrongBias, OtherStep, WithoutMoments, WithoutWeights)),
+    (WithoutPenaltyOfKernels, "regularizers", SGD),
+    (WithoutPenaltyOfActivities, "regularizers", SGD),
+    (WithoutConstraint, "max norm", SGD),
+    (WithoutConstraint, "not negative", SGD),
+    *((WrongParameters, name, SGD) for name in ("dropout", "noise", "batch normalization")),
+    (OtherMask, "dropout", SGD),
+    (OtherMask, "noise", SGD),
+    (WrongParameters, "layer normalization first", SGD),
+]
+
+
+@pytest.mark.parametrize(("fault", "name", "optimizer"), FAULTS, ids=lambda x: getattr(x, "__name__", None))
+def test_wrong_engines_fail(dtype, fault, name, optimizer):
+    """In either type; without the fault they pass."""
+    networks.compare_ten_steps(dtype, name, optimizer, {"right": Faulty})
+    with pytest.raises(AssertionError, match=r"wrong, array .* roundings"):
+        networks.compare_ten_steps(dtype, name, optimizer, {"wrong": fault})
+
+
+@pytest.mark.parametrize("fault", [WithoutLastUnit, WithoutLastInput, SwappedSamples])
+def test_wrong_inference_fails(dtype, fault):
+    """predict and evaluate."""
+    networks.compare_inference(dtype, "dense", {"right": Faulty})
+    with pytest.raises(AssertionError, match=r"wrong, array .* roundings"):
+        networks.compare_inference(dtype, "dense", {"wrong": fault})
