@@ -137,7 +137,7 @@ def test_as_keras(name):
     np.testing.assert_allclose(schedule(np.array(steps)), expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=repr)
+@pytest.mark.parametrize("schedule", ALL, ids=lambda one: repr(one).partition(" at 0x")[0])
 def test_one_step_and_many_agree(schedule):
     steps = np.arange(120)
     rates = schedule(steps)

@@ -252,7 +252,7 @@ class Faulty(reference.Engine):
         """What stands in the place of an operation."""
         return op
 
-    def gradient_of(self, op, W, b):
+    def gradient_of(self, op, W, b=None):
         """What stands in the place of its gradients, which may be changed in place."""
 
     def __init__(self, program, arena):
@@ -311,7 +311,8 @@ class WrongParameters(Faulty):
     """A rate of dropout, a deviation of noise, an epsilon, a momentum that are off by a hundredth."""
 
     def operation(self, op):
-        return op.replace(parameters=tuple(0.99 * number for number in op.parameters))
+        numbers = ("rate", "stddev", "epsilon", "momentum")
+        return op.replace(**{name: 0.99 * getattr(op, name) for name in numbers if name in op._fields})
 
 
 class WithoutLastInput(Faulty):
@@ -335,19 +336,19 @@ class SwappedSamples(Faulty):
 
 
 class SwappedRows(Faulty):
-    def gradient_of(self, op, W, b):
+    def gradient_of(self, op, W, b=None):
         W[:2] = W[1::-1].copy()
 
 
 class WithoutLastGradient(Faulty):
     """A row of a gradient that is never computed."""
 
-    def gradient_of(self, op, W, b):
+    def gradient_of(self, op, W, b=None):
         W[-1:] = 0
 
 
 class WrongBias(Faulty):
-    def gradient_of(self, op, W, b):
+    def gradient_of(self, op, W, b=None):
         b *= b.dtype.type(1.001)
 
 
