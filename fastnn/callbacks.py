@@ -101,8 +101,8 @@ class EarlyStopping(_Monitor):
 
     monitor: a name of the logs; patience: epochs without improvement by more than min_delta before the end; verbose: 1
     prints what happens; mode: "min", "max", or "auto", which looks at the name and refuses where that tells nothing;
-    start_from_epoch: epochs before it are not looked at. baseline: as in Keras, an epoch that improves ends nothing,
-    but the count of patience begins anew only where it passes this value too. restore_best_weights: True by default,
+    start_from_epoch: epochs before it are not looked at. baseline: a value to pass; until an epoch passes it, no epoch
+    counts as an improvement, so training ends after ``patience`` epochs that stay behind it. restore_best_weights: True by default,
     unlike Keras, and at any end of training, also by the last epoch or by Ctrl-C. The optimizer's state stays. With an
     optimizer that averages weights (use_ema), what is validated and given back is the average. A value that is NaN is
     no improvement; in Keras, a first value of NaN can never be improved.
@@ -150,7 +150,7 @@ class EarlyStopping(_Monitor):
             self.best, self.best_epoch = value, epoch
             if self.baseline is None or self.better(value, self.baseline):
                 self.wait = 0
-            return
+                return
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True

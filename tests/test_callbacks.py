@@ -252,8 +252,11 @@ def test_every_metric_has_a_direction(metric):
         ([5, 4, 3, 4, 4, 4, 4, 1], {"patience": 0}, 4, 2),
         ([1, 2, 3, 2, 2, 9], {"patience": 2, "mode": "max"}, 5, 2),
         ([5, 4.9, 4.8, 4.7, 1], {"patience": 2, "min_delta": 0.5}, 3, 0),
-        ([5, 4, 3, 2, 1], {"patience": 2, "baseline": 1.0}, 5, 4),  # an epoch that improves never ends it, as in Keras
-        ([5, 4, 4, 2, 1], {"patience": 2, "baseline": 1.0}, 3, 1),
+        ([5, 4, 3, 2, 1], {"patience": 2, "baseline": 1.0}, 2, 1),  # nobody passes it: so many epochs as patience says
+        ([5, 4, 3, 2, 1], {"patience": 4, "baseline": 1.0}, 4, 3),
+        ([5, 4, 4, 2, 1], {"patience": 4, "baseline": 3.0}, 5, 4),
+        ([5, 6, 2, 2.5, 1.5, 2, 2, 2, 2], {"patience": 3, "baseline": 3.0}, 8, 4),  # passed: as without it
+        ([5, 6, 4.5, 2, 1], {"patience": 3, "baseline": 3.0}, 3, 2),
         ([0, 5, 4, 5, 5, 5], {"patience": 2, "start_from_epoch": 1}, 5, 2),
         ([np.nan, 5, np.nan, np.nan, 1], {"patience": 2}, 4, 1),
         ([3, 2, 1], {"patience": 5}, 3, 2),
@@ -812,7 +815,7 @@ def test_monitored_values_that_are_no_numbers():
 
 @pytest.mark.parametrize("value", [None, np.nan])
 def test_early_stopping_looks_past_values_that_say_nothing(value):
-    stop = EarlyStopping("value", patience=2, mode="min", baseline=4.0)
+    stop = EarlyStopping("value", patience=9, mode="min", baseline=4.0)
     adds = type("Adds", (Add,), {"adds": ("value",)})(value=value)
     then = LambdaCallback(on_epoch_begin=lambda epoch, logs: adds.values.update(value=9.0 - epoch) if epoch else None)
     assert len(make().fit(X, Y, epochs=4, callbacks=[adds, then, stop]).epoch) == 4

@@ -24,14 +24,17 @@ def same(found, expected, grid):
 
 
 def test_early_stopping(golden):
+    """Without a baseline, of which Keras' documentation and code say different things (docs/decisions/keras-names.md)."""
     found = []
-    for options, values in product(EARLY_STOPPING, SEQUENCES):
+    chosen = [options["baseline"] is None for options in EARLY_STOPPING]
+    grid = [options for options in EARLY_STOPPING if options["baseline"] is None]
+    for options, values in product(grid, SEQUENCES):
         model, callback = Model(), EarlyStopping("value", **options)
         epochs = drive(callback, model, values)
         found.append((epochs, callback.stopped_epoch, callback.best_epoch, model.weights))
-    expected = golden["early_stopping"]
+    expected = golden["early_stopping"][chosen]
     assert len(np.unique(expected[..., 0])) > 8 and (expected[..., 1] > 0).any()
-    same(np.reshape(found, expected.shape), expected, EARLY_STOPPING)
+    same(np.reshape(found, expected.shape), expected, grid)
 
 
 def test_reduce_lr_on_plateau(golden):
