@@ -23,6 +23,7 @@ class Activation(Settings):
     kernel: ClassVar[int]
     blockwise: ClassVar[bool] = False  # needs whole rows
     keeps_input: ClassVar[bool] = False  # whether the derivative is written in terms of z
+    cost: ClassVar[int] = 100  # of a number, forward and backward, as in ``Program.cost``
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -52,6 +53,7 @@ class Linear(Activation):
 
     name = "linear"
     kernel = 0
+    cost = 0
 
     def forward(self, z: Array) -> Array:
         return z
@@ -71,6 +73,7 @@ class ReLU(Activation):
 
     name = "relu"
     kernel = 1
+    cost = 30
 
     def forward(self, z: Array) -> Array:
         return np.where(z < 0, np.zeros_like(z), z)
@@ -95,6 +98,7 @@ class LeakyReLU(Activation):
 
     name = "leaky_relu"
     kernel = 2
+    cost = 30
     negative_slope: float = 0.2
 
     def __post_init__(self) -> None:
@@ -177,6 +181,7 @@ class Softmax(Activation):
 
     name = "softmax"
     kernel = 5
+    cost = 150
     blockwise = True
 
     def forward(self, z: Array) -> Array:
@@ -199,6 +204,7 @@ class LogSoftmax(Activation):
 
     name = "log_softmax"
     kernel = 6
+    cost = 150
     blockwise = True
 
     def forward(self, z: Array) -> Array:
@@ -221,6 +227,7 @@ class Step(Activation):
 
     name = "step"
     kernel = 7
+    cost = 30
 
     def forward(self, z: Array) -> Array:
         return np.where(np.isnan(z), z, (z >= 0).astype(z.dtype))
@@ -291,6 +298,7 @@ class GELU(Activation):
 
     name = "gelu"
     kernel = 10
+    cost = 350
     keeps_input = True
 
     def forward(self, z: Array) -> Array:
@@ -312,6 +320,7 @@ class GELUTanh(Activation):
 
     name = "gelu_tanh"
     kernel = 11
+    cost = 300
     keeps_input = True
 
     def forward(self, z: Array) -> Array:
@@ -360,6 +369,7 @@ class Mish(Activation):
 
     name = "mish"
     kernel = 13
+    cost = 500
     keeps_input = True
 
     def forward(self, z: Array) -> Array:
@@ -421,6 +431,7 @@ class HardSigmoid(Activation):
 
     name = "hard_sigmoid"
     kernel = 16
+    cost = 30
 
     def forward(self, z: Array) -> Array:
         return np.clip(z * z.dtype.type(1 / 6) + z.dtype.type(0.5), 0, 1)

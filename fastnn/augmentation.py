@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STREAM = 1 << 62  # of the counter-based generator; below it the epochs and the layers have theirs
 WORDS = 8  # random words of a sample: two flips, angle, two shifts; the rest is kept for what may come
-FLOPS = 60  # for each number of an image: turned, moved and noisy
+COST = 300  # of each number of an image, turned, moved and noisy, as in ``Program.cost``
 
 
 class ImageAugmentation(Settings):
@@ -140,10 +140,10 @@ class Changes:
         self.settings, self.shape, self.stream = settings, settings.image_shape(sample), STREAM | step
 
     @property
-    def flops(self) -> int:
-        """Operations for a sample, about: for guesses how long a step lasts."""
+    def cost(self) -> float:
+        """Of a sample, as in ``Program.cost``."""
         height, width, channels = self.shape
-        return FLOPS * height * width * channels
+        return COST * height * width * channels
 
     def apply(self, x: NDArray[Any], seed: int, first: int, width: int) -> NDArray[Any]:
         """Changed samples (n, inputs), the first of them number ``first`` of the epoch. width: of the program."""

@@ -108,9 +108,9 @@ def get_num_threads() -> int:
     return _threads
 
 
-def threads_for(flops: float) -> int:
-    """Threads that pay for a step of so many operations: a barrier costs about 1 us, a FLOP 0.01 to 0.05 ns."""
-    return max(1, min(_threads, int(flops / FLOPS_PER_THREAD)))
+def threads_for(cost: float) -> int:
+    """Threads that pay for work of this cost (``Program.cost``): a barrier takes about 1 us, a FLOP 0.01 to 0.05 ns."""
+    return max(1, min(_threads, int(cost / FLOPS_PER_THREAD)))
 
 
 FLOPS_PER_THREAD = 1_000_000

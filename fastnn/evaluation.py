@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnn.model import Sequential
 
 SLICE = 0.05  # seconds in the engine between two looks at the keyboard
-FIRST_GUESS = 1e10  # operations per second, until the first slice is measured
+FIRST_GUESS = 1e10  # cost per second (``Program.cost``), until the first slice is measured
 RECORDED = 1 << 22  # most outputs that the engine writes for the metrics in one call
 BLOCK = (
     1 << 15
@@ -120,16 +120,18 @@ def evaluate(
     steps: int | None = None,
     callbacks: CallbackList | None = None,
     epoch: int | None = None,
+    engine: Any = None,
 ) -> Logs:
     """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches.
 
-    epoch: of the fit that is validated, for messages.
+    epoch: of the fit that is validated, for messages. engine: computes, the model's own by default.
     """
+    engine = model.engine if engine is None else engine
     if callbacks is not None:
         callbacks.call("on_test_begin", {})
     recorded = Recorder(model) if model.metrics else None
-    flops, outputs_each = model.program.flops, model.program.outputs
-    size = max(batch_size, min(RECORDED // outputs_each, int(SLICE * FIRST_GUESS / flops)))
+    program = model.program
+    size = max(1, min(RECORDED // program.outputs, int(SLICE * FIRST_GUESS / program.inference_cost(1))))
     listeners = callbacks.test_batchwise if callbacks is not None else []
     if listeners:
         size = batch_size
@@ -139,19 +141,19 @@ def evaluate(
         parts = ((batch, 0, len(batch)) for batch in data.batches(epoch))
     else:
         if data.rows is not None:  # copied piece by piece
-            size = max(batch_size, min(size, RECORDED // data.x.columns))
+            size = max(1, min(size, RECORDED // data.x.columns))
         parts = pieces(data, size, None if steps is None else steps * batch_size)
     penalty = 0.0
-    if model.program.penalized:
-        penalty = model.program.weight_penalty([model.program.read(model.arena[0], op) for op in model.program.steps])
+    if program.penalized:
+        penalty = program.weight_penalty([program.read(engine.arena[0], op) for op in program.steps])
     total, n = Sum(), 0
     for i, (part, first, last) in enumerate(parts):
         for callback in listeners:
             callback.on_test_batch_begin(i, {})
         losses = np.empty(last - first)
         outputs = recorded.buffer(last - first) if recorded else None
-        threads = backend.threads_for(flops / 3 * (last - first))
-        model.engine.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs, threads)
+        threads = backend.threads_for(program.inference_cost(last - first))
+        engine.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs, threads)
         total.add(losses)
         n += last - first
         if recorded:

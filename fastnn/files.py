@@ -17,21 +17,18 @@ if TYPE_CHECKING:
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
     """Calls ``write`` on a new file beside ``path``, forces it to the disk, and puts it in the place of ``path``."""
-    import secrets
-
     target = os.fspath(path)
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot write {target!r}: the folder {folder!r} does not exist; make it first")
-    temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
-    file = open(temporary, "xb")  # noqa: SIM115 - with the mode of any new file; mkstemp would allow the owner only
+    temporary = os.path.join(folder, f".{os.urandom(8).hex()}.part")
     try:
-        with file:
+        with open(temporary, "xb") as file:  # with the mode of any new file; mkstemp would allow the owner only
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException:  # named before it was made, so that no interrupt can leave it
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         raise

@@ -144,9 +144,9 @@ class CallbackList:
         failed: whether training ended with an error, which the caller raises; one of theirs is raised only without it.
         """
         error = None
-        for callback in reversed(self.begun):  # a display closes its line before others print
+        while self.begun:  # a display closes its line before others print
             try:
-                callback.on_train_end(logs)
+                self.begun.pop().on_train_end(logs)
             except BaseException as one:
                 error = error or one
         if error is not None and not failed:

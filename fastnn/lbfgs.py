@@ -123,11 +123,11 @@ def _minimize(
     callback: Callable[[int, float], Any] | None,
     optimize: Any,
 ) -> LBFGSResult:
-    engine, row = model.engine, model.arena[0]
+    engine = model.spare_engine()  # the points of a line search never touch the model
+    row = engine.arena[0]
     at = parameter_indices(model.program)
-    threads = backend.threads_for(model.program.flops * len(x))
+    threads = backend.threads_for(model.program.cost(len(x)))
     last = 0.0  # loss of the latest evaluation, which is that of the new point when an iteration is finished
-    accepted = row[at]
 
     def evaluate(point: Array) -> tuple[float, Array]:
         nonlocal last
@@ -147,15 +147,14 @@ def _minimize(
         return last, slope
 
     def iterated(point: Array) -> None:
-        nonlocal accepted
-        accepted = point.astype(row.dtype)
+        model.arena[0][at] = point
         result.loss = last
         result.losses.append(last)
         if callback is not None and callback(len(result.losses), last):
             raise _Stop
 
     result = LBFGSResult(float("nan"))
-    start = accepted.astype(np.float64)
+    start = row[at].astype(np.float64)
     try:
         result.loss = evaluate(start)[0]
         options = {"maxiter": max_iter, "maxfun": 15 * max_iter, "gtol": tol, "ftol": float(np.finfo(row.dtype).eps)}
@@ -164,8 +163,6 @@ def _minimize(
         result.message = str(found.message)
     except _Stop:
         result.message = "stopped by the callback"
-    finally:
-        row[at] = accepted
     if result.losses:
         _settle(model, x)
     return result

@@ -109,10 +109,7 @@ def find_learning_rate(
     check_rows(source, "X", target, "y")
     factors = weights(sample_weight, len(source), model.dtype)
 
-    arena = program.new_arena()
-    arena[:] = model.arena
-    engine = backend.engine(model.engine_name, program, arena)
-    engine.iterations = model.iterations
+    engine = model.spare_engine()
     rule = copy.copy(optimizer)
     rule.learning_rate = sweep = _Sweep(start, end, model.iterations, steps)
     numbers = np.arange(model.iterations + 1, model.iterations + steps + 1)
@@ -120,7 +117,7 @@ def find_learning_rate(
 
     n = len(source)
     batch = min(batch_size, n)
-    threads = backend.threads_for(program.flops * batch)
+    threads = backend.threads_for(program.cost(batch))
     per_epoch = -(-n // batch)
     raw, smooth = np.empty(steps), np.empty(steps)
     average, best, done, end_of = 0.0, np.inf, 0, ""

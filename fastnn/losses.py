@@ -28,6 +28,7 @@ class Loss(Settings):
     kernel: ClassVar[int]
     targets: ClassVar[str] = "numbers"  # or "probabilities", "signs", "counts", "labels": what y may hold
     activation: ClassVar[Activation | None] = None  # the output activation behind which `from_logits` is used
+    cost: ClassVar[int] = 150  # of an output, value and derivative, as in ``Program.cost``
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -389,6 +390,7 @@ class BinaryFocalCrossentropy(Smoothed):
 
     name = "binary_focal_crossentropy"
     kernel = 14
+    cost = 400
     targets = "probabilities"
     gamma: float = 2.0
     alpha: float | None = None
@@ -421,6 +423,7 @@ class CategoricalFocalCrossentropy(Smoothed):
 
     name = "categorical_focal_crossentropy"
     kernel = 15
+    cost = 400
     targets = "probabilities"
     gamma: float = 2.0
     alpha: float = 0.25

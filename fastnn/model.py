@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from fastnn.lock import TrainingLock
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
-from fastnn.program import Program, lower
+from fastnn.program import Program, lower, parts_of
 from fastnn.progress import check_verbose, logs_text
 from fastnn.summary import summary
 from fastnn.weights import checked_weights
@@ -87,6 +86,9 @@ class Sequential:
         self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
         self._epochs = 0  # since the model was made: each one has an order of its own
         self._lock = TrainingLock()
+        self._program: Program
+        self._arena: NDArray[Any]
+        self._engine: Any
         self._short: Any = None  # the engine, where ``__call__`` may hand it an array as it is
         self._early: list[NDArray[Any]] = []  # weights that wait for a program
         self.layers: list[Layer] = []
@@ -114,13 +116,12 @@ class Sequential:
             fresh = self._starting_weights(layer, shape)
             layers = [*self.layers, layer]
             if any(isinstance(one, Dense) for one in layers):
-                self._make_program(layers, None, None, [*old, *fresh])
-                self.optimizer, self.loss, self.metrics = None, None, []
-                old, fresh = [], []
-            self._early = [*old, *fresh]  # of a normalization before the first Dense
-            self.layers = layers
+                state = self._built(layers, None, None, [], [*old, *fresh])
+            else:
+                state = {"layers": layers, "_early": [*old, *fresh]}  # of a normalization before the first Dense
             if layer.name is None:
                 layer.name = self._free_name(type(layer).__name__.lower())
+            self.__dict__.update(state)
 
     def _starting_weights(self, layer: Layer, shape: tuple[int, ...]) -> list[NDArray[Any]]:
         """Drawn from the model's generator, or an error where they are not finite in the model's dtype."""
@@ -140,21 +141,44 @@ class Sequential:
         names = (kind if i == 0 else f"{kind}_{i}" for i in range(len(taken) + 1))
         return next(name for name in names if name not in taken)
 
-    def _make_program(
-        self, layers: list[Layer], loss: Loss | None, optimizer: Optimizer | None, weights: list[NDArray[Any]]
-    ) -> None:
-        """A new program, and a new arena with these weights."""
+    def _built(
+        self,
+        layers: list[Layer],
+        loss: Loss | None,
+        optimizer: Optimizer | None,
+        metrics: list[Metric],
+        weights: list[NDArray[Any]],
+    ) -> dict[str, Any]:
+        """The model's attributes with a new program and arena, and these weights.
+
+        ``__dict__.update`` sets them in one call of C: Ctrl-C comes before or after it.
+        """
         program = lower(layers, self.dtype, loss, optimizer)
         arena = program.new_arena()
         program.fill(arena[0], weights)
-        self._program: Program = program
-        self._arena = arena
-        self._bind(backend.engine(self.engine_name, program, arena))
+        return {
+            "layers": layers,
+            "loss": loss,
+            "optimizer": optimizer,
+            "metrics": metrics,
+            "_early": [],
+            "_program": program,
+            "_arena": arena,
+            **self._bound(layers, backend.engine(self.engine_name, program, arena)),
+        }
 
-    def _bind(self, engine: Any) -> None:
-        """``engine`` computes from now on; it looks itself at the shape of samples that are rows of numbers."""
-        self._engine = engine
-        self._short = engine if self.layers and len(self.input_shape) == 1 else None
+    @staticmethod
+    def _bound(layers: list[Layer], engine: Any) -> dict[str, Any]:
+        """What makes ``engine`` compute; it looks itself at the shape of samples that are rows of numbers."""
+        return {"_engine": engine, "_short": engine if len(layers[0].output_shape(())) == 1 else None}
+
+    def spare_engine(self) -> Any:
+        """An engine on a copy of the arena: what it does leaves the model as it is, however it ends."""
+        arena = self.program.new_arena()
+        arena[:] = self._arena
+        engine = backend.engine(self.engine_name, self._program, arena)
+        engine.iterations = self.iterations
+        return engine
 
     @property
     def program(self) -> Program:
@@ -231,9 +255,9 @@ class Sequential:
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)
         with self._lock:
-            self._make_program(self.layers, new_loss, new_optimizer, self.get_weights())
             _begin_anew(new_optimizer)
-            self.optimizer, self.loss, self.metrics = new_optimizer, new_loss, new_metrics
+            state = self._built(self.layers, new_loss, new_optimizer, new_metrics, self.get_weights())
+            self.__dict__.update(state)
 
     # -- training and asking -------------------------------------------------------------------------------------------
 
@@ -354,9 +378,9 @@ class Sequential:
             for layer, shape in zip(self.layers[1:], self.shapes(), strict=False)
             for values in self._starting_weights(layer, shape)
         ]
-        self._make_program(self.layers, self.loss, self.optimizer, fresh)
         if self.optimizer is not None:
             _begin_anew(self.optimizer)
+        self.__dict__.update(self._built(self.layers, self.loss, self.optimizer, self.metrics, fresh))
 
     def evaluate(
         self,
@@ -438,8 +462,7 @@ class Sequential:
     def predict_rows(self, x: Any) -> NDArray[Any]:
         """``predict`` for an array."""
         source = self.check_features(x, "X")
-        work = self._program.flops * len(source)
-        return self._engine.predict(source, 1 if work < 1e6 else backend.threads_for(work / 3))
+        return self._engine.predict(source, backend.threads_for(self._program.inference_cost(len(source))))
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
@@ -505,8 +528,12 @@ class Sequential:
         outputs: NDArray[Any] | None,
         threads: int,
         augmentation: Changes | None = None,
+        most_seconds: float = 0.0,
     ) -> int:
-        """``count`` steps of the engine at the optimizer's present learning rate; returns how many finished."""
+        """``count`` steps of the engine at the optimizer's present learning rate; returns how many finished.
+
+        Fewer where a loss is not finite, or where so many seconds are over.
+        """
         optimizer = self.optimizer
         assert optimizer is not None  # noqa: S101 - _need_compiled
         steps = np.arange(self.iterations + 1, self.iterations + count + 1)
@@ -525,6 +552,7 @@ class Sequential:
             self._seed,
             threads,
             augmentation,
+            most_seconds,
         )
 
     def take_average(self) -> None:
@@ -540,22 +568,18 @@ class Sequential:
                 self._program.write(row, op, self._program.read(self._arena[-1], op)[:2])
         return row
 
-    @contextmanager
-    def averaged(self):  # type: ignore[no-untyped-def]
-        """For a while, the weights are those of ``weights_after_fit``."""
+    def averaged_engine(self) -> Any:
+        """An engine with the weights of ``weights_after_fit``: the model's own, unless they are averaged."""
         if self.optimizer is None or not self.optimizer.use_ema:
-            yield
-            return
-        trained = self._arena[0].copy()
-        self.take_average()
-        try:
-            yield
-        finally:
-            self._arena[0] = trained
+            return self.engine
+        engine = self.spare_engine()
+        engine.arena[0] = self.weights_after_fit()
+        return engine
 
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
-        return bool(np.isfinite(self.arena[0]).all())
+        row = self.arena[0]
+        return all(np.isfinite(row[part]).all() for part in parts_of(len(row)))
 
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:
@@ -572,7 +596,9 @@ class Sequential:
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
-        self.program.fill(self.arena[0], checked_weights(self, weights))
+        row = self.arena[0].copy()
+        self.program.fill(row, checked_weights(self, weights))
+        self.arena[0] = row  # all at once: Ctrl-C comes before or after
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Writes all weights to a file in NumPy's .npz format, under the names of their layers.
@@ -624,7 +650,7 @@ class Sequential:
             values = self._arena
             self._arena = self._program.new_arena()
             self._arena[:] = values
-            self._bind(backend.engine(self.engine_name, self._program, self._arena))
+            self.__dict__.update(self._bound(self.layers, backend.engine(self.engine_name, self._program, self._arena)))
             self.iterations = iterations
 
 

@@ -9,6 +9,7 @@ bias, for a normalization scale, shift and the moving statistics. A panel row is
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,12 @@ from fastnn.settings import Settings
 
 LINE_BYTES = 64
 MOST_PARAMETERS = 4
+
+# What ``Program.cost`` adds to the costs that operations, activations and losses state.
+GATHER_COST = 10  # of an input
+WEIGHT_COST = 20  # of reading and writing a weight, or what an optimizer keeps for it
+STEP_COST = 20000.0
+PART = 1 << 22  # numbers that NumPy may work on before Ctrl-C is looked for: some milliseconds
 
 
 # The engine's struct Operation (kernels/network.pxi), field by field; the plain fields first, which are copied.
@@ -127,6 +134,32 @@ class Program(Settings):
         """Floating-point operations of one sample in the dense layers of a training step: forward and two gradients."""
         return sum(op.flops * (3 if i else 2) for i, op in enumerate(self.steps))
 
+    @cached_property
+    def sample_cost(self) -> float:
+        """Of one sample in a training step; see ``cost``."""
+        loss = self.loss_object.cost * self.outputs if self.loss_object is not None else 0
+        return self.flops + sum(op.cost for op in self.steps) + loss + GATHER_COST * self.inputs
+
+    @cached_property
+    def update_cost(self) -> float:
+        """Of the update in a training step, whatever its batch; see ``cost``."""
+        optimizer = self.optimizer_object
+        passes = 1 + self.slots + self.penalized + self.constrained
+        if optimizer is not None:
+            passes += bool(optimizer.clipnorm or optimizer.global_clipnorm)
+        return STEP_COST + WEIGHT_COST * passes * self.size
+
+    def cost(self, rows: int) -> float:
+        """How long a training step on so many rows lasts, in floating-point operations of dense products.
+
+        An estimate, which sizes the slices of work between two looks for Ctrl-C and chooses threads.
+        """
+        return rows * self.sample_cost + self.update_cost
+
+    def inference_cost(self, rows: int) -> float:
+        """The same for a forward pass, some third of a training step."""
+        return rows * self.sample_cost / 3
+
     def new_arena(self) -> Array:
         """An arena with zero weights and the optimizer's first state, aligned to cache lines."""
         rows = 1 + self.slots
@@ -175,6 +208,15 @@ class Program(Settings):
                 if regularizer is not None:
                     total += regularizer.value(values)
         return total
+
+
+def parts_of(size: int) -> list[slice]:
+    """The parts of a long array, one after another.
+
+    >>> parts_of(5)
+    [slice(0, 5, None)]
+    """
+    return [slice(first, min(first + PART, size)) for first in range(0, size, PART)]
 
 
 def lower(

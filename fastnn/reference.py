@@ -9,6 +9,7 @@ Notation of one dense layer with weights W (inputs, outputs), bias b and activat
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,10 +50,15 @@ class Engine:
         seed: int = 0,
         threads: int = 1,
         augmentation: Changes | None = None,
+        most_seconds: float = 0.0,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
+        began = time.monotonic()
         for step in range(count):
+            if step and 0 < most_seconds < time.monotonic() - began:
+                losses[step] = 0.0
+                return step
             start = first + step * batch
             chosen = order[start : start + batch]
             w = None if sample_weight is None else sample_weight[chosen]
@@ -72,8 +78,10 @@ class Engine:
                 losses[step] += self._penalize(rows[0], gradients)
                 self._update(rows, gradients, scalars[step])
                 tape.remember()
-            for row, weights in zip(self.arena, rows, strict=True):  # after each step: Ctrl-C may come in the next one
+            after = self.arena.copy()
+            for row, weights in zip(after, rows, strict=True):
                 self._store(row, weights)
+            self.arena[:] = after  # all at once: Ctrl-C comes before or after
             self.iterations += 1
         return count
 

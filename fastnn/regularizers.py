@@ -20,6 +20,7 @@ class Regularizer(Settings):
     """
 
     name: ClassVar[str]
+    cost: ClassVar[int] = 30  # of a number of an activity, as in ``Program.cost``
     l1: float = 0.0
     l2: float = 0.0
 

@@ -17,6 +17,7 @@ from fastnn.errors import DivergenceError
 from fastnn.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
 from fastnn.feeds import BatchFeed, Data, Feed, RowFeed
 from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
+from fastnn.program import parts_of
 from fastnn.progress import progress
 
 if TYPE_CHECKING:
@@ -84,11 +85,12 @@ class Run:
                 batch = len(data)
             self.feed = RowFeed(model, data, batch, shuffle, steps, sampler, augmentation)
         self.recorded = Recorder(model) if model.metrics else None
-        self.flops: float = model.program.flops  # of a sample
+        rows = self.feed.batch if isinstance(self.feed, RowFeed) else batch
+        cost = model.program.cost(rows)
         if augmentation is not None:
-            self.flops += augmentation.changes(model).flops
-        self.slice = max(1, int(SLICE * FIRST_GUESS / (self.flops * batch + 20000)))  # steps of a call of the engine
-        self.team = backend.Team(backend.threads_for(self.flops * batch))
+            cost += augmentation.changes(model).cost * rows
+        self.slice = max(1, int(SLICE * FIRST_GUESS / cost))  # steps of a call of the engine
+        self.team = backend.Team(backend.threads_for(cost))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
             self.validation = _check_validation(model, validation_data, self.validation_steps)
@@ -143,9 +145,8 @@ def fit(run: Run) -> History:
             logs, safe = _epoch(run, callbacks, epoch, safe)
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
-                with model.averaged():
-                    size, steps = run.evaluation_batch, run.validation_steps
-                    results = evaluate(model, run.validation, size, steps, callbacks, epoch)
+                size, steps, engine = run.evaluation_batch, run.validation_steps, model.averaged_engine()
+                results = evaluate(model, run.validation, size, steps, callbacks, epoch, engine)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             run.feed.end_epoch()
             rate: Any = model.optimizer.learning_rate if model.optimizer else None
@@ -155,15 +156,14 @@ def fit(run: Run) -> History:
             if model.stop_training:
                 break
         model.take_average()
+        callbacks.end(logs)  # interrupted, it goes on below
     except BaseException as error:
-        quiet = [
-            callback for callback in run.callbacks if isinstance(callback, TerminateOnNaN) and not callback.raise_error
-        ]
+        quiet = [one for one in callbacks.begun if isinstance(one, TerminateOnNaN) and not one.raise_error]
         if not (quiet and isinstance(error, DivergenceError)):
             callbacks.end(logs, failed=True)
             raise
         quiet[0].error, model.stop_training = error, True
-    callbacks.end(logs)
+        callbacks.end(logs)
     return history
 
 
@@ -214,7 +214,9 @@ class Snapshot:
     """Weights and optimizer state of the start of an epoch, to go back to."""
 
     def __init__(self, model: Sequential, epoch: int) -> None:
-        self.arena, self.iterations, self.epoch = model.arena.copy(), model.iterations, epoch
+        self.arena, self.iterations, self.epoch = np.empty_like(model.arena), model.iterations, epoch
+        for part in parts_of(model.program.size):  # Ctrl-C may come between two of them
+            self.arena[:, part] = model.arena[:, part]
 
     def restore(self, model: Sequential) -> None:
         model.arena[:] = self.arena
@@ -244,20 +246,22 @@ class _Epoch:
         threads: int,
         changes: Changes | None = None,
     ) -> float:
-        """Steps over positions [first, last) of the order; returns the seconds that they took."""
+        """Steps over positions [first, last) of the order, fewer if they last long; returns the seconds of a step."""
         model, count = self.model, -(-(last - first) // batch)
         for callback in self.callbacks.batchwise:
             callback.on_train_batch_begin(self.done, {})
         losses = np.empty(count)
         outputs = self.recorded.buffer(last - first) if self.recorded else None
         began = time.perf_counter()
-        finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads, changes)
+        finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads, changes, 2 * SLICE)
         elapsed = time.perf_counter() - began
         if self.done + finished > 0:  # the loss of a step proves the weights before it
             self.safe = self.start
-        if finished < count:
+        if finished < count and not np.isfinite(losses[finished]):
             what = f"the loss became {losses[finished]} in epoch {self.epoch + 1}, step {self.done + finished + 1}"
             raise _diverged(model, self.safe, what)
+        if finished < count:  # the time was over
+            count, last, losses = finished, first + finished * batch, losses[:finished]
         if self.recorded:
             self.recorded.update(data.y.array.take(order[first:last], axis=0))
         weighted = losses * batch
@@ -271,7 +275,7 @@ class _Epoch:
                 callback.on_slice_end(self.seen, {"loss": loss})
             for callback in self.callbacks.batchwise:
                 callback.on_train_batch_end(self.done - 1, {"loss": loss})
-        return elapsed
+        return elapsed / count
 
     def end(self) -> Logs:
         """The logs of the epoch. Each sample counts alike; how steps were grouped changes no bit."""
@@ -291,7 +295,7 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
     else:
         for data in feed.batches(number):
             n = len(data)
-            epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.program.flops * n))
+            epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.program.cost(n)))
             if model.stop_training:
                 break
     return epoch.end(), epoch.safe
@@ -311,10 +315,10 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run
         wanted = run.slice // LOOK if run.team.looking else run.slice
         count = max(1, min(wanted, most, steps - epoch.done))
         first = epoch.done * batch
-        elapsed = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, threads, changes)
-        run.team.report(elapsed / count)
+        seconds = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, threads, changes)
+        run.team.report(seconds)
         if not run.team.looking:
-            run.slice = max(1, int(min(4.0 * run.slice, SLICE * count / max(elapsed, 1e-6))))
+            run.slice = max(1, int(min(4.0 * run.slice, SLICE / max(seconds, 1e-9))))
 
 
 def _optional(name: str, value: Any) -> int | None:

@@ -40,7 +40,8 @@ cdef enum:
     PREDICT_ROWS = 96  # rows that go through the whole network at once: their activations stay in the second-level cache
 
 
-cdef double LONG_STEP = 2e9  # operations, some 0.02 to 0.2 seconds
+cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
+cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
 
 cdef int raise_interrupt() except -1:
@@ -152,13 +153,12 @@ cdef class Engine:
     cdef Network net
     cdef readonly object program, arena
     cdef public Py_ssize_t iterations  # finished steps; counted here, so that an interrupt cannot come between
-    cdef public double long_step  # operations from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
+    cdef public double long_step  # cost (Program.cost) from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
     cdef object operations, loss_parameters, whole_gradient
     cdef Buffers training, inference
     cdef bint inference_taken, training_taken
     cdef int training_threads
     cdef Py_ssize_t inputs, outputs, weights
-    cdef double flops  # of one sample in a training step
 
     def __init__(self, program, cnp.ndarray arena):
         cdef Py_ssize_t i
@@ -187,7 +187,6 @@ cdef class Engine:
             self.net.ema_slot = program.slots if optimizer.use_ema else 0
         self.net.penalized = program.penalized
         self.net.constrained = program.constrained
-        self.flops = program.flops
         self.long_step = LONG_STEP
         self.inputs = self.net.operations[0].inputs
         self.outputs = self.net.operations[self.net.count - 1].outputs
@@ -220,23 +219,25 @@ cdef class Engine:
 
     def run_steps(self, x, y, sample_weight, cnp.ndarray order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch,
                   cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, uint64_t seed, int threads,
-                  augmentation=None):
+                  augmentation=None, double most_seconds=0):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
         losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. seed: of the random numbers,
-        which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None. Returns the
-        number of finished steps, less than count where a loss was not finite: the weights are then those before that step.
+        which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None.
+        most_seconds: no step but the first begins after so long; 0: no limit. Returns the number of finished steps: less
+        than count where the time is over, or where a loss, at that place in ``losses``, is not finite. The weights are
+        those of the finished steps.
         """
         cdef Job job
         cdef Source sx, sy
         cdef Augmentation changes
-        cdef double work = self.flops * batch
+        cdef double cost = self.program.cost(batch)
         self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)
         if augmentation is not None:
             read_augmentation(&changes, augmentation)
             job.augmentation = &changes
-            work += augmentation.flops * batch
+            cost += augmentation.cost * batch
         job.order = <const int64_t*>cnp.PyArray_DATA(order)
         job.first = first
         job.total = cnp.PyArray_DIM(order, 0)
@@ -248,7 +249,10 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        job.long_steps = work > self.long_step
+        job.long_steps = cost > self.long_step
+        job.next_clock = 1
+        job.every_clock = <Py_ssize_t>(CLOCK_COST / cost) + 1
+        job.until = 0 if most_seconds == 0 else seconds() + most_seconds
         if job.long_steps or clips_norm(&self.net):
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
@@ -389,6 +393,7 @@ cdef class Engine:
         if owner:
             self.inference_taken = True
         job.work = buffers.work
+        job.pool = POOL
         if small:
             predict_task(job, 0, 1)
         else:

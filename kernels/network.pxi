@@ -79,6 +79,9 @@ cdef struct Job:
     const pool_table* pool
     pool_flag bad              # set by the thread that meets a loss that is not finite
     Py_ssize_t done            # OUT: finished steps
+    double until               # a step that would begin later is left out; 0: none
+    Py_ssize_t next_clock, every_clock  # step before which thread 0 looks at the clock, and steps between two looks
+    pool_flag late             # set by thread 0 when `until` is over
     bint long_steps            # whether a step may last so long that Ctrl-C must stop it inside
     double looked              # when thread 0 last looked for Ctrl-C, in seconds
     pool_flag stop             # set by thread 0 at Ctrl-C; a Python exception is then set too
@@ -103,8 +106,7 @@ cdef struct OperationKernel:
     Phase remember        # what a step changes without a gradient
     # Outside of training, on one thread: all of a[i + 1], then go_on with the `joined` operations behind it; or n
     # numbers of one panel, in place.
-    void (*infer)(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
-                  real* scratch) noexcept nogil
+    void (*infer)(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil
     void (*infer_panel)(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil
     Py_ssize_t (*kept)(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil  # reals for backward
     bint on_units         # threads divide its forward by panels and tiles of rows
@@ -132,7 +134,8 @@ cdef extern from *:
 cdef double LOOK_EVERY = 0.05  # seconds
 
 cdef enum:
-    GATHERED = 64  # rows between two looks for Ctrl-C
+    GATHERED = 64     # rows between two looks for Ctrl-C
+    LOOK_TILES = 256  # tiles of a panel between two looks
 
 
 cdef inline ActivationKernel* activation_of(Operation* op) noexcept nogil:
@@ -165,7 +168,7 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
     s.panel = s.unit // s.tiles
     tile = s.unit % s.tiles
     s.first = tile * TILE
-    s.unit += least(s.tiles - tile, s.end - s.unit)
+    s.unit += least(least(s.tiles - tile, s.end - s.unit), LOOK_TILES)
     s.last = least(s.rows, (s.unit - s.panel * s.tiles) * TILE)
     return True
 
@@ -185,6 +188,19 @@ cdef bint interrupted(Job* job, int thread) noexcept nogil:
                     pool_set(&job.stop)
             set_floating_mode(mode)
     return pool_is_set(&job.stop)
+
+
+cdef void look(void* argument) noexcept nogil:
+    """What thread 0 does while it waits for the others."""
+    interrupted(<Job*>argument, 0)
+
+
+cdef inline void meet(Job* job, int thread, int threads) noexcept nogil:
+    """The barrier between two phases. Where Ctrl-C decides something, a plain one follows, so that all see the same."""
+    if job.long_steps and thread == 0:
+        job.pool.wait(threads, look, job)
+    else:
+        job.pool.wait(threads, NULL, NULL)
 
 
 # -- inference -----------------------------------------------------------------------------------------------------------
@@ -221,23 +237,24 @@ cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize
                 + op.activity_penalty[1] * a[r * WIDTH + k] * a[r * WIDTH + k]
 
 
-cdef void infer(Network* net, Workspace* work, Py_ssize_t samples, Py_ssize_t count, real* scratch) noexcept nogil:
+cdef void infer(Job* job, Workspace* work, Py_ssize_t count, Part* part) noexcept nogil:
     """The first `count` operations for some samples on one thread.
 
     What works in place goes on with each panel of the operation before it, while the panel is in the cache.
     """
+    cdef Network* net = job.net
     cdef Py_ssize_t i = 0, joined, panel
     cdef Operation* op
-    while i < count:
+    while i < count and not interrupted(job, part.thread):
         op = &net.operations[i]
         joined = 0
         while i + 1 + joined < count and kind_of(op + 1 + joined).infer_panel != NULL:
             joined += 1
         if kind_of(op).infer != NULL:
-            kind_of(op).infer(net, work, i, joined, samples, scratch)
+            kind_of(op).infer(job, work, i, joined, part)
         else:  # the first operation, on the input itself
             for panel in range(panels(op.outputs)):
-                go_on(net, work, i - 1, joined + 1, panel, samples)
+                go_on(net, work, i - 1, joined + 1, panel, part.samples)
         i += 1 + joined
 
 
@@ -262,20 +279,22 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Py_ssize_t chunks = ceil_div(job.total - job.first, work.rows), chunk, start, rows, r, k
     cdef Py_ssize_t outputs = net.operations[net.count - 1].outputs
     cdef real* to
+    cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch)
     mine.work = &work
     if job.y == NULL:  # penalties belong to a loss
         work.row_penalty = NULL
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
         if interrupted(job, thread):
-            return
+            break
         start = job.first + chunk * work.rows
         rows = least(work.rows, job.total - start)
         gather(&mine, start, 0, rows)
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
-        infer(net, &work, rows, net.count if job.y == NULL else net.trained, work.scratch)
+        part.samples = rows
+        infer(job, &work, net.count if job.y == NULL else net.trained, &part)
         if job.y != NULL:
-            loss_blocks(&mine, rows, start, 0, ceil_div(rows, WIDTH), work.scratch, False)
+            loss_blocks(&mine, rows, start, 0, ceil_div(rows, WIDTH), work.scratch, False, thread)
             for r in range(rows):
                 job.losses[start - job.first + r] = work.row_loss[r]
                 if work.row_penalty != NULL:
@@ -285,12 +304,14 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
                 to = job.outputs + (start - job.first + r) * outputs
                 for k in range(outputs):
                     to[k] = work.a[net.count][k // WIDTH * work.stride[net.count] + r * WIDTH + k % WIDTH]
+    if threads > 1:
+        meet(job, thread, threads)  # a busy core may make the others late
 
 
 # -- loss --------------------------------------------------------------------------------------------------------------
 
 cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, real* scratch,
-                      bint backward) noexcept nogil:
+                      bint backward, int thread) noexcept nogil:
     """Loss of each sample in the blocks [first, last), and the gradient of the batch's mean loss by the last output."""
     cdef Network* net = job.net
     cdef Workspace* work = job.work
@@ -302,6 +323,8 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
     cdef real[64] scale
     cdef real* to
     for b in range(first, last):
+        if interrupted(job, thread):
+            return
         lanes = least(WIDTH, rows - b * WIDTH)
         e = work.row_loss + b * WIDTH
         transpose_panel(work.a[net.trained], work.stride[net.trained], b * WIDTH, rows, n, a)

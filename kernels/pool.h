@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 typedef void (*pool_task)(void *argument, int thread, int threads);
+typedef void (*pool_look)(void *argument);
 
 typedef struct {
     atomic_int waiting, sleepers;
@@ -26,8 +27,8 @@ static inline void pool_set(pool_flag *flag) { atomic_store_explicit(&flag->set,
 typedef struct {
     /* Runs task on up to `threads` threads, the caller being thread 0; on the caller alone if the pool is busy. */
     void (*run)(pool_task task, void *argument, int threads);
-    /* Every thread of the running team waits here for the others. */
-    void (*wait)(int threads);
+    /* Every thread of the running team waits here for the others, and looks at something now and then unless NULL. */
+    void (*wait)(int threads, pool_look look, void *argument);
 } pool_table;
 
 #define SPINS 1000          /* some 10 us of waiting that nobody else feels */
@@ -47,8 +48,10 @@ static inline void pool_pause(void) {
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #define POOL_MOST 256
+#define LOOK_NANOSECONDS 20000000 /* between two looks of a waiting thread */
 
 static struct {
     atomic_flag busy;
@@ -73,7 +76,21 @@ static inline void pool_relax(int i) {
         sched_yield();
 }
 
-static void pool_wait(int threads) {
+/* Sleeps until the barrier opens or it is time for a look. Called with the mutex. */
+static void pool_sleep(pool_barrier *b, int looks) {
+    struct timespec until;
+    if (!looks) {
+        pthread_cond_wait(&b->awake, &b->mutex);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += LOOK_NANOSECONDS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&b->awake, &b->mutex, &until);
+}
+
+static void pool_wait(int threads, pool_look look, void *argument) {
     pool_barrier *b = &pool.barrier;
     if (threads == 1) return;
     const unsigned generation = atomic_load(&b->generation);
@@ -93,7 +110,14 @@ static void pool_wait(int threads) {
     }
     pthread_mutex_lock(&b->mutex);
     atomic_fetch_add(&b->sleepers, 1);
-    while (atomic_load(&b->generation) == generation) pthread_cond_wait(&b->awake, &b->mutex);
+    while (atomic_load(&b->generation) == generation) {
+        pool_sleep(b, look != NULL);
+        if (look != NULL) {
+            pthread_mutex_unlock(&b->mutex);
+            look(argument);
+            pthread_mutex_lock(&b->mutex);
+        }
+    }
     atomic_fetch_sub(&b->sleepers, 1);
     pthread_mutex_unlock(&b->mutex);
 }

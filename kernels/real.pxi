@@ -45,13 +45,14 @@ cdef extern from "vmath.h" nogil:
 
 cdef extern from "pool.h" nogil:
     ctypedef void (*pool_task)(void* argument, int thread, int threads) noexcept nogil
+    ctypedef void (*pool_look)(void* argument) noexcept nogil
     ctypedef struct pool_flag:
         pass
     bint pool_is_set(const pool_flag* flag)
     void pool_set(pool_flag* flag)
     ctypedef struct pool_table:
         void (*run)(pool_task task, void* argument, int threads) noexcept nogil
-        void (*wait)(int threads) noexcept nogil
+        void (*wait)(int threads, pool_look look, void* argument) noexcept nogil
 
 
 cdef inline void set_zero(real* line) noexcept nogil:

@@ -14,7 +14,8 @@ cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t 
 cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
     """One step: gather, forward, loss, backward with update.
 
-    False where the loss is not finite, or where Ctrl-C has stopped a long step: then no weight has changed.
+    False where the loss is not finite, where Ctrl-C has stopped a long step, or where the time of the call is over:
+    then no weight has changed.
     """
     cdef Network* net = job.net
     cdef Workspace* work = job.work
@@ -23,16 +24,24 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     cdef Part part = Part(thread, threads, rows, job.iteration + step, job.scalars + step * job.scalars_per_step,
                           work.scratch + thread * work.scratch_size)
     cdef OperationKernel* kind
+    if thread == 0 and step >= job.next_clock and job.until != 0:
+        job.next_clock = step + job.every_clock
+        if seconds() > job.until:
+            job.losses[step] = 0
+            pool_set(&job.late)
     gather_share(job, start, share(rows, thread, threads), share(rows, thread + 1, threads), thread)
-    job.pool.wait(threads)
+    meet(job, thread, threads)
+    if pool_is_set(&job.late):
+        return False
     for i in range(net.trained):
         kind = kind_of(&net.operations[i])
         kind.forward(job, i, &part)
         # an elementwise operation goes on with the units that this thread has just computed, if it computed units
         if i + 1 == net.trained or not (kind_of(&net.operations[i + 1]).elementwise and kind.on_units):
-            job.pool.wait(threads)
-    loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), part.scratch, True)
-    job.pool.wait(threads)
+            meet(job, thread, threads)
+    loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), part.scratch, True,
+                thread)
+    meet(job, thread, threads)
     if thread == 0:
         job.losses[step] = batch_loss(job, rows)
     if pool_is_set(&job.bad):
@@ -41,12 +50,14 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         kind = kind_of(&net.operations[i])
         if i > net.lowest:
             kind.backward(job, i, &part)
-            job.pool.wait(threads)
+            meet(job, thread, threads)
         if kind.update != NULL and net.operations[i].trainable:
             kind.update(job, i, &part)
-    job.pool.wait(threads)
-    if pool_is_set(&job.stop):  # a long step, whose gradient is stored: no weight has changed yet
-        return False
+    meet(job, thread, threads)
+    if job.long_steps:  # the gradient is stored: no weight has changed yet
+        job.pool.wait(threads, NULL, NULL)  # now nobody sets the flag, and all read the same
+        if pool_is_set(&job.stop):
+            return False
     if thread == 0 and net.penalized:
         for i in range(work.units):
             job.losses[step] += work.penalties[i]
@@ -59,12 +70,12 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     if job.gradient != NULL:
         if clips_norm(net):
             measure_gradient(job, thread, threads)
-            job.pool.wait(threads)
+            meet(job, thread, threads)
         update_stored(job, part.h, thread, threads)
-        job.pool.wait(threads)
+        meet(job, thread, threads)
     if net.constrained:
         constrain(net, thread, threads)
-        job.pool.wait(threads)
+        meet(job, thread, threads)
     return True
 
 
@@ -82,6 +93,8 @@ cdef double batch_loss(Job* job, Py_ssize_t rows) noexcept nogil:
         if op.activity_penalty[0] == 0 and op.activity_penalty[1] == 0:
             continue
         for r in range(rows * op.positions_out):
+            if interrupted(job, 0):
+                break
             for k in range(op.outputs):
                 x = job.work.a[i + 1][k // WIDTH * job.work.stride[i + 1] + r * WIDTH + k % WIDTH]
                 total += op.activity_penalty[0] * fabs(x) + op.activity_penalty[1] * x * x

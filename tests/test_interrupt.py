@@ -185,3 +185,12 @@ def test_interrupt_while_data_are_checked_and_shuffled():
     assert out.returncode == 0, out.stderr
     latencies = json.loads(out.stdout)
     assert len(latencies) == 2 and max(latencies) < 0.5
+
+
+def test_interrupts_of_random_programs():
+    """Some of those that ``python tests/interrupts.py`` runs."""
+    program = os.path.join(os.path.dirname(__file__), "interrupts.py")
+    command = [sys.executable, program, "12"]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert out.returncode == 0, out.stdout + out.stderr
+    print(out.stdout)

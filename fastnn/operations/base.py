@@ -45,6 +45,9 @@ class Operation(Settings):
 
     name: ClassVar[str]
     kernel: ClassVar[int]  # its row in the core's table (kernels/operations/table.pxi)
+    number_cost: ClassVar[int] = (
+        0  # of a number of its output, forward and backward, beside its products (see ``cost``)
+    )
     in_place: ClassVar[bool] = False  # outside of training it changes each number by itself
     applies_activation: ClassVar[bool] = False
 
@@ -106,6 +109,12 @@ class Operation(Settings):
     def flops(self) -> int:
         """Floating-point operations of a sample in its products, forward."""
         return 0
+
+    @property
+    def cost(self) -> int:
+        """Of a sample, forward and backward, beside the products; the unit is that of ``Program.cost``."""
+        penalty = 0 if self.activity_regularizer is None else self.activity_regularizer.cost
+        return (self.number_cost + self.activation.cost + penalty) * self.outputs * self.positions_out
 
     # -- the NumPy twin ------------------------------------------------------------------------------------------------
 

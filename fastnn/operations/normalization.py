@@ -51,6 +51,7 @@ class BatchNormalization(_Normalization):
 
     name = "batch_normalization"
     kernel = 5
+    number_cost = 60
     in_place = True
     axis = 0
 
@@ -78,6 +79,7 @@ class LayerNormalization(_Normalization):
 
     name = "layer_normalization"
     kernel = 6
+    number_cost = 150
     axis = 1
 
     def infer(self, x: Array, weights: Weights) -> Array:
@@ -91,6 +93,7 @@ class UnitNormalization(Operation):
 
     name = "unit_normalization"
     kernel = 7
+    number_cost = 120
 
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
         norm = _norms(x)

@@ -22,6 +22,7 @@ class Dropout(_Random):
 
     name = "dropout"
     kernel = 3
+    number_cost = 100
 
     rate: float = 0.0
 
@@ -43,6 +44,7 @@ class Noise(_Random):
 
     name = "noise"
     kernel = 4
+    number_cost = 300
 
     stddev: float = 0.0
 

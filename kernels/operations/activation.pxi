@@ -5,7 +5,7 @@ cdef void elementwise_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef Operation* op = &job.net.operations[i]
     cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
     cdef Py_ssize_t at, n
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, part.thread):
         at = s.panel * work.stride[i] + s.first * WIDTH
         n = (s.last - s.first) * WIDTH
         memcpy(work.a[i + 1] + at, work.a[i] + at, n * sizeof(real))
@@ -17,7 +17,7 @@ cdef void elementwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogi
     cdef Operation* op = &job.net.operations[i]
     cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
     cdef Py_ssize_t at, n
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, part.thread):
         at = s.panel * work.stride[i] + s.first * WIDTH
         n = (s.last - s.first) * WIDTH
         memcpy(work.d[i] + at, work.d[i + 1] + at, n * sizeof(real))
@@ -32,20 +32,22 @@ cdef void elementwise_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ss
         activation_of(op).forward(n, z, op.parameters)
 
 
-cdef void rowwise_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
-                         real* block) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
+cdef void rowwise_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
+                         Part* part) noexcept nogil:
+    cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t b
     for b in range(first, last):
-        transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, op.outputs, block)
-        activation_of(op).forward(op.outputs, block, op.parameters)
-        transpose_back(block, op.outputs, work.a[i + 1] + b * WIDTH * WIDTH, work.stride[i + 1])
+        if interrupted(job, part.thread):
+            return
+        transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, op.outputs, part.scratch)
+        activation_of(op).forward(op.outputs, part.scratch, op.parameters)
+        transpose_back(part.scratch, op.outputs, work.a[i + 1] + b * WIDTH * WIDTH, work.stride[i + 1])
 
 
 cdef void rowwise_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Py_ssize_t rows = part.samples * job.net.operations[i].positions_out, blocks = ceil_div(rows, WIDTH)
-    rowwise_blocks(job.net, job.work, i, rows, share(blocks, part.thread, part.threads),
-                   share(blocks, part.thread + 1, part.threads), part.scratch)
+    rowwise_blocks(job, job.work, i, rows, share(blocks, part.thread, part.threads),
+                   share(blocks, part.thread + 1, part.threads), part)
 
 
 cdef void rowwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -54,6 +56,8 @@ cdef void rowwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Py_ssize_t rows = part.samples * op.positions_out, blocks = ceil_div(rows, WIDTH), b, k
     cdef real* d = part.scratch + (panels(op.outputs) + 1) * WIDTH * WIDTH
     for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
         transpose_panel(work.a[i + 1], work.stride[i + 1], b * WIDTH, rows, op.outputs, part.scratch)
         transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, op.outputs, d)
         activation_of(op).backward(op.outputs, part.scratch, d, op.parameters)
@@ -62,11 +66,10 @@ cdef void rowwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
             finish_gradient(job.net, work, i, part.samples, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
 
 
-cdef void rowwise_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
-                        real* scratch) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t rows = samples * op.positions_out, panel
-    rowwise_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+cdef void rowwise_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t rows = part.samples * op.positions_out, panel
+    rowwise_blocks(job, work, i, rows, 0, ceil_div(rows, WIDTH), part)
     for panel in range(panels(op.outputs)):
-        add_row_penalty(op, work, i, panel, samples)
-        go_on(net, work, i, joined, panel, samples)
+        add_row_penalty(op, work, i, panel, part.samples)
+        go_on(job.net, work, i, joined, panel, part.samples)

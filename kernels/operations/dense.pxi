@@ -2,6 +2,7 @@
 
 cdef enum:
     UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
+    ROW_PANELS = 64    # panels that one row goes through between two looks for Ctrl-C
 
 
 cdef void dense_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -70,6 +71,7 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         d = work.d[i + 1] + panel * work.stride[i + 1]
         position = op.offset + panel * panel_size(op)
         for k in range(first, last):
+            interrupted(job, part.thread)  # many rows make a long sum
             n = least(WIDTH, op.inputs - k * WIDTH)
             next.weights = job.net.arena + position + k * WIDTH * WIDTH
             gradient_panel(n, work.a[i] + k * work.stride[i], d, rows, g + (k - first) * WIDTH * WIDTH, next)
@@ -87,27 +89,33 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         unit += last - first
 
 
-cdef void dense_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
-                      real* scratch) noexcept nogil:
+cdef void dense_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
     """The product and the `joined` operations behind it, panel by panel.
 
     One or two rows go through tiles that are wide in columns: a row alone would wait for each sum in turn.
     """
+    cdef Network* net = job.net
     cdef Operation* op = &net.operations[i]
     cdef const real* w = net.arena + op.offset
     cdef const real* bias = w + op.inputs * WIDTH
     cdef real* z = work.a[i + 1]
-    cdef Py_ssize_t rows = samples * op.positions_out, r, panel
+    cdef Py_ssize_t rows = part.samples * op.positions_out, r, panel
     if rows <= 2:
         for r in range(rows):
-            forward_row(work.a[i] + r * WIDTH, work.stride[i], w, panel_size(op), panels(op.outputs), op.inputs,
-                        bias, panel_size(op), z + r * WIDTH, work.stride[i + 1])
+            panel = 0
+            while panel < panels(op.outputs) and not interrupted(job, part.thread):
+                forward_row(work.a[i] + r * WIDTH, work.stride[i], w + panel * panel_size(op), panel_size(op),
+                            least(ROW_PANELS, panels(op.outputs) - panel), op.inputs, bias + panel * panel_size(op),
+                            panel_size(op), z + panel * work.stride[i + 1] + r * WIDTH, work.stride[i + 1])
+                panel += ROW_PANELS
     for panel in range(panels(op.outputs)):
+        if interrupted(job, part.thread):
+            return
         if rows > 2:
             forward_panel(rows, work.a[i], work.stride[i], w, op.inputs, bias, z)
         activate(op, work, i, rows * WIDTH, z)
-        add_row_penalty(op, work, i, panel, samples)
-        go_on(net, work, i, joined, panel, samples)
+        add_row_penalty(op, work, i, panel, part.samples)
+        go_on(net, work, i, joined, panel, part.samples)
         w += panel_size(op)
         bias += panel_size(op)
         z += work.stride[i + 1]

@@ -34,6 +34,8 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef real[64] mean, variance, scale, shift
     cdef real e, weight = 1 / <real>rows, epsilon = <real>op.parameters[0]
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
         x = work.a[i] + p * work.stride[i]
         y = work.a[i + 1] + p * work.stride[i + 1]
         w = net.arena + op.offset + p * panel_size(op)
@@ -125,6 +127,8 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef real[64] scale, by_x, mean, centre
     cdef real weight = 1 / <real>rows
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
         batch_norm_sums(work, i, p, rows, g)
         x = work.a[i] + p * work.stride[i]
         d = work.d[i + 1] + p * work.stride[i + 1]
@@ -142,15 +146,19 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
         finish_gradient(net, work, i, part.samples, p, 0, rows)
 
 
-cdef void layer_norm_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
-                            Py_ssize_t last, real* a) noexcept nogil:
+cdef void layer_norm_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
+                            Py_ssize_t last, Part* part) noexcept nogil:
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. h: epsilon."""
+    cdef Network* net = job.net
     cdef Operation* op = &net.operations[i]
+    cdef real* a = part.scratch
     cdef Py_ssize_t n = op.outputs, b, r, k
     cdef real[64] mean, scale
-    cdef real gamma, beta, e, part = 1 / <real>n, epsilon = <real>op.parameters[0]
+    cdef real gamma, beta, e, weight = 1 / <real>n, epsilon = <real>op.parameters[0]
     cdef const real* w
     for b in range(first, last):
+        if interrupted(job, part.thread):
+            return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
         set_zero(mean)
         set_zero(scale)
@@ -158,13 +166,13 @@ cdef void layer_norm_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssiz
             for r in range(WIDTH):
                 mean[r] = mean[r] + a[k * WIDTH + r]
         for r in range(WIDTH):
-            mean[r] = mean[r] * part
+            mean[r] = mean[r] * weight
         for k in range(n):
             for r in range(WIDTH):
                 e = a[k * WIDTH + r] - mean[r]
                 scale[r] = scale[r] + e * e
         for r in range(WIDTH):
-            scale[r] = 1 / real_sqrt(scale[r] * part + epsilon)
+            scale[r] = 1 / real_sqrt(scale[r] * weight + epsilon)
         if work.kept[i] != NULL:
             for r in range(WIDTH):
                 work.kept[i][b * 2 * WIDTH + r] = mean[r]
@@ -180,17 +188,16 @@ cdef void layer_norm_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssiz
 
 cdef void layer_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Py_ssize_t rows = part.samples * job.net.operations[i].positions_out, blocks = ceil_div(rows, WIDTH)
-    layer_norm_blocks(job.net, job.work, i, rows, share(blocks, part.thread, part.threads),
-                      share(blocks, part.thread + 1, part.threads), part.scratch)
+    layer_norm_blocks(job, job.work, i, rows, share(blocks, part.thread, part.threads),
+                      share(blocks, part.thread + 1, part.threads), part)
 
 
-cdef void layer_norm_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
-                           real* scratch) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t rows = samples * op.positions_out, panel
-    layer_norm_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+cdef void layer_norm_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t rows = part.samples * op.positions_out, panel
+    layer_norm_blocks(job, work, i, rows, 0, ceil_div(rows, WIDTH), part)
     for panel in range(panels(op.outputs)):
-        go_on(net, work, i, joined, panel, samples)
+        go_on(job.net, work, i, joined, panel, part.samples)
 
 
 cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -204,6 +211,8 @@ cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef real[64] mean, scale, sum_u, sum_ux
     cdef real gamma, weight = 1 / <real>n
     for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, x)
         transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, n, d)
         set_zero(sum_u)
@@ -262,6 +271,8 @@ cdef void norm_update(Job* job, Py_ssize_t i, Part* part, NormSums sums) noexcep
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t p
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
         sums(job.work, i, p, part.samples * op.positions_out, part.scratch)
         hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, part.scratch, part.h)
 
@@ -276,13 +287,16 @@ cdef Py_ssize_t unit_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) n
     return UNIT_KEPT * blocks * WIDTH
 
 
-cdef void unit_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
-                      real* a) noexcept nogil:
+cdef void unit_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
+                      Part* part) noexcept nogil:
     """y = x / max(|x|, LEAST_NORM) of each row; squares are summed in double, where those of float cannot overflow."""
-    cdef Py_ssize_t n = net.operations[i].outputs, b, r, k
+    cdef real* a = part.scratch
+    cdef Py_ssize_t n = job.net.operations[i].outputs, b, r, k
     cdef double[64] square
     cdef real[64] inverse
     for b in range(first, last):
+        if interrupted(job, part.thread):
+            return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
         for r in range(WIDTH):
             square[r] = 0
@@ -304,17 +318,16 @@ cdef void unit_blocks(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t ro
 
 cdef void unit_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Py_ssize_t rows = part.samples * job.net.operations[i].positions_out, blocks = ceil_div(rows, WIDTH)
-    unit_blocks(job.net, job.work, i, rows, share(blocks, part.thread, part.threads),
-                share(blocks, part.thread + 1, part.threads), part.scratch)
+    unit_blocks(job, job.work, i, rows, share(blocks, part.thread, part.threads),
+                share(blocks, part.thread + 1, part.threads), part)
 
 
-cdef void unit_infer(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Py_ssize_t samples,
-                     real* scratch) noexcept nogil:
-    cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t rows = samples * op.positions_out, panel
-    unit_blocks(net, work, i, rows, 0, ceil_div(rows, WIDTH), scratch)
+cdef void unit_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t rows = part.samples * op.positions_out, panel
+    unit_blocks(job, work, i, rows, 0, ceil_div(rows, WIDTH), part)
     for panel in range(panels(op.outputs)):
-        go_on(net, work, i, joined, panel, samples)
+        go_on(job.net, work, i, joined, panel, part.samples)
 
 
 cdef void unit_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -327,6 +340,8 @@ cdef void unit_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef const real* kept
     cdef real[64] along
     for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
         kept = work.kept[i] + b * UNIT_KEPT * WIDTH
         transpose_panel(work.a[i + 1], work.stride[i + 1], b * WIDTH, rows, n, y)
         transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, n, d)

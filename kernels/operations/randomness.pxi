@@ -24,7 +24,7 @@ cdef void dropout_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef uint32_t limit = <uint32_t>(op.parameters[0] * 4294967296.0)
     cdef real factor = <real>(1 / (1 - op.parameters[0]))
     cdef Py_ssize_t r, lines, at
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, part.thread):
         r = s.first
         while r < s.last:
             philox_lines(job.seed, stream, r, s.panel, <int>WIDTH, words)
@@ -56,7 +56,7 @@ cdef void dropout_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef const real* d
     cdef const real* mask
     cdef real* dx
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, part.thread):
         at = s.panel * work.stride[i] + s.first * WIDTH
         d = work.d[i + 1] + at
         dx = work.d[i] + at
@@ -74,7 +74,7 @@ cdef void noise_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef uint64_t stream = random_stream(i, part.iteration)
     cdef uint32_t[64] words
     cdef Py_ssize_t r, lines, at
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, part.thread):
         r = s.first
         while r < s.last:
             philox_lines(job.seed, stream, r, s.panel, <int>WIDTH, words)
@@ -100,7 +100,7 @@ cdef void noise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
     cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
     cdef Py_ssize_t at
-    while next_piece(&s):
+    while next_piece(&s) and not interrupted(job, part.thread):
         at = s.panel * work.stride[i] + s.first * WIDTH
         memcpy(work.d[i] + at, work.d[i + 1] + at, (s.last - s.first) * WIDTH * sizeof(real))
         finish_gradient(job.net, work, i, part.samples, s.panel, s.first, s.last)
