@@ -24,6 +24,7 @@ class Activation(Settings):
     blockwise: ClassVar[bool] = False  # needs whole rows
     keeps_input: ClassVar[bool] = False  # whether the derivative is written in terms of z
     cost: ClassVar[int] = 100  # of a number, forward and backward, as in ``Program.cost``
+    probabilities: ClassVar[bool] = False  # whether outputs lie in [0, 1], as a crossentropy needs them
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -140,6 +141,7 @@ class Sigmoid(_Sloped):
 
     name = "sigmoid"
     kernel = 3
+    probabilities = True
 
     def forward(self, z: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -182,6 +184,7 @@ class Softmax(Activation):
     name = "softmax"
     kernel = 5
     cost = 150
+    probabilities = True
     blockwise = True
 
     def forward(self, z: Array) -> Array:
@@ -228,6 +231,7 @@ class Step(Activation):
     name = "step"
     kernel = 7
     cost = 30
+    probabilities = True
 
     def forward(self, z: Array) -> Array:
         return np.where(np.isnan(z), z, (z >= 0).astype(z.dtype))
@@ -309,7 +313,7 @@ class GELU(Activation):
 
 
 class GELUTanh(Activation):
-    """a = z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))) / 2: GELU's approximation, of the same source.
+    """a = z (1 + tanh u) / 2 = z sigmoid(2 u) with u = sqrt(2/pi) (z + 0.044715 z^3): GELU's approximation.
 
     Keras' and PyTorch's gelu with approximate=True and "tanh". Source: Hendrycks and Gimpel, "Gaussian error linear
     units", 2016.
@@ -324,17 +328,17 @@ class GELUTanh(Activation):
     keeps_input = True
 
     def forward(self, z: Array) -> Array:
-        return z.dtype.type(0.5) * z * (1 + self._tanh(z))
+        return z * self._share(z)
 
     def derivative(self, v: Array) -> Array:
-        v = np.clip(v, -12, 12)  # beyond, the tanh is 1 to the last bit, and z^2 may overflow
-        t = self._tanh(v)
-        inner = v.dtype.type(0.7978845608028654) * (1 + v.dtype.type(3 * 0.044715) * v * v)
-        return v.dtype.type(0.5) * (1 + t + v * (1 - t * t) * inner)
+        v = np.clip(v, -12, 12)  # beyond, the share is 0 or 1 to the last bit, and z^2 may overflow
+        s = self._share(v)
+        inner = v.dtype.type(2 * 0.7978845608028654) * (1 + v.dtype.type(3 * 0.044715) * v * v)
+        return s + v * s * (1 - s) * inner
 
     @staticmethod
-    def _tanh(z: Array) -> Array:
-        return np.tanh(z.dtype.type(0.7978845608028654) * (z + z.dtype.type(0.044715) * z * z * z))
+    def _share(z: Array) -> Array:
+        return Sigmoid().forward(z.dtype.type(2 * 0.7978845608028654) * (z + z.dtype.type(0.044715) * z * z * z))
 
 
 class SiLU(Activation):
@@ -432,6 +436,7 @@ class HardSigmoid(Activation):
     name = "hard_sigmoid"
     kernel = 16
     cost = 30
+    probabilities = True
 
     def forward(self, z: Array) -> Array:
         return np.clip(z * z.dtype.type(1 / 6) + z.dtype.type(0.5), 0, 1)

@@ -94,7 +94,7 @@ class Recorder:
         y, outputs = self.y[first:last], self.outputs[first:last]
         classes = self.classes(outputs)
         for metric in self.metrics:
-            metric.update(y, outputs, classes)
+            metric.update(y, metric.seen(outputs), classes)
 
     def results(self) -> Logs:
         """The values over all rows since ``reset``."""

@@ -1,7 +1,8 @@
 """Losses: name, formula, derivative, and the number of the compiled kernel (kernels/losses.pxi).
 
 A loss gives one number for each sample; training minimises their weighted mean over the batch, sum_i w_i L_i / n.
-Where the output activation allows, the loss is computed from the logits z: ``from_logits`` gives that version.
+Crossentropies are computed from the logits z where the output activation allows, or where the outputs are logits
+(``from_logits=True``): ``of_logits`` gives that version. Which outputs a loss accepts: fastnn/output_check.py.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastnn.activations import Activation, Array, Sigmoid, Softmax
+from fastnn.activations import Activation, Array, LogSoftmax, Sigmoid, Softmax
 from fastnn.checks import number
 from fastnn.settings import Settings
 
@@ -27,8 +27,10 @@ class Loss(Settings):
     name: ClassVar[str]
     kernel: ClassVar[int]
     targets: ClassVar[str] = "numbers"  # or "probabilities", "signs", "counts", "labels": what y may hold
-    activation: ClassVar[Activation | None] = None  # the output activation behind which `from_logits` is used
     cost: ClassVar[int] = 150  # of an output, value and derivative, as in ``Program.cost``
+    outputs: ClassVar[str] = "numbers"  # or "probabilities", "distributions": what it asks of the outputs
+    activation: ClassVar[Activation | None] = None  # the output activation behind which `of_logits` is used
+    from_logits = False  # whether the outputs are logits; a setting of the crossentropies
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -39,8 +41,8 @@ class Loss(Settings):
         """Columns of y for a network with so many outputs."""
         return 1 if self.targets == "labels" else outputs
 
-    def from_logits(self) -> Loss | None:
-        """The version from logits, with the same parameters."""
+    def of_logits(self) -> Loss | None:
+        """The version that is computed from logits, with the same settings."""
         return None
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
@@ -116,9 +118,10 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """L = mean_k log cosh(a_k - t_k), as |e| + log(1 + exp(-2 |e|)) - log 2; dL/da_k = tanh(e_k) / outputs.
+    """L = mean_k log cosh(a_k - t_k) = |e| + log(1 + exp(-2 |e|)) - log 2; dL/da_k = tanh(e_k) / outputs.
 
-    As in Keras; PyTorch has none. Source: Saleh and Saleh, "Statistical properties of the log-cosh loss function used
+    Below |e| = 1 as log(1 + 2 sinh(e / 2)^2), where the terms of the other form cancel. Keras' values; PyTorch has
+    none. Source: Saleh and Saleh, "Statistical properties of the log-cosh loss function used
     in machine learning", 2022.
 
     >>> LogCosh().evaluate(np.array([[1.0]]), np.array([[0.0]]))[0].round(4)
@@ -131,7 +134,8 @@ class LogCosh(Loss):
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         e = a - t
         u = np.abs(e)
-        values = u + np.log1p(np.exp(-2 * u)) - a.dtype.type(np.log(2))
+        near = np.log1p(2 * np.sinh(np.minimum(u, 1) / 2) ** 2)
+        values = np.where(u < 1, near, u + np.log1p(np.exp(-2 * u)) - a.dtype.type(np.log(2)))
         return values.mean(axis=1), np.tanh(e) / a.dtype.type(a.shape[1])
 
 
@@ -202,7 +206,8 @@ class SquaredHinge(Loss):
 class KLDivergence(Loss):
     """L = sum_k t_k log(t_k / a_k), t and a clipped to [1e-7, 1] as in Keras: the divergence of a from t.
 
-    PyTorch's kl_div takes log a and clips nothing. Source: Kullback and Leibler, "On information and sufficiency",
+    Behind a softmax only: without a sum of one its least value is at outputs of one. PyTorch's kl_div takes log a and
+    clips nothing. Source: Kullback and Leibler, "On information and sufficiency",
     Annals of Mathematical Statistics 22, 1951.
 
     >>> KLDivergence().evaluate(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]))[0].round(4)
@@ -212,6 +217,7 @@ class KLDivergence(Loss):
     name = "kl_divergence"
     kernel = 13
     targets = "probabilities"
+    outputs = "distributions"
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -220,11 +226,11 @@ class KLDivergence(Loss):
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         least = a.dtype.type(EPSILON)
         q, y = np.clip(a, least, 1), np.maximum(t, least)
-        return (y * (np.log(y) - np.log(q))).sum(axis=1), np.where(a == q, -y / q, 0).astype(a.dtype)
+        return (y * np.log(y / q)).sum(axis=1), np.where(a == q, -y / q, 0).astype(a.dtype)
 
 
-class Smoothed(Loss):
-    """Base of the crossentropies: label_smoothing s takes 1 - s of the targets and spreads s evenly over the classes.
+class Smoothed(Loss, kw_only=True):
+    """Base of all crossentropies: label_smoothing s takes 1 - s of the targets and spreads s evenly over the classes.
 
     Source: Szegedy et al., "Rethinking the Inception architecture", CVPR 2016, section 7.
     """
@@ -243,8 +249,34 @@ class Smoothed(Loss):
         return kind(1 - self.label_smoothing) * t + kind(self.label_smoothing / classes)
 
 
+class Crossentropy(Smoothed, kw_only=True):
+    """Base of the crossentropies of probabilities.
+
+    from_logits=True: the outputs of the model are logits z, and the loss is that of sigmoid(z) or softmax(z). Behind a
+    sigmoid or softmax leave it out: the loss is then computed from what the activation gets, just as exactly.
+    """
+
+    outputs = "probabilities"
+    logits: ClassVar[type[Smoothed]]  # what is computed from logits
+    from_logits: bool = False
+
+    def __post_init__(self) -> None:
+        self._flags("from_logits")
+        super().__post_init__()
+
+    def of_logits(self) -> Smoothed:
+        return self.logits(**{name: getattr(self, name) for name in self.logits._fields})
+
+    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
+        return self.of_logits().evaluate(a, t) if self.from_logits else self.of_probabilities(a, t)
+
+    def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
+        """``evaluate`` where a holds probabilities."""
+        raise NotImplementedError
+
+
 class BinaryCrossentropyFromLogits(Smoothed):
-    """L = mean_k log(1 + exp(z_k)) - t_k z_k, as max(z, 0) - t z + log(1 + exp(-|z|)).
+    """L = mean_k log(1 + exp(z_k)) - t_k z_k, as (1 - t) z or -t z, the positive one, + log(1 + exp(-|z|)).
 
     dL/dz_k = (sigmoid(z_k) - t_k) / outputs. What "binary_crossentropy" becomes behind a sigmoid output: exact where
     the sigmoid rounds to 0 or 1. PyTorch's BCEWithLogitsLoss. Source: Goodfellow, Bengio, Courville, "Deep learning",
@@ -260,16 +292,15 @@ class BinaryCrossentropyFromLogits(Smoothed):
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         y = self.smooth(t, 2)
-        values = np.maximum(a, 0) - y * a + np.log1p(np.exp(-np.abs(a)))
-        return values.mean(axis=1), (self.activate(a) - y) / a.dtype.type(a.shape[1])
+        return _binary_from_logits(a, y).mean(axis=1), (self.activate(a) - y) / a.dtype.type(a.shape[1])
 
 
-class BinaryCrossentropy(Smoothed):
+class BinaryCrossentropy(Crossentropy):
     """L = -mean_k [t_k log a_k + (1 - t_k) log(1 - a_k)], a clipped to [1e-7, 1 - 1e-7] as in Keras.
 
-    Computed from the logits when the output activation is sigmoid. PyTorch clips the logarithms at -100 instead,
-    scikit-learn a at the spacing of its type. Source: Bishop, "Pattern recognition and machine learning", 2006, section
-    4.3.2.
+    Computed from the logits when the output activation is sigmoid, or with from_logits=True. PyTorch clips the
+    logarithms at -100 instead, scikit-learn a at the spacing of its type. Source: Bishop, "Pattern recognition and
+    machine learning", 2006, section 4.3.2.
 
     >>> loss, _ = BinaryCrossentropy().evaluate(np.array([[0.5]]), np.array([[1.0]]))
     >>> loss.round(4)
@@ -280,11 +311,11 @@ class BinaryCrossentropy(Smoothed):
     kernel = 1
     targets = "probabilities"
     activation = Sigmoid()
+    logits = BinaryCrossentropyFromLogits
+    from_logits: bool = False
+    label_smoothing: float = 0.0
 
-    def from_logits(self) -> Loss:
-        return BinaryCrossentropyFromLogits(self.label_smoothing)
-
-    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
+    def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
         q, y = _clip(a), self.smooth(t, 2)
         values = -(y * np.log(q) + (1 - y) * np.log(1 - q))
         d = np.where(a == q, (q - y) / (q * (1 - q)), 0).astype(a.dtype)
@@ -294,8 +325,9 @@ class BinaryCrossentropy(Smoothed):
 class CategoricalCrossentropyFromLogits(Smoothed):
     """L = sum_k t_k (log sum_j exp(z_j) - z_k); dL/dz = softmax(z) sum_k t_k - t.
 
-    What "categorical_crossentropy" becomes behind a softmax output; PyTorch's CrossEntropyLoss of probabilities.
-    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 6.2.2.3.
+    The largest z is subtracted from all first. What "categorical_crossentropy" becomes behind a softmax output;
+    PyTorch's CrossEntropyLoss of probabilities. Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section
+    6.2.2.3.
     """
 
     name = "categorical_crossentropy_logits"
@@ -308,17 +340,18 @@ class CategoricalCrossentropyFromLogits(Smoothed):
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         y = self.smooth(t, t.shape[1])
         total = y.sum(axis=1)
-        values = total * _log_sum_exp(a) - (y * a).sum(axis=1)
-        return values, self.activate(a) * total[:, None] - y
+        z, log_total = _shifted(a)
+        return total * log_total - (y * z).sum(axis=1), self.activate(a) * total[:, None] - y
 
 
-class CategoricalCrossentropy(Smoothed):
-    """L = -sum_k t_k log a_k for one-hot or soft targets t, a clipped to [1e-7, 1 - 1e-7].
+class CategoricalCrossentropy(Crossentropy):
+    """L = -sum_k t_k log p_k with p = a / sum_j a_j, for one-hot or soft targets t, p clipped to [1e-7, 1 - 1e-7].
 
-    Computed from the logits when the output activation is softmax. Keras also divides a by its sum first, which changes
-    nothing for a distribution. Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
+    As in Keras: so that several sigmoid outputs are compared with each other. Computed from the logits when the output
+    activation is softmax, or with from_logits=True. Source: Bishop, "Pattern recognition and machine learning", 2006,
+    section 4.3.4.
 
-    >>> loss, _ = CategoricalCrossentropy().evaluate(np.array([[0.25, 0.75]]), np.array([[1.0, 0.0]]))
+    >>> loss, _ = CategoricalCrossentropy().evaluate(np.array([[0.2, 0.6]]), np.array([[1.0, 0.0]]))
     >>> loss.round(4)
     array([1.3863])
     """
@@ -327,20 +360,23 @@ class CategoricalCrossentropy(Smoothed):
     kernel = 3
     targets = "probabilities"
     activation = Softmax()
+    logits = CategoricalCrossentropyFromLogits
+    from_logits: bool = False
+    label_smoothing: float = 0.0
 
-    def from_logits(self) -> Loss:
-        return CategoricalCrossentropyFromLogits(self.label_smoothing)
-
-    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
-        q, y = _clip(a), self.smooth(t, t.shape[1])
-        return -(y * np.log(q)).sum(axis=1), np.where(a == q, -y / q, 0).astype(a.dtype)
+    def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
+        total = a.sum(axis=1, keepdims=True)
+        p = a / total
+        q, y = _clip(p), self.smooth(t, t.shape[1])
+        g = np.where(p == q, -y / q, 0).astype(a.dtype)
+        return -(y * np.log(q)).sum(axis=1), _slope_by_outputs(g, p, total)
 
 
 class SparseCategoricalCrossentropyFromLogits(Smoothed):
     """L = log sum_j exp(z_j) - z_t for the label t; dL/dz = softmax(z) - onehot(t).
 
-    What "sparse_categorical_crossentropy" becomes behind a softmax output; PyTorch's CrossEntropyLoss of labels.
-    Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 6.2.2.3.
+    The largest z is subtracted from all first. What "sparse_categorical_crossentropy" becomes behind a softmax output;
+    PyTorch's CrossEntropyLoss of labels. Source: Goodfellow, Bengio, Courville, "Deep learning", 2016, section 6.2.2.3.
     """
 
     name = "sparse_categorical_crossentropy_logits"
@@ -353,18 +389,19 @@ class SparseCategoricalCrossentropyFromLogits(Smoothed):
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         kind, s = a.dtype.type, self.label_smoothing
         rows, labels = np.arange(len(a)), t[:, 0].astype(np.intp)
-        chosen = kind(1 - s) * a[rows, labels] + (kind(s / a.shape[1]) * a.sum(axis=1) if s else 0)
-        return _log_sum_exp(a) - chosen, self.activate(a) - self.smooth(_one_hot(t, a), a.shape[1])
+        z, log_total = _shifted(a)
+        chosen = kind(1 - s) * z[rows, labels] + (kind(s / a.shape[1]) * z.sum(axis=1) if s else 0)
+        return log_total - chosen, self.activate(a) - self.smooth(_one_hot(t, a), a.shape[1])
 
 
-class SparseCategoricalCrossentropy(Smoothed):
-    """L = -log a_t for the label t of the sample, a clipped to [1e-7, 1 - 1e-7].
+class SparseCategoricalCrossentropy(Crossentropy):
+    """L = -log p_t for the label t of the sample, with p = a / sum_j a_j clipped to [1e-7, 1 - 1e-7], as in Keras.
 
-    Computed from the logits when the output activation is softmax. With label smoothing, which Keras lacks here, it is
-    the categorical crossentropy of the smoothed one-hot rows. Source: Bishop, "Pattern recognition and machine
-    learning", 2006, section 4.3.4.
+    Computed from the logits when the output activation is softmax, or with from_logits=True. With label smoothing,
+    which Keras lacks here, it is the categorical crossentropy of the smoothed one-hot rows. Source: Bishop, "Pattern
+    recognition and machine learning", 2006, section 4.3.4.
 
-    >>> loss, _ = SparseCategoricalCrossentropy().evaluate(np.array([[0.25, 0.75]]), np.array([[0]]))
+    >>> loss, _ = SparseCategoricalCrossentropy().evaluate(np.array([[0.2, 0.6]]), np.array([[0]]))
     >>> loss.round(4)
     array([1.3863])
     """
@@ -373,41 +410,91 @@ class SparseCategoricalCrossentropy(Smoothed):
     kernel = 5
     targets = "labels"
     activation = Softmax()
+    logits = SparseCategoricalCrossentropyFromLogits
+    from_logits: bool = False
 
-    def from_logits(self) -> Loss:
-        return SparseCategoricalCrossentropyFromLogits(self.label_smoothing)
+    def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
+        return CategoricalCrossentropy(label_smoothing=self.label_smoothing).evaluate(a, _one_hot(t, a))
+
+
+class BinaryFocal(Smoothed, kw_only=True):
+    """Base of both binary focal losses: their settings."""
+
+    apply_class_balancing: bool = False
+    alpha: float = 0.25
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._flags("apply_class_balancing")
+        self._numbers("gamma", least=0)
+        self._numbers("alpha", least=0, most=1)
+        if self.alpha != BinaryFocal.alpha and not self.apply_class_balancing:
+            raise ValueError(
+                f"{type(self).__name__}: alpha={self.alpha!r} counts only with apply_class_balancing=True; add that"
+            )
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (EPSILON, self.label_smoothing, self.gamma, self.alpha if self.apply_class_balancing else -1.0)
+
+    def weights(self, y: Array) -> Array:
+        """alpha for targets of 1, 1 - alpha for those of 0; ones without apply_class_balancing."""
+        if not self.apply_class_balancing:
+            return np.ones_like(y)
+        return y * y.dtype.type(self.alpha) + (1 - y) * y.dtype.type(1 - self.alpha)
+
+
+class BinaryFocalCrossentropyFromLogits(BinaryFocal):
+    """L = mean_k w_k (1 - p_k)^gamma BCE_k, with BCE from the logits z and p = sigmoid(z) for t = 1, sigmoid(-z) for 0.
+
+    What "binary_focal_crossentropy" becomes behind a sigmoid output. Source: Lin et al., "Focal loss for dense object
+    detection", ICCV 2017.
+    """
+
+    name = "binary_focal_crossentropy_logits"
+    kernel = 18
+    cost = 400
+    targets = "probabilities"
+
+    def activate(self, a: Array) -> Array:
+        return Sigmoid().forward(a)
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
-        return CategoricalCrossentropy(self.label_smoothing).evaluate(a, _one_hot(t, a))
+        y, gamma = self.smooth(t, 2), a.dtype.type(self.gamma)
+        w, p, not_p = self.weights(y), self.activate(a), self.activate(-a)
+        power, miss = _power(y * not_p + (1 - y) * p, gamma)
+        ce = _binary_from_logits(a, y)
+        d = w * power * ((1 - y) * p - y * not_p + gamma * (1 - 2 * y) * (p * not_p / miss) * ce)
+        return (w * power * ce).mean(axis=1), d / a.dtype.type(a.shape[1])
 
 
-class BinaryFocalCrossentropy(Smoothed):
+class BinaryFocalCrossentropy(Crossentropy, BinaryFocal):
     """L = mean_k w_k (1 - p_k)^gamma BCE_k, where p = a for t = 1 and 1 - a for t = 0: easy samples count less.
 
-    alpha None: w = 1; else w = alpha for t = 1 and 1 - alpha for t = 0, Keras' apply_class_balancing. a is clipped as
-    in binary_crossentropy. Source: Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    apply_class_balancing: w = alpha for t = 1 and 1 - alpha for t = 0, else 1; an alpha without it, which Keras
+    ignores, is refused. a is clipped as in binary_crossentropy. Computed from the logits when the output activation is
+    sigmoid, or with from_logits=True. Source: Lin et al., "Focal loss for dense object detection", ICCV 2017.
+
+    >>> BinaryFocalCrossentropy().evaluate(np.array([[0.5]]), np.array([[1.0]]))[0].round(4)
+    array([0.1733])
     """
 
     name = "binary_focal_crossentropy"
     kernel = 14
     cost = 400
     targets = "probabilities"
+    activation = Sigmoid()
+    logits = BinaryFocalCrossentropyFromLogits
+    apply_class_balancing: bool = False
+    alpha: float = 0.25
     gamma: float = 2.0
-    alpha: float | None = None
+    from_logits: bool = False
+    label_smoothing: float = 0.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._numbers("gamma", least=0)
-        if self.alpha is not None:
-            self._numbers("alpha", least=0, most=1)
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (EPSILON, self.label_smoothing, self.gamma, -1.0 if self.alpha is None else self.alpha)
-
-    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
+    def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
         q, y, gamma = _clip(a), self.smooth(t, 2), a.dtype.type(self.gamma)
-        w = 1 if self.alpha is None else y * a.dtype.type(self.alpha) + (1 - y) * a.dtype.type(1 - self.alpha)
+        w = self.weights(y)
         miss = y * (1 - q) + (1 - y) * q
         ce = -(y * np.log(q) + (1 - y) * np.log(1 - q))
         d = w * miss**gamma * ((q - y) / (q * (1 - q)) + gamma * (1 - 2 * y) * ce / miss)
@@ -415,33 +502,79 @@ class BinaryFocalCrossentropy(Smoothed):
         return (w * miss**gamma * ce).mean(axis=1), d / a.dtype.type(a.shape[1])
 
 
-class CategoricalFocalCrossentropy(Smoothed):
-    """L = -sum_k alpha (1 - a_k)^gamma t_k log a_k, with Keras' defaults alpha 0.25 and gamma 2.
+class CategoricalFocal(Smoothed, kw_only=True):
+    """Base of both categorical focal losses: their settings."""
 
-    Source: Lin et al., "Focal loss for dense object detection", ICCV 2017.
+    alpha: float = 0.25
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._numbers("alpha", above=0)
+        self._numbers("gamma", least=0)
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (EPSILON, self.label_smoothing, self.gamma, self.alpha)
+
+
+class CategoricalFocalCrossentropyFromLogits(CategoricalFocal):
+    """L = -sum_k alpha (1 - p_k)^gamma t_k log p_k with p = softmax(z); dL/dz_j = u_j - p_j sum_k u_k, u = dL/dlog p.
+
+    What "categorical_focal_crossentropy" becomes behind a softmax output. Source: Lin et al., "Focal loss for dense
+    object detection", ICCV 2017.
+    """
+
+    name = "categorical_focal_crossentropy_logits"
+    kernel = 19
+    cost = 400
+    targets = "probabilities"
+
+    def activate(self, a: Array) -> Array:
+        return Softmax().forward(a)
+
+    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
+        logarithm, gamma = LogSoftmax().forward(a), a.dtype.type(self.gamma)
+        y, p = a.dtype.type(self.alpha) * self.smooth(t, t.shape[1]), self.activate(a)
+        power, miss = _power(-np.expm1(logarithm), gamma)
+        u = y * power * (gamma * logarithm * (p / miss) - 1)
+        return -(y * power * logarithm).sum(axis=1), u - p * u.sum(axis=1, keepdims=True)
+
+
+class CategoricalFocalCrossentropy(Crossentropy, CategoricalFocal):
+    """L = -sum_k alpha (1 - p_k)^gamma t_k log p_k, p = a / sum_j a_j clipped to [1e-7, 1 - 1e-7]. Keras' defaults.
+
+    Computed from the logits when the output activation is softmax, or with from_logits=True. Source: Lin et al., "Focal
+    loss for dense object detection", ICCV 2017.
+
+    >>> CategoricalFocalCrossentropy().evaluate(np.array([[0.5, 0.5]]), np.array([[1.0, 0.0]]))[0].round(4)
+    array([0.0433])
     """
 
     name = "categorical_focal_crossentropy"
     kernel = 15
     cost = 400
     targets = "probabilities"
-    gamma: float = 2.0
+    activation = Softmax()
+    logits = CategoricalFocalCrossentropyFromLogits
     alpha: float = 0.25
+    gamma: float = 2.0
+    from_logits: bool = False
+    label_smoothing: float = 0.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._numbers("gamma", "alpha", least=0)
-
-    @property
-    def parameters(self) -> tuple[float, ...]:
-        return (EPSILON, self.label_smoothing, self.gamma, self.alpha)
-
-    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
-        q, gamma = _clip(a), a.dtype.type(self.gamma)
+    def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
+        total = a.sum(axis=1, keepdims=True)
+        p = a / total
+        q, gamma = _clip(p), a.dtype.type(self.gamma)
         y = a.dtype.type(self.alpha) * self.smooth(t, t.shape[1])
         power, logarithm = (1 - q) ** gamma, np.log(q)
-        d = y * power * (gamma * logarithm / (1 - q) - 1 / q)
-        return -(y * power * logarithm).sum(axis=1), np.where(a == q, d, 0).astype(a.dtype)
+        g = np.where(p == q, y * power * (gamma * logarithm / (1 - q) - 1 / q), 0).astype(a.dtype)
+        return -(y * power * logarithm).sum(axis=1), _slope_by_outputs(g, p, total)
+
+
+def _binary_from_logits(z: Array, y: Array) -> Array:
+    """log(1 + exp(z)) - y z as a sum of two terms that are not negative."""
+    return np.where(z > 0, (1 - y) * z, -y * z) + np.log1p(np.exp(-np.abs(z)))
 
 
 class Quantile(Loss):
@@ -510,9 +643,10 @@ class GaussianNLL(Loss):
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         m, s = np.split(a, 2, axis=1)
-        e, precision = m - t, np.exp(-s)
-        values = (s + e * e * precision) / 2
-        d = np.concatenate([e * precision, (1 - e * e * precision) / 2], axis=1)
+        root = np.exp(-s / 2)  # the square of e / sigma overflows later than that of e
+        e = (m - t) * root
+        values = (s + e * e) / 2
+        d = np.concatenate([e * root, (1 - e * e) / 2], axis=1)
         return values.mean(axis=1), d / a.dtype.type(t.shape[1])
 
 
@@ -521,13 +655,25 @@ def _clip(a: Array) -> Array:
     return np.clip(a, least, 1 - least)
 
 
+def _slope_by_outputs(g: Array, p: Array, total: Array) -> Array:
+    """dL/da_j = (g_j - sum_k g_k p_k) / sum a, of p = a / sum a and g = dL/dp."""
+    return (g - (g * p).sum(axis=1, keepdims=True)) / total
+
+
 def _one_hot(t: Array, a: Array) -> Array:
     return np.eye(a.shape[1], dtype=a.dtype)[t[:, 0].astype(np.intp)]
 
 
-def _log_sum_exp(z: Array) -> NDArray[np.floating]:
-    most = z.max(axis=1)
-    return most + np.log(np.exp(z - most[:, None]).sum(axis=1))
+def _shifted(z: Array) -> tuple[Array, Array]:
+    """z less its largest, and log sum_j exp of that: differences of large logits lose no digits."""
+    shifted = z - z.max(axis=1, keepdims=True)
+    return shifted, np.log(np.exp(shifted).sum(axis=1))
+
+
+def _power(miss: Array, gamma: np.floating) -> tuple[Array, Array]:
+    """miss^gamma, and miss itself, kept from 0 so that it can divide."""
+    miss = np.maximum(miss, np.finfo(miss.dtype).tiny)
+    return miss**gamma, miss
 
 
 ENTRIES: tuple[type[Loss], ...] = (
@@ -546,7 +692,9 @@ ENTRIES: tuple[type[Loss], ...] = (
     SparseCategoricalCrossentropy,
     SparseCategoricalCrossentropyFromLogits,
     BinaryFocalCrossentropy,
+    BinaryFocalCrossentropyFromLogits,
     CategoricalFocalCrossentropy,
+    CategoricalFocalCrossentropyFromLogits,
     Quantile,
     GaussianNLL,
 )

@@ -7,7 +7,7 @@ approximates (AUC) or averages batches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,10 @@ class Metric(Settings, frozen=False, kw_only=True):
                 f" columns for {outputs} outputs; leave the metric out"
             )
 
+    def seen(self, outputs: NDArray) -> NDArray:
+        """What ``update`` gets of the model's outputs: these themselves."""
+        return outputs
+
     def reset(self) -> None:
         """Forgets all samples: binds new state and changes none in place, since a shallow copy may share it."""
         raise NotImplementedError
@@ -64,16 +68,23 @@ class Metric(Settings, frozen=False, kw_only=True):
 class _Decided(Metric):
     """Base of metrics that need to know how outputs become answers: one class of a row, or yes or no for each output.
 
-    Each output is an answer of its own behind the binary and the hinge losses, and where there is only one.
+    Each output is an answer of its own behind the binary and the hinge losses, and where there is only one. Behind a
+    loss with from_logits=True the answers are the probabilities that belong to the logits; Keras compares the logits
+    themselves with 0.5.
     """
 
     _binary = False
     _limit = 0.5
+    _logits = cast("Loss | None", None)  # the loss that knows the probabilities of logits; no annotation, no setting
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)
         self._binary = loss.name.startswith("binary_") or loss.targets == "signs"
         self._limit = 0.0 if loss.targets == "signs" else 0.5
+        self._logits = loss.of_logits() if loss.from_logits else None
+
+    def seen(self, outputs: NDArray) -> NDArray:
+        return outputs if self._logits is None else self._logits.activate(outputs)
 
     def _elementwise(self, outputs: NDArray) -> bool:
         return self._binary or outputs.shape[1] == 1
@@ -381,7 +392,8 @@ class LogLoss(_Decided):
     """Mean of -log p of what was true, p cut to [eps, 1 - eps] of the outputs' type, as in scikit-learn.
 
     One output, and several of a binary loss: -(y log p + (1 - y) log(1 - p)), the mean of all elements. Otherwise
-    -sum_k y_k log p_k for each row, y a label or a row of probabilities.
+    -sum_k y_k log p_k for each row, y a label or a row of probabilities; p is divided by its sum first, as in Keras'
+    crossentropies.
 
     Source: Good, "Rational decisions", JRSS B 14, 1952.
 
@@ -398,7 +410,10 @@ class LogLoss(_Decided):
 
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         least = np.finfo(outputs.dtype).eps if outputs.dtype.kind == "f" else np.finfo(np.float64).eps
-        p = np.clip(outputs.astype(np.float64), least, 1 - least)
+        p = outputs.astype(np.float64)
+        if not self._elementwise(outputs):
+            p /= p.sum(axis=1, keepdims=True)
+        p = np.clip(p, least, 1 - least)
         if self._elementwise(outputs):
             t = _like(y, outputs, self.name).astype(np.float64)
             values = -(t * np.log(p) + (1 - t) * np.log1p(-p))

@@ -31,6 +31,7 @@ from fastnn.lock import TrainingLock
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
+from fastnn.output_check import check_outputs
 from fastnn.program import Program, lower, parts_of
 from fastnn.progress import check_verbose, logs_text
 from fastnn.summary import summary
@@ -247,11 +248,7 @@ class Sequential:
         new_metrics = [resolve("metric", metric, Metric) for metric in metrics]
         if len({metric.name for metric in new_metrics}) < len(new_metrics):
             raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
-        if new_loss.targets == "labels" and self.program.outputs < 2:
-            raise ValueError(
-                f"{new_loss.name} needs an output for each class, at least 2; the model has {self.program.outputs}."
-                " For two classes with one output use loss='binary_crossentropy'"
-            )
+        check_outputs(self.layers, self.program, new_loss)
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)
         with self._lock:

@@ -237,7 +237,9 @@ def assemble(
     steps: list[Operation], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
 ) -> Program:
     """The program of some operations: joined where they can be, each with its place in the arena."""
-    logits = loss.from_logits() if loss is not None else None
+    logits = loss.of_logits() if loss is not None else None
+    if loss is not None and loss.from_logits:  # the outputs are logits: what the model answers, too
+        loss, logits = logits, None
     last = steps[-1]
     from_logits = (
         logits is not None

@@ -28,7 +28,7 @@ class Regularizer(Settings):
         self._numbers("l1", "l2", least=0)
 
     def value(self, w: Array) -> float:
-        return self.l1 * float(np.abs(w).sum(dtype=np.float64)) + self.l2 * float((w * w).sum(dtype=np.float64))
+        return self.l1 * float(np.abs(w).sum(dtype=np.float64)) + self.l2 * float(np.square(w, dtype=np.float64).sum())
 
     def gradient(self, w: Array) -> Array:
         """l1 sign(w) + 2 l2 w."""

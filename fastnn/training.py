@@ -255,6 +255,9 @@ class _Epoch:
         began = time.perf_counter()
         finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads, changes, 2 * SLICE)
         elapsed = time.perf_counter() - began
+        endless = ~np.isfinite(losses[:finished])  # by a penalty: the engine looks at the losses of samples only
+        if endless.any():
+            finished = int(endless.argmax())
         if self.done + finished > 0:  # the loss of a step proves the weights before it
             self.safe = self.start
         if finished < count and not np.isfinite(losses[finished]):

@@ -69,28 +69,36 @@ cdef void tanh_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) 
         d[i] = d[i] * (slope * (1 - v[i] * v[i]))
 
 
-cdef void softmax_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
-    softmax_block(n, a, NULL)
-
-
-cdef void softmax_block(Py_ssize_t n, reals_out a, real* log_sum) noexcept nogil:
-    """a = softmax(z) of a transposed block; log_sum, unless NULL, takes log sum_k exp(z_k) of each sample."""
-    cdef real[64] most, total  # WIDTH of them are used
+cdef inline void row_maxima(Py_ssize_t n, const real* a, real* most) noexcept nogil:
+    """The largest z of each sample of a transposed block."""
     cdef Py_ssize_t k, r
     for r in range(WIDTH):
         most[r] = a[r]
-        total[r] = 0
     for k in range(1, n):
         for r in range(WIDTH):
             most[r] = a[k * WIDTH + r] if a[k * WIDTH + r] > most[r] else most[r]
+
+
+cdef void softmax_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef real[64] most
+    row_maxima(n, a, most)
+    softmax_block(n, a, most, NULL)
+
+
+cdef void softmax_block(Py_ssize_t n, reals_out a, const real* most, real* log_total) noexcept nogil:
+    """a = softmax(z) of a transposed block; log_total, unless NULL, takes log sum_k exp(z_k - most) of each sample."""
+    cdef real[64] total  # WIDTH of them are used
+    cdef Py_ssize_t k, r
+    for r in range(WIDTH):
+        total[r] = 0
     for k in range(n):
         for r in range(WIDTH):
             a[k * WIDTH + r] = real_exp(a[k * WIDTH + r] - most[r])
         for r in range(WIDTH):
             total[r] = total[r] + a[k * WIDTH + r]
-    if log_sum != NULL:
+    if log_total != NULL:
         for r in range(WIDTH):
-            log_sum[r] = most[r] + real_log(total[r])
+            log_total[r] = real_log(total[r])
     for r in range(WIDTH):
         total[r] = 1 / total[r]
     for k in range(n):
@@ -115,12 +123,9 @@ cdef void softmax_backward(Py_ssize_t n, reals_in v, reals_out d, const double* 
 cdef void log_softmax_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
     cdef real[64] most, total
     cdef Py_ssize_t k, r
+    row_maxima(n, a, most)
     for r in range(WIDTH):
-        most[r] = a[r]
         total[r] = 0
-    for k in range(1, n):
-        for r in range(WIDTH):
-            most[r] = a[k * WIDTH + r] if a[k * WIDTH + r] > most[r] else most[r]
     for k in range(n):
         for r in range(WIDTH):
             total[r] = total[r] + real_exp(a[k * WIDTH + r] - most[r])
@@ -189,21 +194,21 @@ cdef void gelu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) 
 
 
 cdef void gelu_tanh_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
-    # z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2
+    # z (1 + tanh u) / 2 = z sigmoid(2 u), u = sqrt(2 / pi) (z + 0.044715 z^3): 1 + tanh u would cancel for z < 0
     cdef Py_ssize_t i
     cdef real c = <real>0.79788456080286535588, q = <real>0.044715
     for i in range(n):
-        a[i] = <real>0.5 * a[i] * (1 + real_tanh(c * (a[i] + q * a[i] * a[i] * a[i])))
+        a[i] = a[i] * real_sigmoid(2 * c * (a[i] + q * a[i] * a[i] * a[i]))
 
 
 cdef void gelu_tanh_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
     cdef Py_ssize_t i
-    cdef real c = <real>0.79788456080286535588, q = <real>0.044715, t, z
+    cdef real c = <real>0.79788456080286535588, q = <real>0.044715, s, z
     for i in range(n):
-        z = -12 if v[i] < -12 else v[i]  # beyond, the tanh is 1 to the last bit, and z^2 may overflow
+        z = -12 if v[i] < -12 else v[i]  # beyond, the sigmoid is 0 or 1 to the last bit, and z^2 may overflow
         z = 12 if z > 12 else z
-        t = real_tanh(c * (z + q * z * z * z))
-        d[i] = d[i] * <real>0.5 * (1 + t + z * (1 - t * t) * c * (1 + 3 * q * z * z))
+        s = real_sigmoid(2 * c * (z + q * z * z * z))
+        d[i] = d[i] * (s + z * s * (1 - s) * 2 * c * (1 + 3 * q * z * z))
 
 
 cdef void silu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:

@@ -26,6 +26,23 @@ cdef inline real clipped(real p, real least) noexcept nogil:
     return 1 - least if p > 1 - least else p
 
 
+cdef inline void row_sums(Py_ssize_t n, const real* a, real* total) noexcept nogil:
+    """total = sum_k a_k of each sample."""
+    cdef Py_ssize_t k, r
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            total[r] = total[r] + a[k * WIDTH + r]
+
+
+cdef inline void slope_by_outputs(Py_ssize_t n, real* d, const real* sums, const real* dot) noexcept nogil:
+    """dL/da_j = (g_j - sum_k g_k p_k) / sum a, of p = a / sum a, for g = dL/dp in d; dot = sum_k g_k p_k."""
+    cdef Py_ssize_t k, r
+    for k in range(n):
+        for r in range(WIDTH):
+            d[k * WIDTH + r] = (d[k * WIDTH + r] - dot[r]) / sums[r]
+
+
 cdef void mse(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
     cdef real[64] total
     cdef Py_ssize_t k, r
@@ -67,16 +84,19 @@ cdef void huber(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
 
 
 cdef void log_cosh(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
-    # log cosh x = |x| + log(1 + exp(-2 |x|)) - log 2
+    # log cosh x = |x| + log(1 + exp(-2 |x|)) - log 2; below 1, where that cancels, log(1 + 2 sinh(x / 2)^2), from
+    # m = exp(-|x|) - 1
     cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real x, u
+    cdef real x, u, m
     set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             x = a[k * WIDTH + r] - t[k * WIDTH + r]
             u = real_fabs(x)
-            total[r] = total[r] + (u + real_log1p(real_exp(-2 * u)) - <real>0.69314718055994530942)
+            m = real_expm1(-u)
+            m = m * m / (2 + 2 * m) if u < 1 else (1 + m) * (1 + m)
+            total[r] = total[r] + (real_log1p(m) + (0 if u < 1 else u - <real>0.69314718055994530942))
             d[k * WIDTH + r] = real_tanh(x)
     mean_over_outputs(n, d, e, total)
 
@@ -136,7 +156,7 @@ cdef void kl_divergence(Py_ssize_t n, reals_out a, reals_in t, reals_out d, real
             q = least if p < least else p
             q = 1 if q > 1 else q
             y = least if t[k * WIDTH + r] < least else t[k * WIDTH + r]
-            total[r] = total[r] + y * (real_log(y) - real_log(q))
+            total[r] = total[r] + y * real_log(y / q)
             d[k * WIDTH + r] = -y / q if p == q else 0
     for r in range(WIDTH):
         e[r] = total[r]
@@ -161,7 +181,7 @@ cdef void binary_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d
 
 cdef void binary_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                      const double* h) noexcept nogil:
-    # softplus(z) - y z, written so that it is exact for large |z|: max(z, 0) - y z + log(1 + exp(-|z|))
+    # softplus(z) - y z, written so that it is exact for large |z|: (1 - y) z or -y z, + log(1 + exp(-|z|))
     cdef real[64] total
     cdef Py_ssize_t k, r
     cdef real z, y, keep = 1 - <real>h[1], add = <real>(h[1] / 2)
@@ -170,7 +190,7 @@ cdef void binary_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, real
         for r in range(WIDTH):
             z = a[k * WIDTH + r]
             y = keep * t[k * WIDTH + r] + add
-            total[r] = total[r] + ((z if z > 0 else 0) - y * z + real_log1p(real_exp(-real_fabs(z))))
+            total[r] = total[r] + ((1 - y if z > 0 else -y) * z + real_log1p(real_exp(-real_fabs(z))))
             z = real_sigmoid(z)
             a[k * WIDTH + r] = z
             d[k * WIDTH + r] = z - y
@@ -179,37 +199,44 @@ cdef void binary_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, real
 
 cdef void categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                    const double* h) noexcept nogil:
-    cdef real[64] total
+    # -sum_k y_k log p_k, p = a / sum a as in Keras
+    cdef real[64] sums, total, dot
     cdef Py_ssize_t k, r
-    cdef real p, q, y, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    cdef real p, q, y, g, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    row_sums(n, a, sums)
     set_zero(total)
+    set_zero(dot)
     for k in range(n):
         for r in range(WIDTH):
-            p = a[k * WIDTH + r]
+            p = a[k * WIDTH + r] / sums[r]
             y = keep * t[k * WIDTH + r] + add
             q = clipped(p, least)
             total[r] = total[r] - y * real_log(q)
-            d[k * WIDTH + r] = -y / q if p == q else 0
+            g = -y / q if p == q else 0
+            dot[r] = dot[r] + g * p
+            d[k * WIDTH + r] = g
+    slope_by_outputs(n, d, sums, dot)
     for r in range(WIDTH):
         e[r] = total[r]
 
 
 cdef void categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                           const double* h) noexcept nogil:
-    # sum_k y_k (log sum exp z - z_k); gradient softmax(z) sum(y) - y
-    cdef real[64] log_sum, total, dot
+    # sum_k y_k (log sum exp (z - most) - (z_k - most)); gradient softmax(z) sum(y) - y
+    cdef real[64] most, log_total, total, dot
     cdef Py_ssize_t k, r
     cdef real y, keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    row_maxima(n, a, most)
     set_zero(total)
     set_zero(dot)
     for k in range(n):
         for r in range(WIDTH):
             y = keep * t[k * WIDTH + r] + add
             total[r] = total[r] + y
-            dot[r] = dot[r] + y * a[k * WIDTH + r]
-    softmax_block(n, a, log_sum)
+            dot[r] = dot[r] + y * (a[k * WIDTH + r] - most[r])
+    softmax_block(n, a, most, log_total)
     for r in range(WIDTH):
-        e[r] = total[r] * log_sum[r] - dot[r]
+        e[r] = total[r] * log_total[r] - dot[r]
     for k in range(n):
         for r in range(WIDTH):
             d[k * WIDTH + r] = a[k * WIDTH + r] * total[r] - (keep * t[k * WIDTH + r] + add)
@@ -217,42 +244,53 @@ cdef void categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t,
 
 cdef void sparse_categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                           const double* h) noexcept nogil:
-    # t[r] is the label of sample r; smoothing spreads h1 evenly over the classes
-    cdef real[64] total
+    # t[r] is the label of sample r; smoothing spreads h1 evenly over the classes; p = a / sum a as in Keras
+    cdef real[64] sums, total, dot
     cdef Py_ssize_t k, r
-    cdef real p, q, y, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    cdef real p, q, y, g, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    row_sums(n, a, sums)
     set_zero(total)
+    set_zero(dot)
     for k in range(n):
         for r in range(WIDTH):
-            p = a[k * WIDTH + r]
+            p = a[k * WIDTH + r] / sums[r]
             y = (keep if t[r] == k else 0) + add
             q = clipped(p, least)
             total[r] = total[r] - y * real_log(q)
-            d[k * WIDTH + r] = -y / q if p == q else 0
+            g = -y / q if p == q else 0
+            dot[r] = dot[r] + g * p
+            d[k * WIDTH + r] = g
+    slope_by_outputs(n, d, sums, dot)
     for r in range(WIDTH):
         e[r] = total[r]
 
 
 cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                                                  const double* h) noexcept nogil:
+    # log sum exp (z - most) - (z_t - most)
     # The labels are the user's own memory, checked when the fit began: one that has changed gives NaN, never an index.
-    cdef real[64] log_sum, chosen
+    cdef real[64] most, log_total, chosen
     cdef Py_ssize_t k, r
     cdef real keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    row_maxima(n, a, most)
     for r in range(WIDTH):
-        chosen[r] = keep * a[<Py_ssize_t>t[r] * WIDTH + r] if 0 <= t[r] and t[r] < n else NAN
+        chosen[r] = keep * (a[<Py_ssize_t>t[r] * WIDTH + r] - most[r]) if 0 <= t[r] and t[r] < n else NAN
     if add != 0:
         for k in range(n):
             for r in range(WIDTH):
-                chosen[r] = chosen[r] + add * a[k * WIDTH + r]
-    softmax_block(n, a, log_sum)
+                chosen[r] = chosen[r] + add * (a[k * WIDTH + r] - most[r])
+    softmax_block(n, a, most, log_total)
     for k in range(n * WIDTH):
         d[k] = a[k] - add
     for r in range(WIDTH):
-        e[r] = log_sum[r] - chosen[r]
+        e[r] = log_total[r] - chosen[r]
         if 0 <= t[r] and t[r] < n:
             k = <Py_ssize_t>t[r] * WIDTH + r
             d[k] = d[k] - keep
+
+
+cdef inline real power_of(real miss, real gamma) noexcept nogil:
+    return real_exp(gamma * real_log(miss))
 
 
 cdef void binary_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
@@ -270,7 +308,7 @@ cdef void binary_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals
             q = clipped(p, least)
             weight = 1 if alpha < 0 else y * alpha + (1 - y) * (1 - alpha)
             miss = y * (1 - q) + (1 - y) * q
-            power = real_exp(gamma * real_log(miss))
+            power = power_of(miss, gamma)
             ce = -(y * real_log(q) + (1 - y) * real_log(1 - q))
             dce = (q - y) / (q * (1 - q))
             total[r] = total[r] + weight * power * ce
@@ -278,23 +316,87 @@ cdef void binary_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals
     mean_over_outputs(n, d, e, total)
 
 
-cdef void categorical_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
-                            const double* h) noexcept nogil:
-    # -sum_k alpha (1 - a_k)^gamma y_k log a_k; h: clip, smoothing, gamma, alpha
+cdef void binary_focal_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                              const double* h) noexcept nogil:
+    # the same of p = sigmoid(z), with BCE from logits and 1 - p = sigmoid(-z); miss is kept from 0, to divide by it
     cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real p, q, y, power, logarithm
-    cdef real least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n), gamma = <real>h[2], alpha = <real>h[3]
+    cdef real z, p, other, y, miss, power, ce, weight
+    cdef real keep = 1 - <real>h[1], add = <real>(h[1] / 2), gamma = <real>h[2], alpha = <real>h[3]
     set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
-            p = a[k * WIDTH + r]
+            z = a[k * WIDTH + r]
+            y = keep * t[k * WIDTH + r] + add
+            p = real_sigmoid(z)
+            other = real_sigmoid(-z)
+            weight = 1 if alpha < 0 else y * alpha + (1 - y) * (1 - alpha)
+            miss = y * other + (1 - y) * p
+            miss = LEAST_NORMAL if miss < LEAST_NORMAL else miss
+            power = power_of(miss, gamma)
+            ce = (1 - y if z > 0 else -y) * z + real_log1p(real_exp(-real_fabs(z)))
+            total[r] = total[r] + weight * power * ce
+            d[k * WIDTH + r] = weight * power * ((1 - y) * p - y * other
+                                                 + gamma * (1 - 2 * y) * (p * other / miss) * ce)
+            a[k * WIDTH + r] = p
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void categorical_focal(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                            const double* h) noexcept nogil:
+    # -sum_k alpha (1 - p_k)^gamma y_k log p_k, p = a / sum a as in Keras; h: clip, smoothing, gamma, alpha
+    cdef real[64] sums, total, dot
+    cdef Py_ssize_t k, r
+    cdef real p, q, y, g, power, logarithm
+    cdef real least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n), gamma = <real>h[2], alpha = <real>h[3]
+    row_sums(n, a, sums)
+    set_zero(total)
+    set_zero(dot)
+    for k in range(n):
+        for r in range(WIDTH):
+            p = a[k * WIDTH + r] / sums[r]
             y = alpha * (keep * t[k * WIDTH + r] + add)
             q = clipped(p, least)
             logarithm = real_log(q)
-            power = real_exp(gamma * real_log(1 - q))
+            power = power_of(1 - q, gamma)
             total[r] = total[r] - y * power * logarithm
-            d[k * WIDTH + r] = y * power * (gamma * logarithm / (1 - q) - 1 / q) if p == q else 0
+            g = y * power * (gamma * logarithm / (1 - q) - 1 / q) if p == q else 0
+            dot[r] = dot[r] + g * p
+            d[k * WIDTH + r] = g
+    slope_by_outputs(n, d, sums, dot)
+    for r in range(WIDTH):
+        e[r] = total[r]
+
+
+cdef void categorical_focal_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                                   const double* h) noexcept nogil:
+    # the same of p = softmax(z), from log p; gradient u_j - p_j sum_k u_k with u = dL/dlog p
+    cdef real[64] most, log_total, total, sums
+    cdef Py_ssize_t k, r
+    cdef real p, y, u, miss, power, logarithm
+    cdef real keep = 1 - <real>h[1], add = <real>(h[1] / n), gamma = <real>h[2], alpha = <real>h[3]
+    row_maxima(n, a, most)
+    for k in range(n):
+        for r in range(WIDTH):
+            d[k * WIDTH + r] = a[k * WIDTH + r] - most[r]
+    softmax_block(n, a, most, log_total)
+    set_zero(total)
+    set_zero(sums)
+    for k in range(n):
+        for r in range(WIDTH):
+            logarithm = d[k * WIDTH + r] - log_total[r]
+            p = a[k * WIDTH + r]
+            y = alpha * (keep * t[k * WIDTH + r] + add)
+            miss = -real_expm1(logarithm)
+            miss = LEAST_NORMAL if miss < LEAST_NORMAL else miss
+            power = power_of(miss, gamma)
+            total[r] = total[r] - y * power * logarithm
+            u = y * power * (gamma * logarithm * (p / miss) - 1)
+            sums[r] = sums[r] + u
+            d[k * WIDTH + r] = u
+    for k in range(n):
+        for r in range(WIDTH):
+            d[k * WIDTH + r] = d[k * WIDTH + r] - a[k * WIDTH + r] * sums[r]
     for r in range(WIDTH):
         e[r] = total[r]
 
@@ -319,21 +421,21 @@ cdef void gaussian_nll(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals
     # outputs: n / 2 means m, then as many log variances s; mean of (s + (t - m)^2 exp(-s)) / 2
     cdef real[64] total
     cdef Py_ssize_t k, r, half = n // 2
-    cdef real x, s, precision, part = 1 / <real>half
+    cdef real x, s, root, part = 1 / <real>half
     set_zero(total)
     for k in range(half):
         for r in range(WIDTH):
             s = a[(half + k) * WIDTH + r]
-            x = a[k * WIDTH + r] - t[k * WIDTH + r]
-            precision = real_exp(-s)
-            total[r] = total[r] + <real>0.5 * (s + x * x * precision)
-            d[k * WIDTH + r] = x * precision * part
-            d[(half + k) * WIDTH + r] = <real>0.5 * (1 - x * x * precision) * part
+            root = real_exp(<real>-0.5 * s)  # the square of x / sigma overflows later than that of x
+            x = (a[k * WIDTH + r] - t[k * WIDTH + r]) * root
+            total[r] = total[r] + <real>0.5 * (s + x * x)
+            d[k * WIDTH + r] = x * root * part
+            d[(half + k) * WIDTH + r] = <real>0.5 * (1 - x * x) * part
     for r in range(WIDTH):
         e[r] = total[r] * part
 
 
-cdef LossKernel[18] LOSSES
+cdef LossKernel[20] LOSSES
 LOSSES[0] = LossKernel("mse", mse)
 LOSSES[1] = LossKernel("binary_crossentropy", binary_crossentropy)
 LOSSES[2] = LossKernel("binary_crossentropy_logits", binary_crossentropy_logits)
@@ -352,3 +454,5 @@ LOSSES[14] = LossKernel("binary_focal_crossentropy", binary_focal)
 LOSSES[15] = LossKernel("categorical_focal_crossentropy", categorical_focal)
 LOSSES[16] = LossKernel("quantile", quantile)
 LOSSES[17] = LossKernel("gaussian_nll", gaussian_nll)
+LOSSES[18] = LossKernel("binary_focal_crossentropy_logits", binary_focal_logits)
+LOSSES[19] = LossKernel("categorical_focal_crossentropy_logits", categorical_focal_logits)

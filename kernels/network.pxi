@@ -310,6 +310,15 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
 
 # -- loss --------------------------------------------------------------------------------------------------------------
 
+cdef inline void store_outputs(Job* job, const real* a, Py_ssize_t n, Py_ssize_t row, Py_ssize_t lanes) noexcept nogil:
+    """Hands the outputs of a transposed block to Python, from sample `row` on, if it wants them."""
+    cdef Py_ssize_t k, r
+    if job.outputs != NULL:
+        for r in range(lanes):
+            for k in range(n):
+                job.outputs[(row + r) * n + k] = a[k * WIDTH + r]
+
+
 cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, real* scratch,
                       bint backward, int thread) noexcept nogil:
     """Loss of each sample in the blocks [first, last), and the gradient of the batch's mean loss by the last output."""
@@ -321,14 +330,17 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
     cdef real* e
     cdef real strange
     cdef real[64] scale
-    cdef real* to
     for b in range(first, last):
         if interrupted(job, thread):
             return
         lanes = least(WIDTH, rows - b * WIDTH)
         e = work.row_loss + b * WIDTH
         transpose_panel(work.a[net.trained], work.stride[net.trained], b * WIDTH, rows, n, a)
+        if net.trained == net.count:  # the outputs are what the loss is computed from, logits too
+            store_outputs(job, a, n, start - job.first + b * WIDTH, lanes)
         net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
+        if net.trained != net.count:  # the loss has applied the last activation
+            store_outputs(job, a, n, start - job.first + b * WIDTH, lanes)
         for r in range(WIDTH):
             e[r] = e[r] * work.weights[b * WIDTH + r]
             scale[r] = work.weights[b * WIDTH + r] / <real>rows
@@ -337,11 +349,6 @@ cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t fi
             strange = strange + (e[r] - e[r])
         if strange != 0:  # NaN or infinity
             pool_set(&job.bad)
-        if job.outputs != NULL:
-            to = job.outputs + (start - job.first + b * WIDTH) * n
-            for r in range(lanes):
-                for k in range(n):
-                    to[r * n + k] = a[k * WIDTH + r]
         if backward:
             for k in range(n):
                 for r in range(WIDTH):

@@ -32,6 +32,7 @@ cdef extern from "measure.h" nogil:
     double fma_rate(double seconds)
 
 cdef extern from "vmath.h" nogil:
+    const real LEAST_NORMAL
     real real_exp(real x)
     real real_expm1(real x)
     real real_tanh(real x)

@@ -18,6 +18,7 @@
 #define EXP_MOST 710.0
 #define EXPM1_LEAST -708.0
 #define EXPM1_MOST 709.782712893384
+#define LEAST_NORMAL 0x1p-1022
 #define real_sqrt __builtin_sqrt
 #define real_fabs __builtin_fabs
 #define real_copysign __builtin_copysign
@@ -31,6 +32,7 @@
 #define EXP_MOST 89.0f
 #define EXPM1_LEAST -87.0f
 #define EXPM1_MOST 88.72283f
+#define LEAST_NORMAL 0x1p-126f
 #define real_sqrt __builtin_sqrtf
 #define real_fabs __builtin_fabsf
 #define real_copysign __builtin_copysignf

@@ -52,20 +52,27 @@ ACTIVATIONS = [entry() for entry in activations.ENTRIES] + [
 LOSSES = [
     *(entry() for entry in losses.ENTRIES if not entry.name.endswith("_logits") and entry is not losses.Quantile),
     *(
-        entry(0.1)
+        entry(label_smoothing=0.1)
         for entry in losses.ENTRIES
         if not entry.name.endswith("_logits") and issubclass(entry, losses.Smoothed)
     ),
     losses.Quantile([0.2, 0.9]),
     losses.Quantile([0.3]),
     losses.Huber(0.3),
-    losses.BinaryFocalCrossentropy(0.1, 1.5, 0.3),
+    losses.BinaryFocalCrossentropy(True, 0.3, 1.5, label_smoothing=0.1),
+    losses.CategoricalFocalCrossentropy(0.7, 1.5, label_smoothing=0.1),
 ]
 # Hidden activations, output activation, loss: each activation in both places, each loss from logits and from outputs.
 CASES = [
     *(([f, f], activations.Linear(), losses.MeanSquaredError()) for f in ACTIVATIONS),
     *(([activations.Tanh(), activations.LeakyReLU()], f, losses.MeanSquaredError()) for f in ACTIVATIONS),
     *((["tanh", "relu"], OUTPUTS.get(loss.name, "linear"), loss) for loss in LOSSES),
+    *(
+        (["tanh", "relu"], f, entry(from_logits=True))
+        for entry in losses.ENTRIES
+        if issubclass(entry, losses.Crossentropy)
+        for f in ("linear", "tanh")
+    ),
     *((["relu", "tanh"], OTHER[OUTPUTS.get(loss.name, "linear")], loss) for loss in LOSSES),
 ]
 KINKS = {
@@ -202,7 +209,7 @@ def test_gradient(name, hidden, output, loss, bias, weighted):
     """Each activation and each loss, in each place."""
     net, x, y = network(ENGINES[name], hidden, output, loss, bias)
     assert net.program.from_logits == (
-        loss.from_logits() is not None and loss.activation == resolve("activation", output, activations.Activation)
+        loss.of_logits() is not None and loss.activation == resolve("activation", output, activations.Activation)
     )
     gradient = check_gradient(net, x, y, np.linspace(0, 2, ROWS) if weighted else None)
     last = net.program.trained[-1]

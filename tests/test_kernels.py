@@ -36,17 +36,28 @@ ACTIVATIONS = [
 LOSSES = [
     *(entry() for entry in losses.ENTRIES),
     losses.Huber(0.3),
-    *(entry(0.1) for entry in losses.ENTRIES if issubclass(entry, losses.Smoothed)),
-    losses.BinaryFocalCrossentropy(0.1, gamma=1.5, alpha=0.3),
+    *(entry(label_smoothing=0.1) for entry in losses.ENTRIES if issubclass(entry, losses.Smoothed)),
+    losses.BinaryFocalCrossentropy(True, 0.3, 1.5, label_smoothing=0.1),
     losses.BinaryFocalCrossentropy(gamma=0.0),
-    losses.CategoricalFocalCrossentropy(0.1, gamma=0.5, alpha=1.0),
+    losses.CategoricalFocalCrossentropy(1.0, 0.5, label_smoothing=0.1),
+    losses.BinaryFocalCrossentropy(True, 0.3, 1.5, label_smoothing=0.1).of_logits(),
+    losses.BinaryFocalCrossentropy(gamma=0.0).of_logits(),
+    losses.CategoricalFocalCrossentropy(1.0, 0.5, label_smoothing=0.1).of_logits(),
+    losses.CategoricalFocalCrossentropy(gamma=0.0).of_logits(),
 ]
 FROM_LOGITS = (
     losses.BinaryCrossentropyFromLogits,
     losses.CategoricalCrossentropyFromLogits,
     losses.SparseCategoricalCrossentropyFromLogits,
+    losses.BinaryFocalCrossentropyFromLogits,
+    losses.CategoricalFocalCrossentropyFromLogits,
 )
 FOCAL = (losses.BinaryFocalCrossentropy, losses.CategoricalFocalCrossentropy)
+DIVIDED = (
+    losses.CategoricalCrossentropy,
+    losses.SparseCategoricalCrossentropy,
+    losses.CategoricalFocalCrossentropy,
+)
 OPTIMIZERS = {  # by the name of the kernel
     "sgd": optimizers.SGD(0.1),
     "momentum": optimizers.SGD(0.1, momentum=0.9),
@@ -240,16 +251,30 @@ def loss_terms(loss, a, t, values, slope):
         q = np.clip(a, 1e-7, 1 - 1e-7)
         value = (np.abs(np.log(q)) + np.abs(np.log(1 - q))).mean(axis=1)
         by_output = by_output + np.where(slope != 0, 1 / (q * (1 - q)) / n, 0)
+    elif isinstance(loss, DIVIDED):  # p = a / sum a is rounded, and the difference of two terms is divided by the sum
+        sums = a.sum(axis=1, keepdims=True)
+        lost = np.abs(a).sum(axis=1, keepdims=True) / np.abs(sums)
+        p = a / sums
+        q = np.clip(p, 1e-7, 1 - 1e-7)
+        y = loss.smooth(np.eye(n)[t[:, 0].astype(int)] if loss.targets == "labels" else t, n)
+        terms = y / q
+        if isinstance(loss, FOCAL):
+            logarithm, worst = np.abs(np.log(q)) + 1, 1 + loss.gamma * 17
+            terms = loss.alpha * y * (1 - q) ** loss.gamma * (loss.gamma * logarithm / (1 - q) + 1 / q) * worst
+        value = value + (terms * q * lost).sum(axis=1)
+        if isinstance(loss, FOCAL):
+            terms = terms * (1 + (loss.gamma + 1) * q / (1 - q))
+        terms = np.where(np.abs(p - q) < 1e-12, terms, 0) * lost
+        return value, (terms + (terms * q).sum(axis=1, keepdims=True)) / np.abs(sums)
     elif isinstance(loss, FOCAL):  # the exponent gamma log(miss) is rounded, and exp magnifies that by the exponent
         q = np.clip(a, 1e-7, 1 - 1e-7)
         worst = 1 + loss.gamma * 17  # -log 1e-7 is 16.2
         value = value * worst
-        if isinstance(loss, losses.BinaryFocalCrossentropy):  # the slope's two terms have any sign
-            y = loss.smooth(t, 2)
-            miss = y * (1 - q) + (1 - y) * q
-            ce = np.abs(np.log(q)) + np.abs(np.log(1 - q))
-            value = value + smoothing * (miss**loss.gamma * ce).mean(axis=1)
-            by_output = miss**loss.gamma * (1 / (q * (1 - q)) + loss.gamma * ce / miss) / n
+        y = loss.smooth(t, 2)  # the slope's two terms have any sign
+        miss = y * (1 - q) + (1 - y) * q
+        ce = np.abs(np.log(q)) + np.abs(np.log(1 - q))
+        value = value + smoothing * (miss**loss.gamma * ce).mean(axis=1)
+        by_output = miss**loss.gamma * (1 / (q * (1 - q)) + loss.gamma * ce / miss) / n
         by_output = np.where(slope != 0, by_output * worst, 0)
     return value, by_output
 

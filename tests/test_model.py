@@ -273,22 +273,28 @@ A2 = np.array([[0.5, 0.5], [0.2, 0.8], [0.1, 0.9]])
 
 
 @pytest.mark.parametrize(
-    ("name", "targets", "each"),
+    ("name", "output", "X", "targets", "each"),
     [
-        ("mse", T2, ((A2 - T2) ** 2).mean(axis=1)),
-        ("binary_crossentropy", T2, -(T2 * np.log(A2) + (1 - T2) * np.log(1 - A2)).mean(axis=1)),
-        ("categorical_crossentropy", T2, -(T2 * np.log(A2)).sum(axis=1)),
-        ("sparse_categorical_crossentropy", [0, 1, 1], -np.log([0.5, 0.8, 0.9])),
+        ("mse", "linear", A2, T2, ((A2 - T2) ** 2).mean(axis=1)),
+        (
+            "binary_crossentropy",
+            "sigmoid",
+            np.log(A2 / (1 - A2)),
+            T2,
+            -(T2 * np.log(A2) + (1 - T2) * np.log(1 - A2)).mean(axis=1),
+        ),
+        ("categorical_crossentropy", "softmax", np.log(A2), T2, -(T2 * np.log(A2)).sum(axis=1)),
+        ("sparse_categorical_crossentropy", "softmax", np.log(A2), [0, 1, 1], -np.log([0.5, 0.8, 0.9])),
     ],
 )
 @pytest.mark.parametrize("engine", ENGINES)
-def test_losses_by_name(name, targets, each, engine):
-    model = fastnn.Sequential([Input(2), Dense(2)], dtype="float64", engine=engine)
+def test_losses_by_name(name, output, X, targets, each, engine):
+    model = fastnn.Sequential([Input(2), Dense(2, output)], dtype="float64", engine=engine)
     model.set_weights([np.eye(2), np.zeros(2)])
     model.compile("sgd", name)
-    assert model.evaluate(A2, targets) == pytest.approx(each.mean(), rel=1e-13)
+    assert model.evaluate(X, targets) == pytest.approx(each.mean(), rel=1e-13)
     weights = np.array([0.5, 2.0, 0.0])
-    assert model.evaluate(A2, targets, sample_weight=weights) == pytest.approx((each * weights).sum() / 3, rel=1e-13)
+    assert model.evaluate(X, targets, sample_weight=weights) == pytest.approx((each * weights).sum() / 3, rel=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -390,9 +396,10 @@ def test_accuracy_of_each_kind_of_target(activation):
     model = fastnn.Sequential([Input(3), Dense(3, activation)])
     model.set_weights([np.eye(3) * 0.9, np.zeros(3)])
     X, labels = np.eye(3)[[0, 1, 2, 2, 1]], np.array([0, 1, 2, 0, 0])  # three of five right
-    model.compile("sgd", "sparse_categorical_crossentropy", ["accuracy"])
+    logits = activation == "linear"
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(from_logits=logits), ["accuracy"])
     assert model.evaluate(X, labels)[1] == 0.6
-    model.compile("sgd", "categorical_crossentropy", ["accuracy"])
+    model.compile("sgd", losses.CategoricalCrossentropy(from_logits=logits), ["accuracy"])
     assert model.evaluate(X, np.eye(3)[labels])[1] == 0.6
 
 
@@ -439,8 +446,17 @@ def test_import_star_brings_every_public_module():
     import pkgutil
 
     inner = {"backend", "catalogue", "checks", "counter", "errors", "evaluation", "feeds", "files", "hooks", "lock"}
-    inner |= {"learning_rate", "minimization", "model", "operations", "perceptron", "program", "progress", "reference"}
-    inner |= {"settings", "summary", "training", "weights"}
+    inner |= {
+        "learning_rate",
+        "minimization",
+        "model",
+        "operations",
+        "output_check",
+        "perceptron",
+        "program",
+        "progress",
+    }
+    inner |= {"reference", "settings", "summary", "training", "weights"}
     found = {module.name for module in pkgutil.iter_modules(fastnn.__path__) if not module.name.startswith("_")}
     names = {}
     exec("from fastnn import *", names)

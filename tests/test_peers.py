@@ -200,28 +200,57 @@ LOSSES = {  # golden name -> family of inputs, loss
     "quantile": ("one", losses.Quantile([0.1, 0.5, 0.6, 0.9])),
     "gaussian_nll": ("half", losses.GaussianNLL()),
     "binary_crossentropy": ("each", losses.BinaryCrossentropy()),
-    "binary_crossentropy_smooth": ("each", losses.BinaryCrossentropy(0.1)),
+    "binary_crossentropy_smooth": ("each", losses.BinaryCrossentropy(label_smoothing=0.1)),
     "binary_focal_crossentropy": ("each", losses.BinaryFocalCrossentropy(gamma=1.5)),
-    "binary_focal_crossentropy_alpha": ("each", losses.BinaryFocalCrossentropy(alpha=0.3)),
+    "binary_focal_crossentropy_alpha": ("each", losses.BinaryFocalCrossentropy(True, 0.3)),
     "kl_divergence": ("classes", losses.KLDivergence()),
     "categorical_crossentropy": ("classes", losses.CategoricalCrossentropy()),
-    "categorical_crossentropy_smooth": ("classes", losses.CategoricalCrossentropy(0.1)),
+    "categorical_crossentropy_smooth": ("classes", losses.CategoricalCrossentropy(label_smoothing=0.1)),
     "categorical_focal_crossentropy": ("classes", losses.CategoricalFocalCrossentropy()),
+    "categorical_focal_crossentropy_smooth": (
+        "classes",
+        losses.CategoricalFocalCrossentropy(0.7, 1.5, label_smoothing=0.1),
+    ),
     "sparse_categorical_crossentropy": ("labels", losses.SparseCategoricalCrossentropy()),
+    "binary_focal_crossentropy_logits": ("each_logits", losses.BinaryFocalCrossentropyFromLogits(gamma=1.5)),
+    "binary_focal_crossentropy_logits_smooth": (
+        "each_logits",
+        losses.BinaryFocalCrossentropy(True, 0.3, 1.5, True, 0.1).of_logits(),
+    ),
+    "categorical_focal_crossentropy_logits": ("classes_logits", losses.CategoricalFocalCrossentropyFromLogits()),
+    "categorical_focal_crossentropy_logits_smooth": (
+        "classes_logits",
+        losses.CategoricalFocalCrossentropy(0.7, 1.5, True, 0.1).of_logits(),
+    ),
     "binary_crossentropy_logits": ("each_logits", losses.BinaryCrossentropyFromLogits()),
     "categorical_crossentropy_logits": ("classes_logits", losses.CategoricalCrossentropyFromLogits()),
-    "categorical_crossentropy_logits_smooth": ("classes_logits", losses.CategoricalCrossentropyFromLogits(0.1)),
+    "categorical_crossentropy_logits_smooth": (
+        "classes_logits",
+        losses.CategoricalCrossentropyFromLogits(label_smoothing=0.1),
+    ),
     "sparse_categorical_crossentropy_logits": ("labels_logits", losses.SparseCategoricalCrossentropyFromLogits()),
     "sparse_categorical_crossentropy_logits_smooth": (
         "labels_logits",
-        losses.SparseCategoricalCrossentropyFromLogits(0.1),
+        losses.SparseCategoricalCrossentropyFromLogits(label_smoothing=0.1),
     ),
 }
+
+
+def beyond(a):
+    """Logits whose probabilities Keras clips."""
+    return np.abs(a) > 12
 
 
 # First outputs whose samples are not compared, because the definitions differ there.
 DIFFERENT = {
     "log_cosh": lambda a: a == -np.inf,  # Keras computes -inf + inf, the library inf
+    "sparse_categorical_crossentropy": np.isinf,  # Keras on PyTorch looks at the label's output only
+    # Keras clips the probability of a logit, the library does not
+    **{
+        f"{kind}_focal_crossentropy_logits{end}": beyond
+        for kind in ("binary", "categorical")
+        for end in ("", "_smooth")
+    },
     "binary_crossentropy_logits": np.isinf,  # PyTorch computes inf - inf, the library inf where it is the limit
     # Keras clips the output in the crossentropy, but not in the factor: another number there, NaN beyond [0, 1]
     "binary_focal_crossentropy": lambda a: (a < 1e-7) | (a > 1 - 1e-7),

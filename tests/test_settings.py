@@ -44,9 +44,9 @@ NUMBERS = {
     "slope of tanh": activations.Tanh,
     "alpha": activations.ELU,
     "delta": losses.Huber,
-    "label_smoothing": losses.BinaryCrossentropy,
+    "label_smoothing": lambda value: losses.BinaryCrossentropy(label_smoothing=value),
     "gamma": lambda value: losses.BinaryFocalCrossentropy(gamma=value),
-    "alpha of the focal loss": lambda value: losses.BinaryFocalCrossentropy(alpha=value),
+    "alpha of the focal loss": lambda value: losses.BinaryFocalCrossentropy(True, value),
     "alpha of the other focal loss": lambda value: losses.CategoricalFocalCrossentropy(alpha=value),
     "levels": losses.Quantile,
     "levels of a list": lambda value: losses.Quantile([0.5, value]),
@@ -73,7 +73,7 @@ NUMBERS = {
 @pytest.mark.parametrize("value", ["0.1", None, True, [0.1], 0.5j])
 @pytest.mark.parametrize("name", NUMBERS)
 def test_numbers_must_be_numbers(name, value):
-    optional = name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "alpha of the focal loss")
+    optional = name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm")
     if value is None and optional:
         NUMBERS[name](value)
         return

@@ -24,4 +24,5 @@ class Activation(Layer):
         self.activation: activations.Activation = resolve("activation", activation, activations.Activation)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        return [activate(self.activation, prod(input_shape))]
+        linear = type(self.activation) is activations.Linear
+        return [] if linear else [activate(self.activation, prod(input_shape))]

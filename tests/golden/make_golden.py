@@ -140,11 +140,6 @@ def one_hot(t, classes=4):
     return F.one_hot(t[:, 0].long(), classes).double()
 
 
-def focal(t, a, gamma=2.0, alpha=0.25):
-    """Keras divides a by its sum, which changes the slope."""
-    return -(alpha * (1 - cut(a)) ** gamma * t * torch.log(cut(a))).sum(-1)
-
-
 def pinball(t, a, levels=(0.1, 0.5, 0.6, 0.9)):
     """Neither library has it."""
     q = torch.tensor(levels, dtype=a.dtype)
@@ -156,9 +151,9 @@ def nll(t, a):
     return F.gaussian_nll_loss(a[:, :2], t, a[:, 2:].exp(), eps=0, reduction="none").mean(-1)
 
 
-def of_keras(name, **settings):
+def of_keras(name, *settings, **named):
     """A loss of Keras, each sample for itself."""
-    return getattr(keras.losses, name)(reduction=None, **settings)
+    return getattr(keras.losses, name)(*settings, reduction=None, **named)
 
 
 LOSSES = {  # by family of inputs, see samples(): loss(t, a)
@@ -183,18 +178,29 @@ LOSSES = {  # by family of inputs, see samples(): loss(t, a)
     },
     "classes": {
         "kl_divergence": of_keras("KLDivergence"),
-        "categorical_crossentropy": lambda t, a: -(t * torch.log(cut(a))).sum(-1),
-        "categorical_crossentropy_smooth": lambda t, a: -(smooth(t, 0.1, 4) * torch.log(cut(a))).sum(-1),
-        "categorical_focal_crossentropy": focal,
+        "categorical_crossentropy": of_keras("CategoricalCrossentropy"),
+        "categorical_crossentropy_smooth": of_keras("CategoricalCrossentropy", label_smoothing=0.1),
+        "categorical_focal_crossentropy": of_keras("CategoricalFocalCrossentropy"),
+        "categorical_focal_crossentropy_smooth": of_keras(
+            "CategoricalFocalCrossentropy", alpha=0.7, gamma=1.5, label_smoothing=0.1
+        ),
     },
-    "labels": {"sparse_categorical_crossentropy": lambda t, a: -(one_hot(t) * torch.log(cut(a))).sum(-1)},
+    "labels": {"sparse_categorical_crossentropy": of_keras("SparseCategoricalCrossentropy")},
     "each_logits": {
-        "binary_crossentropy_logits": lambda t, a: F.binary_cross_entropy_with_logits(a, t, reduction="none").mean(-1)
+        "binary_crossentropy_logits": lambda t, a: F.binary_cross_entropy_with_logits(a, t, reduction="none").mean(-1),
+        "binary_focal_crossentropy_logits": of_keras("BinaryFocalCrossentropy", gamma=1.5, from_logits=True),
+        "binary_focal_crossentropy_logits_smooth": of_keras(
+            "BinaryFocalCrossentropy", True, 0.3, 1.5, from_logits=True, label_smoothing=0.1
+        ),
     },
     "classes_logits": {
         "categorical_crossentropy_logits": lambda t, a: F.cross_entropy(a, t, reduction="none"),
         "categorical_crossentropy_logits_smooth": lambda t, a: F.cross_entropy(
             a, t, reduction="none", label_smoothing=0.1
+        ),
+        "categorical_focal_crossentropy_logits": of_keras("CategoricalFocalCrossentropy", from_logits=True),
+        "categorical_focal_crossentropy_logits_smooth": of_keras(
+            "CategoricalFocalCrossentropy", alpha=0.7, gamma=1.5, from_logits=True, label_smoothing=0.1
         ),
     },
     "labels_logits": {
@@ -224,7 +230,9 @@ def samples(family, rng):
         a = a if family.endswith("logits") else rng.uniform(0.05, 0.95, (rows, 4))
         t = np.where(rng.uniform(size=(rows, 4)) < 0.5, rng.integers(2, size=(rows, 4)), rng.uniform(size=(rows, 4)))
     elif family.startswith(("classes", "labels")):
-        a = a if family.endswith("logits") else rng.dirichlet(np.ones(4), rows)
+        if not family.endswith("logits"):
+            a = rng.dirichlet(np.ones(4), rows)
+            a[1::2] = rng.uniform(0.05, 0.95, (len(a[1::2]), 4))  # of sigmoids: they do not sum to one
         t = rng.dirichlet(np.ones(4), rows)
         t[::2] = np.eye(4)[rng.integers(4, size=len(t[::2]))]
         t = rng.integers(4, size=(rows, 1)).astype(float) if family.startswith("labels") else t
