@@ -2,7 +2,8 @@
 
 import pytest
 
-from fastnn import backend, get_num_threads, set_num_threads
+from fastnn import get_num_threads, set_num_threads
+from fastnn.basics import backend
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ class FastnnCall(Competitor):
         self.fastnn = fastnn
 
     def versions(self) -> dict[str, str]:
-        return {"fastnn": self.fastnn.__version__, "level": self.fastnn.backend.level, "numpy": np.__version__}
+        return {"fastnn": self.fastnn.__version__, "level": self.fastnn.basics.backend.level, "numpy": np.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
         layers = self.fastnn.layers

@@ -6,7 +6,8 @@ A call from Python costs some tenths of a microsecond, and the activations and l
 import numpy as np
 import pytest
 
-from fastnn import activations, backend, losses, optimizers
+from fastnn import activations, losses, optimizers
+from fastnn.basics import backend
 
 pytestmark = pytest.mark.benchmark(max_time=0.3, min_time=2e-5, warmup=True, warmup_iterations=3)
 

@@ -86,10 +86,10 @@ class Fastnn(Competitor):
 
         self.fastnn = fastnn
         fastnn.set_num_threads(threads)
-        self.core = fastnn.backend.core("float32")
+        self.core = fastnn.basics.backend.core("float32")
 
     def versions(self) -> dict[str, str]:
-        return {"fastnn": self.fastnn.__version__, "level": self.fastnn.backend.level, "numpy": np.__version__}
+        return {"fastnn": self.fastnn.__version__, "level": self.fastnn.basics.backend.level, "numpy": np.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> None:
         layers = self.fastnn.layers

@@ -57,7 +57,7 @@ def main() -> None:
 
     print(f"\nTest accuracy: {accuracy:.4f} on {len(X_test)} digits that were not seen in training")
     print(f"Training time: {elapsed:.2f} s, {EPOCHS * len(X_train) / elapsed:,.0f} samples per second")
-    print(f"CPU level:     {fastnn.backend.level}")
+    print(f"CPU level:     {fastnn.basics.backend.level}")
     print(f"Picture:       {path}")
 
 

@@ -15,10 +15,10 @@ from fastnn import (
     optimizers,
     regularizers,
 )
-from fastnn.backend import get_num_threads, set_num_threads, show_config
+from fastnn.basics.backend import get_num_threads, set_num_threads, show_config
 from fastnn.callbacks import History
 from fastnn.errors import DivergenceError, NotCompiledError
-from fastnn.model import Sequential
+from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
     from fastnn import augmentation, lbfgs, plots, schedules

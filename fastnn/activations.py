@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.settings import Settings
+from fastnn.basics.settings import Settings
 
 Array = NDArray[np.floating]
 

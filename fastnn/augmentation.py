@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import counter
-from fastnn.checks import number, whole
+from fastnn.basics import counter
+from fastnn.basics.checks import number, whole
+from fastnn.basics.settings import Settings
 from fastnn.data import Source
-from fastnn.feeds import Data
-from fastnn.settings import Settings
+from fastnn.training.feeds import Data
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 STREAM = 1 << 62  # of the counter-based generator; below it the epochs and the layers have theirs
 WORDS = 8  # random words of a sample: two flips, angle, two shifts; the rest is kept for what may come

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics.checks import flag, number, whole
+from fastnn.basics.files import write_atomically
+from fastnn.basics.progress import Progress, TqdmProgress, best_progress
 from fastnn.catalogue import unknown
-from fastnn.checks import flag, number, whole
-from fastnn.files import write_atomically
-from fastnn.hooks import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, History, Logs
-from fastnn.progress import Progress, TqdmProgress, best_progress
+from fastnn.training.hooks import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, History, Logs
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 __all__ = [
     "CSVLogger",
@@ -102,10 +102,10 @@ class EarlyStopping(_Monitor):
     monitor: a name of the logs; patience: epochs without improvement by more than min_delta before the end; verbose: 1
     prints what happens; mode: "min", "max", or "auto", which looks at the name and refuses where that tells nothing;
     start_from_epoch: epochs before it are not looked at. baseline: a value to pass; until an epoch passes it, no epoch
-    counts as an improvement, so training ends after ``patience`` epochs that stay behind it. restore_best_weights: True by default,
-    unlike Keras, and at any end of training, also by the last epoch or by Ctrl-C. The optimizer's state stays. With an
-    optimizer that averages weights (use_ema), what is validated and given back is the average. A value that is NaN is
-    no improvement; in Keras, a first value of NaN can never be improved.
+    counts as an improvement, so training ends after ``patience`` epochs that stay behind it. restore_best_weights: True
+    by default, unlike Keras, and at any end of training, also by the last epoch or by Ctrl-C. The optimizer's state
+    stays. With an optimizer that averages weights (use_ema), what is validated and given back is the average. A value
+    that is NaN is no improvement; in Keras, a first value of NaN can never be improved.
 
     After training: ``best``, ``best_epoch``, and ``stopped_epoch`` (0 unless it ended the training).
 

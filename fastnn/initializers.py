@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.settings import Settings
+from fastnn.basics.settings import Settings
 
 
 class Initializer(Settings):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import backend
-from fastnn.checks import number, whole
+from fastnn.basics import backend
+from fastnn.basics.checks import number, whole
 from fastnn.data import Source, check_rows, weights
+from fastnn.engine.program import Program
 from fastnn.errors import DivergenceError, NotCompiledError
 from fastnn.operations import BatchNormalization, Dropout, Noise
-from fastnn.program import Program
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 Array = NDArray[np.float64]
 WALL = 10.0  # a loss that is not finite counts as so much above the last one: the line search turns back before it
@@ -186,7 +186,7 @@ def _settle(model: Sequential, x: Source) -> None:
     program, row = model.program, model.arena[0]
     if not any(isinstance(op, BatchNormalization) for op in program.steps):
         return
-    from fastnn.reference import Engine, Tape
+    from fastnn.engine.reference import Engine, Tape
 
     arrays = [program.read(row, op) for op in program.steps]
     tape = Tape(program, arrays, 0, 0)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import backend
-from fastnn.checks import number, whole
+from fastnn.basics import backend
+from fastnn.basics.checks import number, whole
 from fastnn.data import check_rows, weights
 from fastnn.errors import NotCompiledError
 from fastnn.schedules import Schedule
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 Array = NDArray[np.float64]
 TOO_HIGH = 4.0  # times the best smoothed loss ends the test

@@ -2,7 +2,7 @@
 
 A loss gives one number for each sample; training minimises their weighted mean over the batch, sum_i w_i L_i / n.
 Crossentropies are computed from the logits z where the output activation allows, or where the outputs are logits
-(``from_logits=True``): ``of_logits`` gives that version. Which outputs a loss accepts: fastnn/output_check.py.
+(``from_logits=True``): ``of_logits`` gives that version. Which outputs a loss accepts: fastnn/models/output_check.py.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from fastnn.activations import Activation, Array, LogSoftmax, Sigmoid, Softmax
-from fastnn.checks import number
-from fastnn.settings import Settings
+from fastnn.basics.checks import number
+from fastnn.basics.settings import Settings
 
 EPSILON = 1e-7  # Keras' clip of probabilities
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.checks import whole
-from fastnn.settings import Settings
+from fastnn.basics.checks import whole
+from fastnn.basics.settings import Settings
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
@@ -52,8 +52,8 @@ class Metric(Settings, frozen=False, kw_only=True):
     def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         """Adds samples: targets y, outputs (samples, outputs), and the index of each row's largest output.
 
-        ``fit`` and ``evaluate`` call it once for each block of fixed length; the arrays are used again, so copy what you
-        keep.
+        ``fit`` and ``evaluate`` call it once for each block of fixed length; the arrays are used again, so copy what
+        you keep.
         """
         raise NotImplementedError
 

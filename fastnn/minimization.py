@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.checks import whole
 from fastnn.catalogue import resolve
-from fastnn.checks import whole
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import Schedule
 

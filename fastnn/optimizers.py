@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Array
-from fastnn.settings import Settings
+from fastnn.basics.settings import Settings
 
 Scalars = NDArray[np.float64]
 Steps = NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core import machine
-from fastnn.checks import flag, number, whole
+from fastnn.basics.checks import flag, number, whole
 from fastnn.data import as_generator, check_finite, check_rows, features, readable
 
 Array = NDArray[np.float64]

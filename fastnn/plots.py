@@ -16,14 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn import activations as formulas
 from fastnn.catalogue import resolve
+from fastnn.engine.reference import Tape
 from fastnn.operations import Dense, Operation
-from fastnn.reference import Tape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 Sides = list[NDArray[Any]]  # the values along each axis
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from fastnn.activations import Array
-from fastnn.settings import Settings
+from fastnn.basics.settings import Settings
 
 
 class Regularizer(Settings):

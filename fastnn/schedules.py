@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.checks import number, whole
-from fastnn.settings import Settings
+from fastnn.basics.checks import number, whole
+from fastnn.basics.settings import Settings
 
 Numbers = NDArray[np.float64]
 

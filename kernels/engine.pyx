@@ -146,7 +146,7 @@ cdef class Buffers:
 
 
 cdef class Engine:
-    """Runs a program (fastnn.program.Program) on panel matrices. Same methods as fastnn.reference.Engine.
+    """Runs a program (fastnn.engine.program.Program) on panel matrices. Same methods as fastnn.engine.reference.Engine.
 
     The arena (1 + slots, size) belongs to the caller: row 0 holds the weights, the others the optimizer's state.
     """

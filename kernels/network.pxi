@@ -9,7 +9,7 @@ cdef enum:
     NON_NEGATIVE = 1
     MAX_NORM = 2
 
-# One line of a program; fastnn/program.py writes it (OPERATION), field by field the same.
+# One line of a program; fastnn/engine/program.py writes it (OPERATION), field by field the same.
 cdef struct Operation:
     int64_t kind          # its row in OPERATIONS
     int64_t inputs, outputs               # columns

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 from numerics import engines
 
-from fastnn import backend
+from fastnn.basics import backend
 
 # Compiled loops have no steady pace on a shared machine; the same examples in each run make a failure repeatable.
 settings.register_profile("fastnn", deadline=None, derandomize=True)

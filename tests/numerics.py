@@ -4,14 +4,15 @@ import importlib
 
 import numpy as np
 
-from fastnn import backend, reference
+from fastnn.basics import backend
 from fastnn.catalogue import resolve
 from fastnn.data import Source
+from fastnn.engine import reference
+from fastnn.engine.program import Program, lower
 from fastnn.layers import Dense, Input
 from fastnn.losses import Loss
 from fastnn.operations import Dense as Product
 from fastnn.optimizers import SGD
-from fastnn.program import Program, lower
 
 SENTINEL = -12345.0
 GUARD = 64  # numbers before and after: more than one cache line of either type
@@ -305,7 +306,7 @@ def weights_of(engine, row=0):
 
 def run_by(kind, model):
     """The model, computed by an engine class of the tests from now on."""
-    model._bind(kind(model.program, model.arena))
+    model.__dict__.update(model._bound(model.layers, kind(model.program, model.arena)))
     return model
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import DivergenceError, callbacks, metrics, optimizers, progress
+from fastnn import DivergenceError, callbacks, metrics, optimizers
+from fastnn.basics import progress
 from fastnn.callbacks import (
     Callback,
     CSVLogger,
@@ -332,8 +333,8 @@ try:
     model.fit(X, y, epochs=10**6, validation_split=0.2, callbacks=[EarlyStopping(patience=10**6)])
 except KeyboardInterrupt:
     pass
-held = fastnn.training.Run(model, X, y, validation_split=0.2).validation
-print(fastnn.evaluation.evaluate(model, held, 32)["loss"], min(model.history.history["val_loss"]))
+held = fastnn.training.loop.Run(model, X, y, validation_split=0.2).validation
+print(fastnn.training.evaluation.evaluate(model, held, 32)["loss"], min(model.history.history["val_loss"]))
 """
 
 

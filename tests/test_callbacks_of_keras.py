@@ -24,7 +24,7 @@ def same(found, expected, grid):
 
 
 def test_early_stopping(golden):
-    """Without a baseline, of which Keras' documentation and code say different things (docs/decisions/keras-names.md)."""
+    """Without a baseline, of which Keras' documentation and code say different things."""
     found = []
     chosen = [options["baseline"] is None for options in EARLY_STOPPING]
     grid = [options for options in EARLY_STOPPING if options["baseline"] is None]

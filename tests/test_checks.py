@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fastnn.checks import flag, number, whole
+from fastnn.basics.checks import flag, number, whole
 
 NO_NUMBERS = ["1", None, True, np.True_, [1], np.ones(2), 1j, np.complex64(1), Fraction(1, 2), int]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import activations, augmentation, backend, losses, optimizers, training
+from fastnn import activations, augmentation, losses, optimizers
+from fastnn.basics import backend
 from fastnn.data import Source
 from fastnn.layers import (
     Activation,
@@ -18,6 +19,7 @@ from fastnn.layers import (
     LayerNormalization,
     UnitNormalization,
 )
+from fastnn.training import loop
 
 KINDS = {
     "batch normalization": BatchNormalization,
@@ -102,8 +104,8 @@ def test_threads_and_slices_follow_the_cost():
         assert backend.threads_for(model().program.cost(32)) == 1
     finally:
         fastnn.set_num_threads(before)
-    run = training.Run(made, np.tile(X, (40, 1)), np.zeros(40 * ROWS), batch_size=256)
-    assert run.slice * made.program.cost(256) <= training.SLICE * training.FIRST_GUESS
+    run = loop.Run(made, np.tile(X, (40, 1)), np.zeros(40 * ROWS), batch_size=256)
+    assert run.slice * made.program.cost(256) <= loop.SLICE * loop.FIRST_GUESS
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -162,8 +164,8 @@ def test_fit_goes_on_after_a_late_call(monkeypatch):
         return found, made.get_weights(), made.iterations
 
     expected = history()
-    monkeypatch.setattr(training, "SLICE", 1e-7)
-    monkeypatch.setattr(training, "FIRST_GUESS", 1e30)
+    monkeypatch.setattr(loop, "SLICE", 1e-7)
+    monkeypatch.setattr(loop, "FIRST_GUESS", 1e30)
     found = history()
     assert found[0] == expected[0] and found[2] == expected[2] == 640
     assert all(map(np.array_equal, found[1], expected[1]))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnn import counter
 from fastnn._core import machine
+from fastnn.basics import counter
 
 ONES = (1 << 32) - 1
 WORD = st.integers(0, (1 << 64) - 1)

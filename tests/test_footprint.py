@@ -104,7 +104,7 @@ before = float((least + least).sum())
 import fastnn
 import fastnn._core
 for dtype in ("float32", "float64"):
-    fastnn.backend.core(dtype)
+    fastnn.basics.backend.core(dtype)
 print(json.dumps([before, float((least + least).sum()), 5e-324 * 2 > 0]))
 """
 

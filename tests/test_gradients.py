@@ -13,6 +13,8 @@ from numerics import assemble, build, derivative, distance, engines, targets, un
 from fastnn import activations, losses, regularizers
 from fastnn.catalogue import resolve
 from fastnn.data import Source
+from fastnn.engine.program import lower
+from fastnn.engine.reference import Tape
 from fastnn.layers import (
     Activation,
     BatchNormalization,
@@ -24,8 +26,6 @@ from fastnn.layers import (
     LayerNormalization,
 )
 from fastnn.operations import Dense as Product
-from fastnn.program import lower
-from fastnn.reference import Tape
 
 SIZES = (3, 9, 4, 2)  # a panel of float64 has eight columns
 ROWS = 11

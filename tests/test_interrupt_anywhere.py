@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import callbacks, files, lbfgs, optimizers
+from fastnn import callbacks, lbfgs, optimizers
+from fastnn.basics.lock import TrainingLock
 from fastnn.layers import BatchNormalization, Dense, Dropout, Input
-from fastnn.lock import TrainingLock
+from fastnn.models import files
 
 FOLDER = os.path.dirname(fastnn.__file__)
 RNG = np.random.default_rng(0)

@@ -22,8 +22,9 @@ from numerics import (
     train,
 )
 
-from fastnn import activations, backend, losses, optimizers
+from fastnn import activations, losses, optimizers
 from fastnn.augmentation import Changes, ImageAugmentation
+from fastnn.basics import backend
 
 ACTIVATIONS = [
     *(entry() for entry in activations.ENTRIES),

@@ -5,9 +5,10 @@ import pytest
 from numerics import assemble, compare, distance, eps, guard, intact, padding, targets, train, weights_of
 
 import fastnn
-from fastnn import losses, optimizers, reference, regularizers
+from fastnn import losses, optimizers, regularizers
 from fastnn.constraints import MaxNorm, NonNeg
 from fastnn.data import Source
+from fastnn.engine import reference
 from fastnn.layers import (
     Activation,
     BatchNormalization,

@@ -8,9 +8,9 @@ import pytest
 
 import fastnn
 from fastnn import activations, losses, metrics, regularizers
+from fastnn.engine.program import Program
 from fastnn.layers import Activation, BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
-from fastnn.output_check import check_outputs
-from fastnn.program import Program
+from fastnn.models.output_check import check_outputs
 
 ENGINES = pytest.mark.parametrize("engine", ["compiled", "reference"])
 X = np.array([[0.5, -1.0], [1.5, 0.25], [-0.75, 0.5], [0.0, 2.0]])

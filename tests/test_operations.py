@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from numerics import derivative, engines, eps, sizes, train, weights_of
 
-from fastnn import backend, operations
+from fastnn import operations
 from fastnn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, Softmax, Tanh
+from fastnn.basics import backend
 from fastnn.data import Source
+from fastnn.engine.program import assemble
 from fastnn.losses import MeanSquaredError
 from fastnn.operations import Draws
 from fastnn.optimizers import SGD
-from fastnn.program import assemble
 
 SETTINGS = {  # of each kind: what makes a difference to its kernel
     operations.Dense: [{"bias": True}, {"bias": False, "activation": GELU()}, {"bias": True, "activation": ReLU()}],

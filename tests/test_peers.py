@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numerics import assemble, assert_close, build, compare, distance, eps, put, train, weights_of
 
-from fastnn import activations, losses, optimizers, reference, regularizers
+from fastnn import activations, losses, optimizers, regularizers
 from fastnn.constraints import NonNeg
+from fastnn.engine import reference
 from fastnn.layers import Activation, BatchNormalization, Dense, Input, LayerNormalization
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "golden.npz")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numerics import SENTINEL, assert_close, eps, from_panels, guard, intact, normal, sizes, to_panels, ulp_error, wide
 
-from fastnn import backend
+from fastnn.basics import backend
 from fastnn.data import Source
 
 ROWS = (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 15, 16, 17, 24, 25, 33, 37)  # around the tiles of 2, 6 and 16 rows

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import progress
+from fastnn.basics import progress
 from fastnn.callbacks import LambdaCallback, ProgressBar
 from fastnn.layers import Dense, Input
 

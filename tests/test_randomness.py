@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numerics import assemble, eps, train
 
-from fastnn import Sequential, counter
+from fastnn import Sequential
+from fastnn.basics import counter
 from fastnn.data import Source
 from fastnn.layers import Dense, Dropout, GaussianNoise, Input
 from fastnn.optimizers import SGD

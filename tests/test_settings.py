@@ -20,11 +20,11 @@ from fastnn import (
     optimizers,
     regularizers,
     schedules,
-    settings,
 )
 from fastnn.augmentation import ImageAugmentation
+from fastnn.basics import settings
+from fastnn.basics.settings import Settings
 from fastnn.layers import BatchNormalization, Dense, Dropout, GaussianNoise, Input, LayerNormalization
-from fastnn.settings import Settings
 
 NUMBERS = {
     "learning_rate": optimizers.SGD,

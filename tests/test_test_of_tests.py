@@ -10,7 +10,9 @@ import test_layers as networks
 import test_primitives as primitives
 from numerics import normal
 
-from fastnn import activations, backend, losses, optimizers, reference
+from fastnn import activations, losses, optimizers
+from fastnn.basics import backend
+from fastnn.engine import reference
 
 
 class Broken:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import backend
+from fastnn.basics import backend
 from fastnn.data import Source
 from fastnn.layers import Dense, Input
 

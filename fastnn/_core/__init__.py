@@ -1,4 +1,4 @@
 """The compiled core, built from ``kernels/``: ``machine``, and one engine for each CPU level and number type.
 
-``fastnn.backend`` chooses the engine.
+``fastnn.basics.backend`` chooses the engine.
 """

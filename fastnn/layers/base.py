@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.checks import whole
+from fastnn.basics.checks import whole
 from fastnn.operations import Operation
 
 Shape = tuple[int, ...]

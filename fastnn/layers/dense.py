@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fastnn import operations
 from fastnn.activations import Activation, Linear
+from fastnn.basics.checks import whole
 from fastnn.catalogue import resolve
-from fastnn.checks import whole
 from fastnn.constraints import Constraint
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Layer, Shape

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import operations
-from fastnn.checks import number
+from fastnn.basics.checks import number
 from fastnn.layers.base import Layer, Shape
 from fastnn.optimizers import LEAST_EPSILON
 

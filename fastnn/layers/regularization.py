@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from fastnn import operations
-from fastnn.checks import number
+from fastnn.basics.checks import number
 from fastnn.layers.base import Layer, Shape
 
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import counter
 from fastnn.activations import Activation, Array, Linear
+from fastnn.basics import counter
+from fastnn.basics.settings import Settings
 from fastnn.constraints import Constraint
 from fastnn.regularizers import Regularizer
-from fastnn.settings import Settings
 
 Weights = list[Array]  # of one operation: W and b, or the vectors of a normalization
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastnn import activations
+from fastnn.engine.program import Program
 from fastnn.layers import Layer
 from fastnn.losses import Crossentropy, Loss
 from fastnn.operations import Dropout, Elementwise, Noise, Rowwise
-from fastnn.program import Program
 
 
 def check_outputs(layers: list[Layer], program: Program, loss: Loss) -> None:

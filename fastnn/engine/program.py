@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Array, Linear
+from fastnn.basics.settings import Settings
 from fastnn.layers import Layer
 from fastnn.losses import Loss
 from fastnn.operations import Elementwise, Operation, Rowwise
 from fastnn.optimizers import Optimizer
-from fastnn.settings import Settings
 
 LINE_BYTES = 64
 MOST_PARAMETERS = 4

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import backend
+from fastnn.basics import backend
+from fastnn.basics.checks import flag, whole
+from fastnn.basics.progress import progress
 from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
-from fastnn.checks import flag, whole
 from fastnn.data import are_batches
+from fastnn.engine.program import parts_of
 from fastnn.errors import DivergenceError
-from fastnn.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
-from fastnn.feeds import BatchFeed, Data, Feed, RowFeed
-from fastnn.hooks import Callback, CallbackList, History, Logs, check_callbacks
-from fastnn.program import parts_of
-from fastnn.progress import progress
+from fastnn.training.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
+from fastnn.training.feeds import BatchFeed, Data, Feed, RowFeed
+from fastnn.training.hooks import Callback, CallbackList, History, Logs, check_callbacks
 
 if TYPE_CHECKING:
     from fastnn.augmentation import Changes
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 
 LOOK = 8  # a slice that tries another number of threads is so many times shorter

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 
 def weight_names(model: Sequential) -> list[str]:

@@ -12,7 +12,7 @@ from fastnn.data import Source, check_indices, check_rows, class_factors, split_
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 SPLIT_STREAM = 1 << 63  # of the counter-based generator; the epochs have 1, 2, ...
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastnn._core import machine
-from fastnn.checks import whole
+from fastnn.basics.checks import whole
 
 LEVELS = ("v2", "v3", "v4")
 DTYPES = ("float32", "float64")
@@ -53,7 +53,7 @@ def core(dtype: str | np.dtype) -> ModuleType:
 def engine(kind: str, program: Any, arena: Any) -> Any:
     """The engine of a model: "compiled" or "reference"."""
     if kind == "reference":
-        from fastnn import reference
+        from fastnn.engine import reference
 
         return reference.Engine(program, arena)
     return core(program.dtype).Engine(program, arena)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import backend, counter, evaluation, files, training
+from fastnn.basics import backend, counter
+from fastnn.basics.checks import whole
+from fastnn.basics.lock import TrainingLock
+from fastnn.basics.progress import check_verbose, logs_text
 from fastnn.catalogue import resolve, unknown
-from fastnn.checks import whole
 from fastnn.data import (
     Source,
     are_batches,
@@ -24,18 +26,18 @@ from fastnn.data import (
     readable,
     targets,
 )
+from fastnn.engine.program import Program, lower, parts_of
 from fastnn.errors import NotBuiltError, NotCompiledError
-from fastnn.hooks import Callback, CallbackList, History, check_callbacks
 from fastnn.layers import Dense, Input, Layer
-from fastnn.lock import TrainingLock
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
+from fastnn.models import files
+from fastnn.models.output_check import check_outputs
+from fastnn.models.summary import summary
+from fastnn.models.weights import checked_weights
 from fastnn.optimizers import Optimizer
-from fastnn.output_check import check_outputs
-from fastnn.program import Program, lower, parts_of
-from fastnn.progress import check_verbose, logs_text
-from fastnn.summary import summary
-from fastnn.weights import checked_weights
+from fastnn.training import evaluation, loop
+from fastnn.training.hooks import Callback, CallbackList, History, check_callbacks
 
 if TYPE_CHECKING:
     from fastnn.augmentation import Changes, ImageAugmentation
@@ -183,7 +185,7 @@ class Sequential:
 
     @property
     def program(self) -> Program:
-        """The lowered network; see ``fastnn.program``."""
+        """The lowered network; see ``fastnn.engine.program``."""
         if not self._has_weights():
             raise NotBuiltError("the model has no layer with weights; add a Dense layer")
         return self._program
@@ -196,7 +198,7 @@ class Sequential:
 
     @property
     def arena(self) -> NDArray[Any]:
-        """All weights (row 0) and optimizer state (other rows); see ``fastnn.program``."""
+        """All weights (row 0) and optimizer state (other rows); see ``fastnn.engine.program``."""
         self.program  # noqa: B018
         return self._arena
 
@@ -323,7 +325,7 @@ class Sequential:
         """
         with self._lock:
             self._need_compiled("fit")
-            run = training.Run(
+            run = loop.Run(
                 self,
                 x,
                 y,
@@ -344,7 +346,7 @@ class Sequential:
                 sampler,
                 augmentation,
             )
-            return training.fit(run)
+            return loop.fit(run)
 
     def fit_best_of(self, k: int, x: Any, y: Any = None, **arguments: Any) -> History:
         """Trains k times from fresh starting weights and keeps the best, by the validation loss where there is one.
@@ -366,7 +368,7 @@ class Sequential:
             k = whole("fit_best_of: k", k, 1)
             if hasattr(x, "__next__"):
                 raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
-            return training.fit_best_of(self, k, training.Run(self, x, y, **arguments))
+            return loop.fit_best_of(self, k, loop.Run(self, x, y, **arguments))
 
     def start_anew(self) -> None:
         """Fresh starting weights from the model's generator; the optimizer begins anew."""
@@ -402,11 +404,8 @@ class Sequential:
         batch_size = 32 if batch_size is None else whole("evaluate: batch_size", batch_size, 1)
         steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
-        data: training.Data | training.BatchFeed
-        if are_batches(x, y):
-            data = training.BatchFeed(self, x, None, steps)
-        else:
-            data = training.Data.check(self, x, y, sample_weight)
+        data: loop.Data | loop.BatchFeed
+        data = loop.BatchFeed(self, x, None, steps) if are_batches(x, y) else loop.Data.check(self, x, y, sample_weight)
         names = ["loss", *(metric.name for metric in self.metrics)]
         called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
         logs = evaluation.evaluate(self, data, batch_size, steps, called)
@@ -446,7 +445,7 @@ class Sequential:
         parts: Iterable[Any] = [x]
         if batches:
             steps = None if steps is None else whole("predict: steps", steps, 1)
-            feed = training.BatchFeed(self, x, None, steps)
+            feed = loop.BatchFeed(self, x, None, steps)
             parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in feed.given())
         elif called.predict_batchwise:
             rows = self.check_features(x, "X").array
@@ -516,7 +515,7 @@ class Sequential:
 
     def run_steps(
         self,
-        data: training.Data,
+        data: loop.Data,
         order: NDArray[np.int64],
         first: int,
         count: int,

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from fastnn.activations import Array
 from fastnn.data import Source
+from fastnn.engine.program import Program
 from fastnn.operations import Draws, Operation, Weights
-from fastnn.program import Program
 
 if TYPE_CHECKING:
     from fastnn.augmentation import Changes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from fastnn.progress import logs_text
+from fastnn.basics.progress import logs_text
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 Logs = dict[str, Any]  # numbers, and whatever a callback puts into them
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any, dataclass_transform
 
-from fastnn.checks import flag, number
+from fastnn.basics.checks import flag, number
 
 _REQUIRED = object()
 

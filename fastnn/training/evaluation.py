@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import backend
-from fastnn.feeds import BatchFeed, Data, pieces
-from fastnn.hooks import CallbackList, Logs
+from fastnn.basics import backend
 from fastnn.metrics import Metric
+from fastnn.training.feeds import BatchFeed, Data, pieces
+from fastnn.training.hooks import CallbackList, Logs
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 SLICE = 0.05  # seconds in the engine between two looks at the keyboard
 FIRST_GUESS = 1e10  # cost per second (``Program.cost``), until the first slice is measured

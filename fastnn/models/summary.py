@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fastnn.progress import writable
+from fastnn.basics.progress import writable
 
 if TYPE_CHECKING:
-    from fastnn.model import Sequential
+    from fastnn.models.sequential import Sequential
 
 HEADS = ("Layer (type)", "Output Shape", "Param #")
 LEAST_WIDTHS = (33, 24, 15)  # as Keras has them

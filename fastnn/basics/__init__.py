@@ -1,0 +1,1 @@
+"""What knows nothing of networks: checks, settings, threads, random numbers, progress bars."""

@@ -1,0 +1,1 @@
+"""Programs and who runs them: the compiled engine and the reference."""

@@ -1,0 +1,5 @@
+"""Models: ``Sequential``."""
+
+from fastnn.models.sequential import Sequential
+
+__all__ = ["Sequential"]

@@ -1,0 +1,1 @@
+"""How a fit runs: what feeds it, the loop over epochs, evaluation, who is told."""
