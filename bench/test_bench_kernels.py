@@ -82,9 +82,9 @@ def test_forward(benchmark, rate, shape, dtype):
     x, W = random(dtype, rows, inputs), random(dtype, inputs + 1, outputs)
     A, panels = pack(x, core.PANEL_WIDTH), pack(W, core.PANEL_WIDTH)
     Z = aligned(dtype, len(panels), rows, core.PANEL_WIDTH)
-    core.product(A, panels, Z)
+    core.product(A, panels, Z, outputs)
     close(unpack(Z, outputs), x @ W[:-1] + W[-1], dtype, scale=10)
-    benchmark(core.product, A, panels, Z)
+    benchmark(core.product, A, panels, Z, outputs)
     rate(2 * rows * inputs * outputs, dtype=dtype)
 
 
@@ -109,9 +109,9 @@ def test_weight_gradient(benchmark, rate, shape, dtype):
     x, d = random(dtype, rows, inputs), random(dtype, rows, outputs)
     A, D = pack(x, core.PANEL_WIDTH), pack(d, core.PANEL_WIDTH)
     G = aligned(dtype, len(D), inputs + 1, core.PANEL_WIDTH)
-    core.weight_gradient(A, D, inputs, G)
+    core.weight_gradient(A, D, inputs, G, outputs)
     close(unpack(G, outputs), np.vstack([x.T @ d, d.sum(axis=0)]), dtype, scale=10)
-    benchmark(core.weight_gradient, A, D, inputs, G)
+    benchmark(core.weight_gradient, A, D, inputs, G, outputs)
     rate(2 * rows * inputs * outputs, dtype=dtype)
 
 

@@ -60,13 +60,17 @@ def update(int kernel, cnp.ndarray w, cnp.ndarray g, cnp.ndarray slots, cnp.ndar
     OPTIMIZERS[kernel].update(w.size, reals(w), reals(g), reals(slots[0]), reals(slots[1]), reals(slots[2]), reals(scalars))
 
 
-def product(cnp.ndarray A, cnp.ndarray W, cnp.ndarray Z):
-    """Z = A W + b for panel matrices A (panels, rows, WIDTH), W (panels, inputs + 1, WIDTH), Z like A."""
-    cdef Py_ssize_t p, rows = A.shape[1], depth = W.shape[1] - 1
-    cdef real* w
-    for p in range(W.shape[0]):
-        w = reals(W) + p * (depth + 1) * WIDTH
-        forward_panel(rows, reals(A), rows * WIDTH, w, depth, w + depth * WIDTH, reals(Z) + p * Z.shape[1] * WIDTH)
+def product(cnp.ndarray A, cnp.ndarray W, cnp.ndarray Z, Py_ssize_t outputs):
+    """Z = A W + b for panel matrices A (panels, rows, WIDTH), W (panels, inputs + 1, WIDTH), Z like A.
+
+    outputs: columns of W that hold anything.
+    """
+    cdef Py_ssize_t p, first = 0, rows = A.shape[1]
+    while first == 0 or first < W.shape[1] - 1:
+        for p in range(W.shape[0]):
+            dense_block(reals(W), W.shape[1] - 1, outputs, p, first, rows, reals(A), rows * WIDTH,
+                        reals(Z) + p * Z.shape[1] * WIDTH)
+        first += DEPTH
 
 
 def product_of_row(cnp.ndarray A, cnp.ndarray W, cnp.ndarray Z):
@@ -76,16 +80,19 @@ def product_of_row(cnp.ndarray A, cnp.ndarray W, cnp.ndarray Z):
                 Z.shape[1] * WIDTH)
 
 
-def weight_gradient(cnp.ndarray A, cnp.ndarray D, Py_ssize_t inputs, cnp.ndarray G):
-    """G = A^T D, its last row the bias gradient: A and D panel matrices of a batch, G (panels, inputs + 1, WIDTH)."""
+def weight_gradient(cnp.ndarray A, cnp.ndarray D, Py_ssize_t inputs, cnp.ndarray G, Py_ssize_t outputs):
+    """G = A^T D, its last row the bias gradient: A and D panel matrices of a batch, G (panels, inputs + 1, WIDTH).
+
+    outputs: columns of D that hold anything.
+    """
     cdef Py_ssize_t p, k, rows = A.shape[1]
     cdef real* g
     cdef soon nothing = soon(reals(G), 0, 0)
     for p in range(D.shape[0]):
         g = reals(G) + p * (inputs + 1) * WIDTH
         for k in range(A.shape[0]):
-            gradient_panel(least(WIDTH, inputs - k * WIDTH), reals(A) + k * rows * WIDTH, reals(D) + p * rows * WIDTH,
-                           rows, g + k * WIDTH * WIDTH, nothing)
+            dense_gradient(inputs, outputs, p, k, reals(A) + k * rows * WIDTH, reals(D) + p * rows * WIDTH, rows,
+                           g + k * WIDTH * WIDTH, nothing)
         bias_gradient(reals(D) + p * rows * WIDTH, rows, g + inputs * WIDTH)
 
 

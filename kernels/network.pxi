@@ -151,6 +151,11 @@ cdef inline Py_ssize_t panel_size(Operation* op) noexcept nogil:
     return op.rows * WIDTH
 
 
+cdef inline Py_ssize_t columns_of(Py_ssize_t columns, Py_ssize_t panel) noexcept nogil:
+    """Those that one panel of a matrix holds."""
+    return least(WIDTH, columns - panel * WIDTH)
+
+
 cdef inline Share share_of(Py_ssize_t columns, Py_ssize_t rows, Part* part) noexcept nogil:
     cdef Share s
     s.tiles = ceil_div(rows, TILE)
@@ -167,9 +172,9 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
         return False
     s.panel = s.unit // s.tiles
     tile = s.unit % s.tiles
-    s.first = tile * TILE
+    s.first = s.rows * tile // s.tiles
     s.unit += least(least(s.tiles - tile, s.end - s.unit), LOOK_TILES)
-    s.last = least(s.rows, (s.unit - s.panel * s.tiles) * TILE)
+    s.last = s.rows * (s.unit - s.panel * s.tiles) // s.tiles
     return True
 
 

@@ -59,7 +59,7 @@ typedef real *restrict reals_out;
 #define LINE (LINE_BYTES / VECTOR_BYTES)
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
-typedef real_bits vec_index __attribute__((vector_size(VECTOR_BYTES)));
+typedef real_bits vec_index __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_BYTES), may_alias));
 
 /* The floating-point mode of this thread. Training sets NO_SUBNORMALS: moments of weights without a gradient decay into
  * subnormal numbers, where some CPUs take a hundred cycles for an operation. Python runs in its own mode always. */
@@ -71,6 +71,15 @@ INLINE void set_floating_mode(unsigned mode) { __builtin_ia32_ldmxcsr(mode); }
 #define NO_SUBNORMALS 0u
 INLINE unsigned floating_mode(void) { return 0; }
 INLINE void set_floating_mode(unsigned mode) { (void)mode; }
+#endif
+
+/* Says that x is still needed here. GCC would else put the last sum of a loop into x's register, and move it back each turn. */
+#if defined(__clang__) || !(defined(__x86_64__) || defined(__aarch64__))
+#define KEEP(x) (void)(x)
+#elif defined(__x86_64__)
+#define KEEP(x) __asm__("" : : "v"(x))
+#else
+#define KEEP(x) __asm__("" : : "w"(x))
 #endif
 
 INLINE vec load(const real *p) { return *(const vec *)p; }

@@ -11,15 +11,20 @@ cdef extern from "real.h" nogil:
     void prefetch(const void* p)
 
 cdef extern from "tile.h" nogil:
-    void forward_panel(Py_ssize_t rows, const real* A, Py_ssize_t sa, const real* W, Py_ssize_t depth,
-                       const real* start, real* Z)
+    const Py_ssize_t DEPTH
+    void forward_panel(Py_ssize_t rows, Py_ssize_t columns, const real* A, Py_ssize_t sa, const real* W,
+                       Py_ssize_t depth, const real* start, Py_ssize_t ss, real* Z)
+    void forward_dot(Py_ssize_t rows, const real* A, Py_ssize_t sa, const real* W, Py_ssize_t depth,
+                     const real* start, Py_ssize_t ss, real* Z)
     void forward_row(const real* A, Py_ssize_t sa, const real* W, Py_ssize_t sw, Py_ssize_t panels, Py_ssize_t depth,
                      const real* start, Py_ssize_t ss, real* Z, Py_ssize_t sz)
     ctypedef struct soon:
         const real* weights
         Py_ssize_t distance
         int count
-    void gradient_panel(Py_ssize_t inputs, const real* A, const real* D, Py_ssize_t rows, real* G, soon next)
+    void gradient_panel(Py_ssize_t inputs, Py_ssize_t columns, const real* A, const real* D, Py_ssize_t rows, real* G,
+                        soon next)
+    void gradient_column(Py_ssize_t inputs, const real* A, const real* D, Py_ssize_t rows, real* G, soon next)
     void transpose_panel(const real* W, Py_ssize_t sw, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, real* T)
     void transpose_back(const real* T, Py_ssize_t outputs, real* D, Py_ssize_t sd)
 

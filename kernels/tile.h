@@ -1,7 +1,8 @@
-/* The register tile: every product of the library is forward_panel, forward_row or gradient_panel.
+/* The register tile: every product of the library is forward_panel, forward_row, forward_dot or gradient_panel.
  *
  * All operands are panel matrices (see README.md). Each output element is summed by one accumulator, in the order of the
- * summation index, whatever the shape of the tile: so results do not depend on how rows or threads are divided. */
+ * summation index, whatever the shape of the tile: so results do not depend on how rows or threads are divided. Only
+ * forward_dot has one accumulator for each lane of a line. */
 #ifndef FASTNN_TILE_H
 #define FASTNN_TILE_H
 
@@ -13,26 +14,35 @@
 
 #define MOST 16 /* accumulator lines of the largest tile: R, P and N are constants, so what is unused costs nothing */
 
-/* Z[r, :] = start + sum_k A[r, k] W[k, :] for R rows and one panel of W.
- * A, W, Z point at their first row; sa is the distance between panels in reals. */
-INLINE void forward_tile(const int R, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth, const real *start,
-                         real *Z) {
+/* Inputs of a block: what a product needs of W stays in the second-level cache for all rows. A longer sum goes on from Z. */
+#define DEPTH 2048
+
+/* A panel of which at most half the columns hold anything needs half of each line only, and room for twice the rows. */
+#define HALF (LINE / 2)
+#define HALF_TILE (2 * TILE)
+
+/* Z[r, :] = start[r] + sum_k A[r, k] W[k, :] for R rows and L vectors of one panel of W; zeros in the rest of Z's lines.
+ * A, W, Z point at their first row; sa is the distance between panels in reals, ss that between rows of `start`. */
+INLINE void forward_tile(const int R, const int L, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
+                         const real *start, ptrdiff_t ss, real *Z) {
     vec c[MOST][LINE];
     UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int l = 0; l < LINE; l++) c[r][l] = load(start + l * LANES);
+        UNROLL for (int l = 0; l < L; l++) c[r][l] = load(start + r * ss + l * LANES);
     for (; depth > 0; depth -= WIDTH, A += sa) {
         const ptrdiff_t n = depth < WIDTH ? depth : WIDTH;
         for (ptrdiff_t k = 0; k < n; k++, W += WIDTH) {
             vec b[LINE];
-            UNROLL for (int l = 0; l < LINE; l++) b[l] = load(W + l * LANES);
+            UNROLL for (int l = 0; l < L; l++) b[l] = load(W + l * LANES);
             UNROLL for (int r = 0; r < R; r++) {
                 const vec a = splat(A[r * WIDTH + k]);
-                UNROLL for (int l = 0; l < LINE; l++) c[r][l] += a * b[l];
+                UNROLL for (int l = 0; l < L; l++) c[r][l] += a * b[l];
+                if (L > 1) KEEP(a);
             }
+            UNROLL for (int l = 0; l < L; l++) KEEP(b[l]);
         }
     }
     UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int l = 0; l < LINE; l++) store(Z + r * WIDTH + l * LANES, c[r][l]);
+        UNROLL for (int l = 0; l < LINE; l++) store(Z + r * WIDTH + l * LANES, l < L ? c[r][l] : splat(0));
 }
 
 /* Z[p, :] = start[p] + sum_k A[k] W[p, k, :] for one row and P panels: sw, ss, sz are their distances. */
@@ -53,7 +63,86 @@ INLINE void forward_wide_tile(const int P, const real *A, ptrdiff_t sa, const re
         UNROLL for (int l = 0; l < LINE; l++) store(Z + p * sz + l * LANES, c[p][l]);
 }
 
-/* Lines that the optimizer will read as soon as a gradient is there: N lines of the weights and of each of its slots.
+/* G[i, :] = sum_r A[r, i] D[r, :] for N inputs i of one panel of A and L vectors of D; zeros in the rest of G's lines. */
+INLINE void gradient_tile(const int N, const int L, const real *A, const real *D, ptrdiff_t rows, real *G) {
+    vec c[MOST][LINE];
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int l = 0; l < L; l++) c[i][l] = splat(0);
+    for (; rows > 0; rows--, A += WIDTH, D += WIDTH) {
+        vec b[LINE];
+        UNROLL for (int l = 0; l < L; l++) b[l] = load(D + l * LANES);
+        UNROLL for (int i = 0; i < N; i++) {
+            const vec a = splat(A[i]);
+            UNROLL for (int l = 0; l < L; l++) c[i][l] += a * b[l];
+            if (L > 1) KEEP(a);
+        }
+        UNROLL for (int l = 0; l < L; l++) KEEP(b[l]);
+    }
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int l = 0; l < LINE; l++) store(G + i * WIDTH + l * LANES, l < L ? c[i][l] : splat(0));
+}
+
+/* F(n) for each n up to a number that is TILE or twice that. */
+#define EACH_2(F) F(1) F(2)
+#define EACH_4(F) EACH_2(F) F(3) F(4)
+#define EACH_6(F) EACH_4(F) F(5) F(6)
+#define EACH_12(F) EACH_6(F) F(7) F(8) F(9) F(10) F(11) F(12)
+#define EACH_16(F) EACH_12(F) F(13) F(14) F(15) F(16)
+#if TILE == 2
+#define EACH_TILE EACH_2
+#define EACH_HALF_TILE EACH_4
+#elif TILE == 6
+#define EACH_TILE EACH_6
+#define EACH_HALF_TILE EACH_12
+#else
+#define EACH_TILE EACH_16
+#endif
+
+/* A line of which only the first number is not zero. */
+INLINE void store_first(real *line, real x) {
+    UNROLL for (int l = 0; l < LINE; l++) store(line + l * LANES, splat(0));
+    line[0] = x;
+}
+
+/* The number in the first of `parts` even shares: 6 + 6 + 5 + 5 + 5 + 5 keep more accumulators busy than 5 x 6 + 2. */
+INLINE ptrdiff_t even_share(ptrdiff_t n, ptrdiff_t parts) { return (n + parts - 1) / parts; }
+
+/* Forward product of any number of rows with one panel of W of which `columns` hold anything.
+ * ss = 0: every row begins with the line `start`, the bias; ss = WIDTH: each with its own, sums go on from Z. */
+static void forward_panel(ptrdiff_t rows, ptrdiff_t columns, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
+                          const real *start, ptrdiff_t ss, real *Z) {
+#define CASE(R) case R: forward_tile(R, L, A, sa, W, depth, start, ss, Z); break;
+#define SHARES(MOST_ROWS, SIZES) \
+    for (ptrdiff_t n, parts = (rows + MOST_ROWS - 1) / MOST_ROWS; parts > 0; parts--) { \
+        n = even_share(rows, parts); \
+        switch (n) { SIZES(CASE) } \
+        rows -= n, A += n * WIDTH, start += n * ss, Z += n * WIDTH; \
+    }
+#if LINE > 1
+    if (columns <= WIDTH / 2) {
+        enum { L = HALF };
+        SHARES(HALF_TILE, EACH_HALF_TILE)
+        return;
+    }
+#endif
+    enum { L = LINE };
+    SHARES(TILE, EACH_TILE)
+#undef SHARES
+#undef CASE
+}
+
+/* Forward product of one row with many panels of W: wide in columns, to hide the latency that few rows leave bare. */
+static void forward_row(const real *A, ptrdiff_t sa, const real *W, ptrdiff_t sw, ptrdiff_t panels, ptrdiff_t depth,
+                        const real *start, ptrdiff_t ss, real *Z, ptrdiff_t sz) {
+#define WIDE(P) forward_wide_tile(P, A, sa, W + p * sw, sw, depth, start + p * ss, ss, Z + p * sz, sz)
+    ptrdiff_t p = 0;
+    for (; p + 4 <= panels; p += 4) WIDE(4);
+    for (; p + 2 <= panels; p += 2) WIDE(2);
+    for (; p < panels; p++) WIDE(1);
+#undef WIDE
+}
+
+/* Lines that the optimizer will read as soon as a gradient is there: those of the weights and of each of its slots.
  * Where they exceed the caches, fetching them during the product hides most of the wait. */
 typedef struct {
     const real *weights;
@@ -61,79 +150,48 @@ typedef struct {
     int count;          /* of weights and slots together; 0: nothing will be read */
 } soon;
 
-/* G[i, :] = sum_r A[r, i] D[r, :] for N inputs i of one panel of A. */
-INLINE void gradient_tile(const int N, const real *A, const real *D, ptrdiff_t rows, real *G, soon next) {
-    vec c[MOST][LINE];
-    UNROLL for (int i = 0; i < N; i++)
-        UNROLL for (int l = 0; l < LINE; l++) c[i][l] = splat(0);
-    for (ptrdiff_t r = 0; r < rows; r++, A += WIDTH, D += WIDTH) {
-        if (r < N)
-            for (int i = 0; i < next.count; i++) prefetch(next.weights + i * next.distance + r * WIDTH);
-        vec b[LINE];
-        UNROLL for (int l = 0; l < LINE; l++) b[l] = load(D + l * LANES);
-        UNROLL for (int i = 0; i < N; i++) {
-            const vec a = splat(A[i]);
-            UNROLL for (int l = 0; l < LINE; l++) c[i][l] += a * b[l];
-        }
-    }
-    UNROLL for (int i = 0; i < N; i++)
-        UNROLL for (int l = 0; l < LINE; l++) store(G + i * WIDTH + l * LANES, c[i][l]);
+INLINE void prefetch_lines(soon *next, ptrdiff_t n) {
+    for (int i = 0; i < next->count; i++)
+        for (ptrdiff_t k = 0; k < n; k++) prefetch(next->weights + i * next->distance + k * WIDTH);
+    next->weights += n * WIDTH;
 }
 
-#define FORWARD(R) case R: forward_tile(R, A, sa, W, depth, start, Z); break;
-#define WIDE(P) forward_wide_tile(P, A, sa, W + p * sw, sw, depth, start + p * ss, ss, Z + p * sz, sz)
-#define GRADIENT(N) case N: gradient_tile(N, A, D, rows, G, next); break;
-
-/* Forward product of any number of rows with one panel of W. */
-static void forward_panel(ptrdiff_t rows, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
-                          const real *start, real *Z) {
-    for (; rows > 0; rows -= TILE, A += TILE * WIDTH, Z += TILE * WIDTH) {
-        switch (rows < TILE ? rows : TILE) {
-            FORWARD(1) FORWARD(2)
-#if TILE > 2
-            FORWARD(3) FORWARD(4) FORWARD(5) FORWARD(6)
-#endif
-#if TILE > 6
-            FORWARD(7) FORWARD(8) FORWARD(9) FORWARD(10) FORWARD(11)
-            FORWARD(12) FORWARD(13) FORWARD(14) FORWARD(15) FORWARD(16)
-#endif
-        }
+/* Weight gradient of `inputs` <= WIDTH inputs of one panel of A with one panel of D of which `columns` hold anything. */
+static void gradient_panel(ptrdiff_t inputs, ptrdiff_t columns, const real *A, const real *D, ptrdiff_t rows, real *G,
+                           soon next) {
+#define CASE(N) case N: if (N <= WIDTH) gradient_tile(N, L, A, D, rows, G); break;
+#define SHARES(MOST_INPUTS, SIZES) \
+    for (ptrdiff_t n, parts = (inputs + MOST_INPUTS - 1) / MOST_INPUTS; parts > 0; parts--) { \
+        n = even_share(inputs, parts); \
+        prefetch_lines(&next, n); \
+        switch (n) { SIZES(CASE) } \
+        inputs -= n, A += n, G += n * WIDTH; \
     }
+#if LINE > 1
+    if (columns <= WIDTH / 2) {
+        enum { L = HALF };
+        SHARES(HALF_TILE, EACH_HALF_TILE)
+        return;
+    }
+#endif
+    enum { L = LINE };
+    SHARES(TILE, EACH_TILE)
+#undef SHARES
+#undef CASE
 }
 
-/* Forward product of one row with many panels of W: wide in columns, to hide the latency that few rows leave bare. */
-static void forward_row(const real *A, ptrdiff_t sa, const real *W, ptrdiff_t sw, ptrdiff_t panels, ptrdiff_t depth,
-                        const real *start, ptrdiff_t ss, real *Z, ptrdiff_t sz) {
-    ptrdiff_t p = 0;
-    for (; p + 4 <= panels; p += 4) WIDE(4);
-    for (; p + 2 <= panels; p += 2) WIDE(2);
-    for (; p < panels; p++) WIDE(1);
-}
-
-/* Weight gradient of `inputs` <= WIDTH inputs of one panel of A with one panel of D. */
-static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdiff_t rows, real *G, soon next) {
-#if TILE >= 16
-#define GRADIENT_TILE WIDTH /* a whole line of A at once */
-#else
-#define GRADIENT_TILE TILE
-#endif
-    /* Even shares (16 = 6 + 5 + 5) keep more accumulators busy than full tiles and a rest (6 + 6 + 4). */
-    for (ptrdiff_t parts = (inputs + GRADIENT_TILE - 1) / GRADIENT_TILE; parts > 0; parts--) {
-        const ptrdiff_t n = (inputs + parts - 1) / parts;
-        switch (n) {
-            GRADIENT(1) GRADIENT(2)
-#if TILE > 2
-            GRADIENT(3) GRADIENT(4) GRADIENT(5) GRADIENT(6)
-#endif
-#if TILE > 6
-            GRADIENT(7) GRADIENT(8)
-#if WIDTH > 8
-            GRADIENT(9) GRADIENT(10) GRADIENT(11) GRADIENT(12) GRADIENT(13) GRADIENT(14) GRADIENT(15) GRADIENT(16)
-#endif
-#endif
-        }
-        inputs -= n, A += n, G += n * WIDTH, next.weights += n * WIDTH;
+/* The same where D has one column: G[i, 0] = sum_r A[r, i] D[r, 0], whole lines of A at once. */
+static void gradient_column(ptrdiff_t inputs, const real *A, const real *D, ptrdiff_t rows, real *G, soon next) {
+    vec c[LINE];
+    real line[WIDTH];
+    prefetch_lines(&next, inputs);
+    UNROLL for (int l = 0; l < LINE; l++) c[l] = splat(0);
+    for (; rows > 0; rows--, A += WIDTH, D += WIDTH) {
+        const vec d = splat(D[0]);
+        UNROLL for (int l = 0; l < LINE; l++) c[l] += load(A + l * LANES) * d;
     }
+    UNROLL for (int l = 0; l < LINE; l++) store(line + l * LANES, c[l]);
+    for (ptrdiff_t i = 0; i < inputs; i++) store_first(G + i * WIDTH, line[i]);
 }
 
 /* Square transpose of LANES x LANES reals, by exchanging ever larger off-diagonal blocks (Eklundh 1972). */
@@ -160,9 +218,7 @@ static void gradient_panel(ptrdiff_t inputs, const real *A, const real *D, ptrdi
         v[i] = low; \
     }
 
-INLINE void transpose_square(const real *from, real *to) {
-    vec v[LANES];
-    UNROLL for (int i = 0; i < LANES; i++) v[i] = load(from + i * WIDTH);
+INLINE void transpose_lanes(vec *v) {
     EXCHANGE(1)
 #if LANES > 2
     EXCHANGE(2)
@@ -173,7 +229,52 @@ INLINE void transpose_square(const real *from, real *to) {
 #if LANES > 8
     EXCHANGE(8)
 #endif
+}
+
+INLINE void transpose_square(const real *from, real *to) {
+    vec v[LANES];
+    UNROLL for (int i = 0; i < LANES; i++) v[i] = load(from + i * WIDTH);
+    transpose_lanes(v);
     UNROLL for (int i = 0; i < LANES; i++) store(to + i * WIDTH, v[i]);
+}
+
+/* Forward product where W has one column: Z[r, 0] = start[r, 0] + sum_k A[r, k] W[k, 0] for depth <= DEPTH.
+ *
+ * Lane k of a line sums the inputs k, k + WIDTH, ...; then the lanes are added by halves: the order depends on depth only.
+ * LANES rows at a time: their sums, transposed, are added as vectors. */
+static void forward_dot(ptrdiff_t rows, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth, const real *start,
+                        ptrdiff_t ss, real *Z) {
+    real w[DEPTH], sums[LANES * LANES], z[LANES];
+    real_bits exists[WIDTH]; /* of the last line of A: what stands in its padding must not count, not even as 0 * NaN */
+    const ptrdiff_t whole = depth / WIDTH, rest = depth % WIDTH;
+    for (ptrdiff_t k = 0; k < depth; k++) w[k] = W[k * WIDTH];
+    for (ptrdiff_t k = depth; k < (whole + (rest > 0)) * WIDTH; k++) w[k] = 0;
+    for (int k = 0; k < WIDTH; k++) exists[k] = -(k < rest);
+    for (; rows > 0; rows -= LANES, A += LANES * WIDTH, Z += LANES * WIDTH, start += LANES * ss) {
+        const int n = rows < LANES ? (int)rows : LANES;
+        for (int r = 0; r < LANES; r++) {
+            const real *a = A + (r < n ? r : 0) * WIDTH;
+            vec c[LINE];
+            UNROLL for (int l = 0; l < LINE; l++) c[l] = splat(0);
+            for (ptrdiff_t p = 0; p < whole; p++, a += sa)
+                UNROLL for (int l = 0; l < LINE; l++) c[l] += load(a + l * LANES) * load(w + p * WIDTH + l * LANES);
+            if (rest > 0)
+                UNROLL for (int l = 0; l < LINE; l++) {
+                    const vec x = (vec)((vec_index)load(a + l * LANES) & *(const vec_index *)(exists + l * LANES));
+                    c[l] += x * load(w + whole * WIDTH + l * LANES);
+                }
+            UNROLL for (int half = LINE / 2; half > 0; half /= 2)
+                UNROLL for (int l = 0; l < half; l++) c[l] += c[l + half];
+            store(sums + r * LANES, c[0]);
+        }
+        vec v[LANES];
+        UNROLL for (int k = 0; k < LANES; k++) v[k] = load(sums + k * LANES);
+        transpose_lanes(v);
+        UNROLL for (int half = LANES / 2; half > 0; half /= 2)
+            UNROLL for (int k = 0; k < half; k++) v[k] += v[k + half];
+        store(z, v[0]);
+        for (int r = 0; r < n; r++) store_first(Z + r * WIDTH, start[r * ss] + z[r]);
+    }
 }
 
 /* T[j, i] = W[i, j] for a square of WIDTH x WIDTH of which only some rows and columns hold anything; zeros elsewhere. */

@@ -15,7 +15,14 @@ from numerics import SENTINEL, assert_close, eps, from_panels, guard, intact, no
 from fastnn.basics import backend
 from fastnn.data import Source
 
+DEPTH = 2048  # inputs of a block of kernels/tile.h
 ROWS = (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 15, 16, 17, 24, 25, 33, 37)  # around the tiles of 2, 6 and 16 rows
+
+
+def around(core):
+    """Numbers of columns around half a panel and a whole one."""
+    width = core.PANEL_WIDTH
+    return width // 2, width // 2 + 1, width - 1, width
 
 
 # -- products --------------------------------------------------------------------------------------------------------
@@ -34,7 +41,10 @@ def check_product(core, rows, inputs, outputs, shift=0, extra=0, product="produc
     A, W, b, PA, PW = matrices(core, rows, inputs, outputs)
     A, W, b = (x.astype(wide(core.REAL)) for x in (A, W, b))
     Z = guard(np.full((len(PW), rows + extra, core.PANEL_WIDTH), SENTINEL, dtype=core.REAL), shift)
-    getattr(core, product)(guard(PA, shift), guard(PW, shift), Z)
+    if product == "product":
+        core.product(guard(PA, shift), guard(PW, shift), Z, outputs)
+    else:
+        core.product_of_row(guard(PA, shift), guard(PW, shift), Z)
     (Z,) = intact(Z)
     bound = (inputs + 1) * eps(core.REAL) * (np.abs(A) @ np.abs(W) + np.abs(b))
     assert_close(from_panels(Z, outputs)[:rows], A @ W + b, bound, f"{rows} x {inputs} x {outputs}")
@@ -49,7 +59,8 @@ def check_weight_gradient(core, rows, inputs, outputs, shift=0):
     G = guard(
         np.full((-(-outputs // core.PANEL_WIDTH), inputs + 1, core.PANEL_WIDTH), SENTINEL, dtype=core.REAL), shift
     )
-    core.weight_gradient(guard(PA, shift), guard(to_panels(D, core.PANEL_WIDTH), shift), inputs, G)
+    PD = to_panels(D, core.PANEL_WIDTH)
+    core.weight_gradient(guard(PA, shift), guard(PD, shift), inputs, G, outputs)
     (G,) = intact(G)
     A = np.hstack([A, np.ones((rows, 1))]).astype(wide(core.REAL))  # an input of ones has the bias as its weight
     D = D.astype(wide(core.REAL))
@@ -75,8 +86,59 @@ def check_transpose(core, inputs, outputs, shift=0):
 def test_product(core, rows):
     """Row counts around the tile with columns around the panel; other rows of the output stay as they are."""
     for inputs in (0, *sizes(core)):
-        for outputs in (1, core.PANEL_WIDTH - 1, core.PANEL_WIDTH, 2 * core.PANEL_WIDTH + 1):
+        for outputs in (1, 2, *around(core), 2 * core.PANEL_WIDTH + 1):
             check_product(core, rows, inputs, outputs, shift=inputs % 2, extra=outputs % 2)
+
+
+@pytest.mark.parametrize("inputs", (DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH + 5))
+def test_product_of_deep_sums(core, inputs):
+    """Sums that go on from one block of inputs to the next."""
+    for rows, outputs in ((1, 1), (7, 1), (9, 3), (13, core.PANEL_WIDTH), (2, core.PANEL_WIDTH + 1)):
+        check_product(core, rows, inputs, outputs, shift=1, extra=1)
+
+
+def product_bits(core, PA, PW, outputs):
+    Z = np.full((len(PW), PA.shape[1], core.PANEL_WIDTH), SENTINEL, dtype=core.REAL)
+    core.product(PA, PW, Z, outputs)
+    return Z
+
+
+@pytest.mark.parametrize("inputs", (5, 100, 2 * DEPTH + 5))
+def test_bits_of_a_product(core, inputs):
+    """One accumulator for each output, in the order of the inputs: blocks of inputs, the number of rows and narrow panels
+    change no bit, and a row alone through the wide tile has the same bits too."""
+    for outputs in (2, core.PANEL_WIDTH // 2, core.PANEL_WIDTH + 3):
+        *_, PA, PW = matrices(core, 37, inputs, outputs)
+        Z = product_bits(core, PA, PW, outputs)
+        np.testing.assert_array_equal(Z, product_bits(core, PA, PW, len(PW) * core.PANEL_WIDTH))
+        for r in (0, 17, 36):
+            row = PA[:, r : r + 1].copy()
+            np.testing.assert_array_equal(Z[:, r : r + 1], product_bits(core, row, PW, outputs))
+            wide_row = np.empty_like(Z[:, :1])
+            core.product_of_row(row, PW, wide_row)
+            np.testing.assert_array_equal(Z[:, r : r + 1], wide_row)
+
+
+@pytest.mark.parametrize("inputs", (5, 100, 2 * DEPTH + 5))
+def test_bits_of_one_output(core, inputs):
+    """The order of a dot product depends on the number of inputs alone, not on the rows beside."""
+    *_, PA, PW = matrices(core, 37, inputs, 1)
+    Z = product_bits(core, PA, PW, 1)
+    for first, last in ((0, 1), (3, 20), (36, 37)):
+        np.testing.assert_array_equal(Z[:, first:last], product_bits(core, PA[:, first:last].copy(), PW, 1))
+
+
+@pytest.mark.parametrize("rows", (1, 9, 300))
+def test_bits_of_a_weight_gradient(core, rows):
+    """One accumulator for each weight, in the order of the samples: narrow panels and single columns change no bit."""
+    for inputs in (1, core.PANEL_WIDTH, 2 * core.PANEL_WIDTH + 3):
+        for outputs in (1, 2, core.PANEL_WIDTH // 2):
+            A = to_panels(normal(core, np.random.default_rng(0), rows, inputs), core.PANEL_WIDTH)
+            D = to_panels(normal(core, np.random.default_rng(1), rows, outputs), core.PANEL_WIDTH)
+            G, whole = np.empty((2, 1, inputs + 1, core.PANEL_WIDTH), dtype=core.REAL)
+            core.weight_gradient(A, D, inputs, G, outputs)
+            core.weight_gradient(A, D, inputs, whole, core.PANEL_WIDTH)
+            np.testing.assert_array_equal(G, whole)
 
 
 def test_product_of_no_rows(core):
@@ -96,7 +158,7 @@ def test_product_of_row(core):
 def test_weight_gradient(core, rows):
     """Any number of samples, inputs and outputs around the panel."""
     for inputs in sizes(core):
-        for outputs in (1, core.PANEL_WIDTH, core.PANEL_WIDTH + 1):
+        for outputs in (1, 2, *around(core), core.PANEL_WIDTH + 1):
             check_weight_gradient(core, rows, inputs, outputs, shift=inputs % 2)
 
 
@@ -124,7 +186,7 @@ def test_products_show_nonfinite(core, value):
         A, W, b, PA, PW = matrices(core, rows, inputs, outputs)
         A[2, inputs - 1] = PA[(inputs - 1) // core.PANEL_WIDTH, 2, (inputs - 1) % core.PANEL_WIDTH] = value
         Z = np.zeros((len(PW), rows, core.PANEL_WIDTH), dtype=core.REAL)
-        core.product(PA, PW, Z)
+        core.product(PA, PW, Z, outputs)
         with np.errstate(invalid="ignore"):
             bound = (inputs + 1) * eps(core.REAL) * (np.abs(A) @ np.abs(W) + np.abs(b))
             assert_close(from_panels(Z, outputs), A @ W + b, bound)

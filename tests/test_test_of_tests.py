@@ -40,9 +40,9 @@ def zeros(core):
         activation_backward=lambda kernel, a, d, h: filled(d.copy(), 0),
         loss=lambda kernel, a, t, h: (a.copy(), np.zeros(core.PANEL_WIDTH, core.REAL), filled(a.copy(), 0)),
         update=lambda kernel, w, g, slots, h: filled(w, 0),
-        product=lambda A, W, Z: filled(Z, 0),
+        product=lambda A, W, Z, outputs: filled(Z, 0),
         product_of_row=lambda A, W, Z: filled(Z, 0),
-        weight_gradient=lambda A, D, inputs, G: filled(G, 0),
+        weight_gradient=lambda A, D, inputs, G, outputs: filled(G, 0),
         transpose=lambda W, first, inputs, outputs, T: filled(T, 0),
         augment=lambda A, changes, seed, first: filled(A, 0),
         elementary=lambda name, x: np.zeros_like(x),
@@ -59,9 +59,9 @@ def inputs(core):
         activation_backward=lambda kernel, a, d, h: d.copy(),
         loss=lambda kernel, a, t, h: (a.copy(), np.array(a[0]), a.copy()),
         update=lambda kernel, w, g, slots, h: None,
-        product=lambda A, W, Z: None,
+        product=lambda A, W, Z, outputs: None,
         product_of_row=lambda A, W, Z: None,
-        weight_gradient=lambda A, D, inputs, G: None,
+        weight_gradient=lambda A, D, inputs, G, outputs: None,
         transpose=lambda W, first, inputs, outputs, T: None,
         augment=lambda A, changes, seed, first: None,
         elementary=lambda name, x: x.copy(),
@@ -98,10 +98,10 @@ def drops(core):
     def update(kernel, w, g, slots, h):
         core.update(kernel, w, np.zeros_like(np.asarray(g)), slots, h)
 
-    def weight_gradient(A, D, inputs, G):
+    def weight_gradient(A, D, inputs, G, outputs):
         D = np.array(D)
         D[:, -1] = 0
-        core.weight_gradient(A, D, inputs, G)
+        core.weight_gradient(A, D, inputs, G, outputs)
 
     def elementary(name, x):
         with np.errstate(over="ignore"):
@@ -122,7 +122,7 @@ def drops(core):
         activation_backward=activation_backward,
         loss=loss,
         update=update,
-        product=lambda A, W, Z: core.product(A, without_last_input(W), Z),
+        product=lambda A, W, Z, outputs: core.product(A, without_last_input(W), Z, outputs),
         product_of_row=lambda A, W, Z: core.product_of_row(A, without_last_input(W), Z),
         weight_gradient=weight_gradient,
         transpose=transpose,

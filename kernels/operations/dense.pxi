@@ -5,21 +5,50 @@ cdef enum:
     ROW_PANELS = 64    # panels that one row goes through between two looks for Ctrl-C
 
 
+cdef void dense_block(const real* w, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t panel, Py_ssize_t first,
+                      Py_ssize_t rows, const real* a, Py_ssize_t stride, real* z) noexcept nogil:
+    """z = b + a W for some rows, one panel of W and the inputs [first, first + DEPTH); behind the first block z += a W.
+
+    w: all panels of W, each with the line of its biases at the end.
+    """
+    w += panel * (inputs + 1) * WIDTH
+    cdef const real* start = w + inputs * WIDTH if first == 0 else z
+    cdef Py_ssize_t ss = 0 if first == 0 else WIDTH, depth = least(DEPTH, inputs - first)
+    a += first // WIDTH * stride
+    w += first * WIDTH
+    if outputs == 1:
+        forward_dot(rows, a, stride, w, depth, start, ss, z)
+    else:
+        forward_panel(rows, columns_of(outputs, panel), a, stride, w, depth, start, ss, z)
+
+
+cdef void dense_gradient(Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t panel, Py_ssize_t group, const real* a,
+                         const real* d, Py_ssize_t rows, real* g, soon next) noexcept nogil:
+    """g = a^T d for one panel of a, the `group`-th, and one of d."""
+    if outputs == 1:
+        gradient_column(columns_of(inputs, group), a, d, rows, g, next)
+    else:
+        gradient_panel(columns_of(inputs, group), columns_of(outputs, panel), a, d, rows, g, next)
+
+
 cdef void dense_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     """a[i + 1] = f(a[i] W + b): the activation while z is in the cache."""
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
-    cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
-    cdef const real* w
+    cdef Share s
     cdef real* z
-    cdef Py_ssize_t n
-    while next_piece(&s) and not interrupted(job, part.thread):
-        w = net.arena + op.offset + s.panel * panel_size(op)
-        z = work.a[i + 1] + s.panel * work.stride[i + 1] + s.first * WIDTH
-        n = s.last - s.first
-        forward_panel(n, work.a[i] + s.first * WIDTH, work.stride[i], w, op.inputs, w + op.inputs * WIDTH, z)
-        activate(op, work, i, n * WIDTH, z)
+    cdef Py_ssize_t first = 0, n
+    while first < op.inputs:
+        s = share_of(op.outputs, part.samples * op.positions_out, part)
+        while next_piece(&s) and not interrupted(job, part.thread):
+            z = work.a[i + 1] + s.panel * work.stride[i + 1] + s.first * WIDTH
+            n = s.last - s.first
+            dense_block(net.arena + op.offset, op.inputs, op.outputs, s.panel, first, n, work.a[i] + s.first * WIDTH,
+                        work.stride[i], z)
+            if first + DEPTH >= op.inputs:
+                activate(op, work, i, n * WIDTH, z)
+        first += DEPTH
 
 
 cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t n, real* z) noexcept nogil:
@@ -41,16 +70,27 @@ cdef void dense_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
-    cdef Share s = share_of(op.inputs, part.samples * op.positions_in, part)
-    cdef Py_ssize_t n
+    cdef Share s
+    cdef Py_ssize_t first = 0
+    cdef real* d
+    cdef const real* start
     cdef real[64] zero
     set_zero(zero)
-    while next_piece(&s) and not interrupted(job, part.thread):
-        transpose_panel(net.arena + op.offset, panel_size(op), s.panel * WIDTH, op.inputs, op.outputs, part.scratch)
-        n = s.last - s.first
-        forward_panel(n, work.d[i + 1] + s.first * WIDTH, work.stride[i + 1], part.scratch, op.outputs, zero,
-                      work.d[i] + s.panel * work.stride[i] + s.first * WIDTH)
-        finish_gradient(net, work, i, part.samples, s.panel, s.first, s.last)
+    while first < op.outputs:
+        s = share_of(op.inputs, part.samples * op.positions_in, part)
+        while next_piece(&s) and not interrupted(job, part.thread):
+            transpose_panel(net.arena + op.offset + first // WIDTH * panel_size(op), panel_size(op), s.panel * WIDTH,
+                            op.inputs, least(DEPTH, op.outputs - first), part.scratch)
+            d = work.d[i] + s.panel * work.stride[i] + s.first * WIDTH
+            start = d
+            if first == 0:
+                start = zero
+            forward_panel(s.last - s.first, columns_of(op.inputs, s.panel),
+                          work.d[i + 1] + first // WIDTH * work.stride[i + 1] + s.first * WIDTH, work.stride[i + 1],
+                          part.scratch, least(DEPTH, op.outputs - first), start, 0 if first == 0 else WIDTH, d)
+            if first + DEPTH >= op.outputs:
+                finish_gradient(net, work, i, part.samples, s.panel, s.first, s.last)
+        first += DEPTH
 
 
 cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -72,9 +112,10 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         position = op.offset + panel * panel_size(op)
         for k in range(first, last):
             interrupted(job, part.thread)  # many rows make a long sum
-            n = least(WIDTH, op.inputs - k * WIDTH)
+            n = columns_of(op.inputs, k)
             next.weights = job.net.arena + position + k * WIDTH * WIDTH
-            gradient_panel(n, work.a[i] + k * work.stride[i], d, rows, g + (k - first) * WIDTH * WIDTH, next)
+            dense_gradient(op.inputs, op.outputs, panel, k, work.a[i] + k * work.stride[i], d, rows,
+                           g + (k - first) * WIDTH * WIDTH, next)
             if job.net.penalized:
                 penalty[panel * (groups + 1) + k] = add_penalty(job, op.kernel_penalty, position + k * WIDTH * WIDTH,
                                                                 n * WIDTH, g + (k - first) * WIDTH * WIDTH)
@@ -98,24 +139,26 @@ cdef void dense_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined
     cdef Operation* op = &net.operations[i]
     cdef const real* w = net.arena + op.offset
     cdef const real* bias = w + op.inputs * WIDTH
-    cdef real* z = work.a[i + 1]
-    cdef Py_ssize_t rows = part.samples * op.positions_out, r, panel
-    if rows <= 2:
+    cdef real* z
+    cdef Py_ssize_t rows = part.samples * op.positions_out, r, panel, first = 0
+    cdef bint wide = rows <= 2 and op.outputs > 1
+    if wide:
         for r in range(rows):
             panel = 0
             while panel < panels(op.outputs) and not interrupted(job, part.thread):
                 forward_row(work.a[i] + r * WIDTH, work.stride[i], w + panel * panel_size(op), panel_size(op),
                             least(ROW_PANELS, panels(op.outputs) - panel), op.inputs, bias + panel * panel_size(op),
-                            panel_size(op), z + panel * work.stride[i + 1] + r * WIDTH, work.stride[i + 1])
+                            panel_size(op), work.a[i + 1] + panel * work.stride[i + 1] + r * WIDTH, work.stride[i + 1])
                 panel += ROW_PANELS
-    for panel in range(panels(op.outputs)):
-        if interrupted(job, part.thread):
-            return
-        if rows > 2:
-            forward_panel(rows, work.a[i], work.stride[i], w, op.inputs, bias, z)
-        activate(op, work, i, rows * WIDTH, z)
-        add_row_penalty(op, work, i, panel, part.samples)
-        go_on(net, work, i, joined, panel, part.samples)
-        w += panel_size(op)
-        bias += panel_size(op)
-        z += work.stride[i + 1]
+    while first < op.inputs:
+        for panel in range(panels(op.outputs)):
+            if interrupted(job, part.thread):
+                return
+            z = work.a[i + 1] + panel * work.stride[i + 1]
+            if not wide:
+                dense_block(w, op.inputs, op.outputs, panel, first, rows, work.a[i], work.stride[i], z)
+            if wide or first + DEPTH >= op.inputs:
+                activate(op, work, i, rows * WIDTH, z)
+                add_row_penalty(op, work, i, panel, part.samples)
+                go_on(net, work, i, joined, panel, part.samples)
+        first += op.inputs if wide else DEPTH
