@@ -178,11 +178,15 @@ cdef inline bint next_piece(Share* s) noexcept nogil:
     return True
 
 
-cdef bint interrupted(Job* job, int thread) noexcept nogil:
+cdef inline bint interrupted(Job* job, int thread) noexcept nogil:
     """Whether Ctrl-C wants a long step to end. Only what comes before the first changed weight asks this."""
+    return job.long_steps and stopped(job, thread)
+
+
+cdef bint stopped(Job* job, int thread) noexcept nogil:
     cdef double now
     cdef unsigned mode
-    if job.long_steps and thread == 0 and not pool_is_set(&job.stop):
+    if thread == 0 and not pool_is_set(&job.stop):
         now = seconds()
         if now - job.looked > LOOK_EVERY:
             job.looked = now

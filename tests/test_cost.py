@@ -60,7 +60,7 @@ def step_seconds(made, steps=5):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_cost_agrees_with_the_clock(kind):
-    """A unit of cost takes as long in this kind as in a dense product beside it, within a factor of six."""
+    """A unit of cost takes about as long as in a dense product beside it: from a twelfth to six times."""
     bare = model()
     dense = model(Dense(COLUMNS), Dense(COLUMNS))
     other = model(*(KINDS[kind]() for _ in range(4)))
@@ -70,9 +70,9 @@ def test_cost_agrees_with_the_clock(kind):
 
     assert other.program.sample_cost - bare.program.sample_cost >= 4 * 30 * COLUMNS
     ratios = []
-    while not ratios or (not 1 / 6 < ratios[-1] < 6 and len(ratios) < 3):  # other programs may come between
+    while not ratios or (not 1 / 12 < ratios[-1] < 6 and len(ratios) < 3):  # other programs may come between
         ratios.append(unit(other) / unit(dense))
-    assert 1 / 6 < ratios[-1] < 6, ratios
+    assert 1 / 12 < ratios[-1] < 6, ratios
 
 
 def test_everything_else_that_costs():

@@ -210,15 +210,6 @@ class Program(Settings):
         return total
 
 
-def parts_of(size: int) -> list[slice]:
-    """The parts of a long array, one after another.
-
-    >>> parts_of(5)
-    [slice(0, 5, None)]
-    """
-    return [slice(first, min(first + PART, size)) for first in range(0, size, PART)]
-
-
 def lower(
     layers: Iterable[Layer], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
 ) -> Program:

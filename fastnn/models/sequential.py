@@ -26,7 +26,7 @@ from fastnn.data import (
     readable,
     targets,
 )
-from fastnn.engine.program import Program, lower, parts_of
+from fastnn.engine.program import PART, Program, lower
 from fastnn.errors import NotBuiltError, NotCompiledError
 from fastnn.layers import Dense, Input, Layer
 from fastnn.losses import Loss
@@ -575,7 +575,7 @@ class Sequential:
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
         row = self.arena[0]
-        return all(np.isfinite(row[part]).all() for part in parts_of(len(row)))
+        return all(np.isfinite(row[first : first + PART]).all() for first in range(0, len(row), PART))
 
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:

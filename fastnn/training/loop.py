@@ -14,7 +14,7 @@ from fastnn.basics.checks import flag, whole
 from fastnn.basics.progress import progress
 from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
 from fastnn.data import are_batches
-from fastnn.engine.program import parts_of
+from fastnn.engine.program import PART
 from fastnn.errors import DivergenceError
 from fastnn.training.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
 from fastnn.training.feeds import BatchFeed, Data, Feed, RowFeed
@@ -214,13 +214,21 @@ class Snapshot:
     """Weights and optimizer state of the start of an epoch, to go back to."""
 
     def __init__(self, model: Sequential, epoch: int) -> None:
-        self.arena, self.iterations, self.epoch = np.empty_like(model.arena), model.iterations, epoch
-        for part in parts_of(model.program.size):  # Ctrl-C may come between two of them
-            self.arena[:, part] = model.arena[:, part]
+        self.arena, self.iterations, self.epoch = _copied(model.arena), model.iterations, epoch
 
     def restore(self, model: Sequential) -> None:
         model.arena[:] = self.arena
         model.iterations = self.iterations
+
+
+def _copied(arena: NDArray[Any]) -> NDArray[Any]:
+    """A copy, in parts where it is large: Ctrl-C may come between two of them."""
+    if arena.size <= PART:
+        return arena.copy()
+    copy = np.empty_like(arena)
+    for first in range(0, arena.shape[1], PART):
+        copy[:, first : first + PART] = arena[:, first : first + PART]
+    return copy
 
 
 class _Epoch:
