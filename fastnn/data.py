@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics.arrays import column_name, column_names, is_array, plain, real
+
 Rows = NDArray[np.int64]
 READABLE = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
 
@@ -16,13 +18,14 @@ class Source:
     """Rows of numbers of any type and strides, as the engine reads them.
 
     array: (rows, ...), the user's own memory; columns: numbers in a row; offsets: of each column from the start of its
-    row, in bytes, or None where they lie side by side.
+    row, in bytes, or None where they lie side by side; names: of the columns of a table, for messages.
     """
 
-    __slots__ = ("array", "columns", "itemsize", "kind", "offsets")
+    __slots__ = ("array", "columns", "itemsize", "kind", "names", "offsets")
 
-    def __init__(self, array: NDArray[Any]) -> None:
+    def __init__(self, array: NDArray[Any], names: list[Any] | None = None) -> None:
         self.array = array
+        self.names = names
         self.columns = prod(array.shape[1:])
         self.kind = array.dtype.kind
         self.itemsize = array.dtype.itemsize
@@ -44,29 +47,12 @@ def _offsets(array: NDArray[Any]) -> NDArray[np.intp] | None:
 
 def readable(values: Any, name: str) -> NDArray[Any]:
     """values as an array that the engine can read: itself where possible."""
-    if hasattr(values, "toarray"):  # SciPy's sparse matrices
-        raise TypeError(f"{name} is a sparse matrix, {type(values).__name__}; pass {name}.toarray()")
-    try:
-        array = values if type(values) is np.ndarray else np.asanyarray(values)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{name} cannot become an array: {error}") from None
-    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
-        raise ValueError(f"{name} has masked values; fill or drop them first")
-    plain = array.dtype.isnative and array.flags.aligned
-    if plain and array.dtype.kind in READABLE and array.dtype.itemsize in READABLE[array.dtype.kind]:
-        return array
-    if not plain and array.dtype.kind in READABLE:  # bytes of another machine, or records without padding: a copy
-        return readable(array.astype(array.dtype.newbyteorder("=")), name)
-    if array.dtype.kind == "f":  # long double
-        return array.astype(np.float64)
-    if array.dtype.kind == "O":
-        try:
-            return array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise TypeError(
-                f"{name} holds objects that are not numbers ({error}); encode them as numbers first"
-            ) from None
-    raise TypeError(f"{name} must hold real numbers, got an array of dtype {array.dtype}")
+    array = real(values, name)
+    if not (array.dtype.isnative and array.flags.aligned):  # bytes of another machine, or records without padding
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.itemsize not in READABLE[array.dtype.kind]:  # long double
+        array = array.astype(np.float64)
+    return array
 
 
 def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
@@ -74,7 +60,7 @@ def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
     array = readable(values, name)
     if array.ndim < 2 or array.shape[1:] != shape:
         raise ValueError(_shape_message(array, shape, name))
-    return Source(array)
+    return Source(array, column_names(values))
 
 
 def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> str:
@@ -108,8 +94,8 @@ def check_finite(source: Source, name: str, nonfinite: Any) -> None:
         row, column = place
         value = source.array[row].reshape(-1)[column] if source.array.ndim > 1 else source.array[row]
         raise ValueError(
-            f"{name} has the value {value} in row {row}, column {column}, which is not finite in the model's dtype;"
-            " drop or replace NaN and infinity first"
+            f"{name} has the value {value} in row {row}, {column_name(source.names, column)}, which is not finite"
+            " in the model's dtype; drop or replace NaN and infinity first"
         )
 
 
@@ -210,7 +196,7 @@ class Batches:
 
 def are_batches(x: Any, y: Any) -> bool:
     """Whether x stands for batches (x, y) rather than for an array: there is no y, and NumPy cannot read x directly."""
-    if y is not None or hasattr(x, "__array__") or isinstance(x, (str, bytes, dict)):
+    if y is not None or is_array(x) or isinstance(x, (str, bytes, dict)):
         return False
     return hasattr(x, "__iter__") or (hasattr(x, "__len__") and hasattr(x, "__getitem__"))
 
@@ -294,7 +280,7 @@ def split_rows(share: Any, shuffled: NDArray[np.int64], classes: NDArray[Any] | 
 
 def check_indices(indices: Any, rows: int) -> NDArray[np.int64]:
     """What a sampler returned, as the engine takes it."""
-    array = np.asarray(indices)
+    array = plain(indices, "the sampler's row numbers")
     if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
         raise ValueError(
             f"the sampler must return at least one row number in one axis, got shape {array.shape}, dtype {array.dtype}"

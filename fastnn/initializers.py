@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.arrays import plain
 from fastnn.basics.settings import Settings
 
 
@@ -258,10 +259,7 @@ TRUNCATED_DEVIATION = 0.87962566103423978  # of a standard normal number cut at 
 
 def _real(values: Any, name: str) -> NDArray[np.float64]:
     """A copy of real numbers in float64; TypeError for all else."""
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} cannot become an array: {error}") from None
+    array = plain(values, name)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be a real number or an array of them, got {values!r}")
     return array.astype(np.float64)

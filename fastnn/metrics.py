@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.arrays import NUMBERS, plain, real
 from fastnn.basics.checks import whole
 from fastnn.basics.settings import Settings
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
 
+REGRESSION = "for numbers use a metric of regression, such as 'mae' or 'r2'"
 AVERAGES = ("auto", "binary", "macro", "micro", "weighted")
 
 
@@ -49,12 +51,29 @@ class Metric(Settings, frozen=False, kw_only=True):
         """Forgets all samples: binds new state and changes none in place, since a shallow copy may share it."""
         raise NotImplementedError
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        """Adds samples: targets y, outputs (samples, outputs), and the index of each row's largest output.
+    def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
+        """Refuses targets that mean nothing to the metric. ``fit`` and ``evaluate`` ask before they begin."""
 
-        ``fit`` and ``evaluate`` call it once for each block of fixed length; the arrays are used again, so copy what
-        you keep.
+    def update(self, y: ArrayLike, outputs: ArrayLike, classes: ArrayLike | None = None) -> None:
+        """Adds samples: targets y, outputs (samples, outputs) or (samples,), and each row's largest output's index.
+
+        y: as the loss takes it: (samples,) or (samples, 1) for labels or one output, else (samples, outputs). A metric
+        of one's own overrides this method; ``fit`` and ``evaluate`` call it once for each block of rows, and use the
+        memory of its arrays again.
         """
+        t, a = real(y, "y"), real(outputs, "outputs")
+        a = a.reshape(-1, 1) if a.ndim == 1 else a
+        if a.ndim != 2 or t.ndim not in (1, 2) or len(t) != len(a):
+            raise ValueError(
+                f"metric {self.name!r} needs outputs (samples, outputs) and a target for each sample, got outputs of"
+                f" shape {np.shape(outputs)} and y of shape {np.shape(y)}"
+            )
+        self.check_targets(t, a.shape[1])
+        largest = a.argmax(axis=1) if classes is None else plain(classes, "classes").reshape(len(a))
+        self.add(t, a, largest)
+
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        """``update`` of checked arrays of NumPy's own class."""
         raise NotImplementedError
 
     def result(self) -> float:
@@ -74,20 +93,43 @@ class _Decided(Metric):
     """
 
     _binary = False
-    _limit = 0.5
+    _signs = False
     _logits = cast("Loss | None", None)  # the loss that knows the probabilities of logits; no annotation, no setting
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)
-        self._binary = loss.name.startswith("binary_") or loss.targets == "signs"
-        self._limit = 0.0 if loss.targets == "signs" else 0.5
+        self._signs = loss.targets == "signs"
+        self._binary = self._signs or loss.name.startswith("binary_")
         self._logits = loss.of_logits() if loss.from_logits else None
 
     def seen(self, outputs: NDArray) -> NDArray:
         return outputs if self._logits is None else self._logits.activate(outputs)
 
-    def _elementwise(self, outputs: NDArray) -> bool:
-        return self._binary or outputs.shape[1] == 1
+    @property
+    def _limit(self) -> float:
+        return 0.0 if self._signs else 0.5
+
+    def _elementwise(self, outputs: int) -> bool:
+        return self._binary or outputs == 1
+
+    def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
+        if self._elementwise(outputs):
+            self._check_answers(y, name)
+        else:
+            _check_classes(self.name, y, outputs, name)
+
+    def _check_answers(self, y: NDArray, name: str) -> None:
+        """Targets of outputs that are answers of their own."""
+        good = (y == 0) | (y == 1)
+        if self._signs:
+            good |= y == -1
+        if not good.all():
+            row = int(np.argmin(good.reshape(len(y), -1).all(axis=1)))
+            expected = "-1 or 1" if self._signs else "0 or 1"
+            raise ValueError(
+                f"metric {self.name!r} needs targets of {expected}, but {name} has {y[~good][0]} in row {row};"
+                f" {REGRESSION}, for more classes an output for each"
+            )
 
 
 class Accuracy(_Decided):
@@ -107,11 +149,14 @@ class Accuracy(_Decided):
     name = "accuracy"
     binary: bool = False
 
+    def _elementwise(self, outputs: int) -> bool:
+        return self.binary or super()._elementwise(outputs)
+
     def reset(self) -> None:
         self.right = self.total = 0
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        if self.binary or self._elementwise(outputs):
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        if self._elementwise(outputs.shape[1]):
             match = (outputs > self._limit) == (_like(y, outputs, self.name) > 0.5)
         else:
             match = classes == _labels(y, outputs, self.name)
@@ -150,12 +195,12 @@ class BinaryAccuracy(Accuracy):
                 " labels; use 'accuracy'"
             )
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        self._limit = self.threshold
-        super().update(y, outputs, classes)
+    @property
+    def _limit(self) -> float:
+        return self.threshold
 
 
-class CategoricalAccuracy(Metric):
+class CategoricalAccuracy(_Decided):
     """Share of rows whose largest output is the label, or the largest target; of equal outputs the first counts.
 
     Source: as ``Accuracy``, 2009.
@@ -172,10 +217,13 @@ class CategoricalAccuracy(Metric):
         super().prepare(loss, outputs)
         _check_several(self.name, outputs)
 
+    def _elementwise(self, outputs: int) -> bool:
+        return False
+
     def reset(self) -> None:
         self.right = self.total = 0
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         self.right += int(np.count_nonzero(classes == _labels(y, outputs, self.name)))
         self.total += len(outputs)
 
@@ -215,7 +263,7 @@ class TopKCategoricalAccuracy(CategoricalAccuracy):
         super().__post_init__()
         whole("k", self.k, 1)
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         own = np.take_along_axis(outputs, _labels(y, outputs, self.name)[:, None], axis=1)
         above = np.count_nonzero(~(outputs <= own), axis=1)  # NaN counts as larger
         self.right += int(np.count_nonzero(above < self.k))
@@ -254,9 +302,9 @@ class _Counted(_Decided):
         self.true = self.answered = self.actual = np.zeros(0, dtype=np.int64)
         self.separate = False
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         limit = self._limit if self.threshold is None else self.threshold
-        if self._elementwise(outputs):
+        if self._elementwise(outputs.shape[1]):
             positive, wanted = outputs > limit, _like(y, outputs, self.name) > 0.5
             if outputs.shape[1] > 1:
                 self.separate = True
@@ -371,8 +419,8 @@ class AUC(_Decided):
         self.scores: list[NDArray] = []
         self.truths: list[NDArray[np.bool_]] = []
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        if self._elementwise(outputs):
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        if self._elementwise(outputs.shape[1]):
             score, truth = outputs, _like(y, outputs, self.name) > 0.5
         else:
             n = outputs.shape[1]
@@ -405,16 +453,21 @@ class LogLoss(_Decided):
 
     name = "log_loss"
 
+    def _check_answers(self, y: NDArray, name: str) -> None:
+        good = (y >= 0) & (y <= 1)
+        if not good.all():
+            raise ValueError(f"metric {self.name!r} needs targets from 0 to 1, but {name} has {y[~good][0]}")
+
     def reset(self) -> None:
         self.sum, self.total = 0.0, 0
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         least = np.finfo(outputs.dtype).eps if outputs.dtype.kind == "f" else np.finfo(np.float64).eps
         p = outputs.astype(np.float64)
-        if not self._elementwise(outputs):
+        if not self._elementwise(outputs.shape[1]):
             p /= p.sum(axis=1, keepdims=True)
         p = np.clip(p, least, 1 - least)
-        if self._elementwise(outputs):
+        if self._elementwise(outputs.shape[1]):
             t = _like(y, outputs, self.name).astype(np.float64)
             values = -(t * np.log(p) + (1 - t) * np.log1p(-p))
         elif y.size == len(y):
@@ -445,7 +498,7 @@ class _Error(Metric):
     def reset(self) -> None:
         self.sum, self.total = 0.0, 0
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         errors = outputs.astype(np.float64) - _like(y, outputs, self.name)
         self.sum += self._total(errors)
         self.total += errors.size
@@ -525,7 +578,7 @@ class R2(_Error):
         self.errors = self.mean = self.squares = np.zeros(1)
         self.lowest, self.highest = np.full(1, np.inf), np.full(1, -np.inf)
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
         if not len(outputs):
             return
         t = _like(y, outputs, self.name).astype(np.float64)
@@ -553,9 +606,10 @@ def confusion_matrix(
 ) -> NDArray[np.int64]:
     """Counts (classes, classes): row i, column j holds the samples of class i that were answered as class j.
 
-    y_true: labels (rows,), or one-hot rows. y_pred: labels (rows,), or the outputs of a model: (rows, classes), of
-    which the largest counts, or (rows, 1), which is class 1 above 0.5. classes: the labels in the wanted order; by
-    default all that occur, sorted, or 0 .. classes - 1 for outputs.
+    y_true: labels (rows,) or (rows, 1), whole numbers or text, or one-hot rows. y_pred: labels too, or the outputs of a
+    model: (rows, classes), of which the largest counts, or (rows, 1), which is class 1 above 0.5 (where all are whole
+    numbers, they are labels). classes: the labels in the wanted order; by default all that occur, sorted, or
+    0 .. classes - 1 for outputs. Real-valued targets and rows of several labels raise ValueError, as in scikit-learn.
 
     >>> confusion_matrix([0, 1, 1, 2], [0, 1, 2, 2])
     array([[1, 0, 0],
@@ -565,10 +619,13 @@ def confusion_matrix(
     array([[1, 0],
            [1, 0]])
     """
-    true, count = _as_labels(y_true, "y_true")
-    answers, outputs = _as_labels(y_pred, "y_pred")
+    true, count = _as_labels(y_true, "y_true", outputs=False)
+    answers, outputs = _as_labels(y_pred, "y_pred", outputs=True)
     if len(true) != len(answers):
         raise ValueError(f"y_true has {len(true)} rows but y_pred has {len(answers)}; they must be equal")
+    if outputs == 1:  # one output that is sure of all rows, or labels
+        answered = np.isin(answers, (0, 1)).all() and true.dtype.kind in NUMBERS and np.isin(true, (0, 1)).all()
+        outputs = 2 if answered else 0
     most = max(count, outputs)
     if classes is not None:
         table = np.asarray(classes)
@@ -600,23 +657,53 @@ def confusion_matrix(
     return np.bincount(places[0] * n + places[1], minlength=n * n).reshape(n, n).astype(np.int64)
 
 
-def _as_labels(values: ArrayLike, name: str) -> tuple[NDArray, int]:
-    """Labels (rows,), and the number of classes where outputs say it, else 0."""
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] > 1:
-        return array.argmax(axis=1), array.shape[1]
-    if array.ndim == 2 and array.shape[1] == 1:
-        if array.dtype.kind == "f":
-            return (array[:, 0] > 0.5).astype(np.int64), 2
-        array = array[:, 0]
-    if array.ndim != 1:
+def _as_labels(values: ArrayLike, name: str, outputs: bool) -> tuple[NDArray, int]:
+    """Labels (rows,), and how many classes rows of outputs stand for; 1 for a column of whole floats, else 0."""
+    array = plain(values, name)
+    if array.dtype.kind == "O":
+        array = np.array(array.tolist())
+        mixed = array.dtype.kind in "US" and not all(isinstance(one, (str, bytes)) for one in plain(values, name).flat)
+        if array.dtype.kind == "O" or mixed:
+            raise TypeError(f"{name} must hold labels of one kind, numbers or text, and none may be missing")
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not array.shape[1]):
         raise ValueError(f"{name} has shape {array.shape}, expected labels (rows,) or outputs (rows, classes)")
-    if array.dtype.kind == "f" and not (array == np.floor(array)).all():
-        raise ValueError(
-            f"{name} has {array[array != np.floor(array)][0]}, which is no label; for the outputs of a model with one"
-            f" output pass an array of shape (rows, 1), for instance {name}.reshape(-1, 1)"
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} has the value {array[~np.isfinite(array)][0]}, which is not finite")
+    if array.ndim == 2 and array.shape[1] > 1:
+        if array.dtype.kind not in NUMBERS:
+            raise TypeError(f"{name} has rows of {array.shape[1]}, which must be numbers, got dtype {array.dtype}")
+        if not outputs or ((array == 0) | (array == 1)).all():
+            _check_one_hot(array, name)
+        return array.argmax(axis=1), array.shape[1]
+    labels = array.reshape(-1)
+    strange = labels != np.floor(labels) if array.dtype.kind == "f" else np.zeros(0, dtype=bool)
+    column = outputs and array.ndim == 2 and array.dtype.kind == "f"
+    if not strange.any():
+        return labels, int(column)
+    if column:
+        return (labels > 0.5).astype(np.int64), 2
+    hint = f"expected labels, which are whole numbers; {REGRESSION}"
+    if outputs:
+        hint = (
+            "which is no label; for the outputs of a model with one output pass an array of shape (rows, 1), for"
+            f" instance {name}.reshape(-1, 1)"
         )
-    return array, 0
+    raise ValueError(f"{name} has {labels[strange][0]}, {hint}")
+
+
+def _check_one_hot(array: NDArray, name: str) -> None:
+    """One 1 in each row, and zeros."""
+    ones = np.count_nonzero(array == 1, axis=1)
+    good = (ones == 1) & (np.count_nonzero(array, axis=1) == 1)
+    if good.all():
+        return
+    row = int(np.argmin(good))
+    if ((array[row] == 0) | (array[row] == 1)).all():
+        raise ValueError(
+            f"{name} has {ones[row]} labels in row {row}, expected one; for several labels in a row make a matrix for"
+            " each, confusion_matrix(y_true[:, j], y_pred[:, j])"
+        )
+    raise ValueError(f"{name} has the row {array[row].tolist()} (row {row}), expected labels or one-hot rows")
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
@@ -631,9 +718,32 @@ def _labels(y: NDArray, outputs: NDArray, name: str) -> NDArray[np.int64]:
 
 def _like(y: NDArray, outputs: NDArray, name: str) -> NDArray:
     """y in the shape of the outputs."""
-    if y.size != outputs.size:
+    if y.shape != outputs.shape and (y.ndim != 1 or y.size != outputs.size):
         raise ValueError(f"metric {name!r} needs a target for each output: y is {y.shape}, the outputs {outputs.shape}")
     return y.reshape(outputs.shape)
+
+
+def _check_classes(metric: str, y: NDArray, outputs: int, name: str) -> None:
+    """One class for each row: a label, or the largest of a row of shares, which add up to 1."""
+    _check_several(metric, outputs)
+    if y.size == len(y):
+        good = (y >= 0) & (y < outputs) & (y == np.floor(y)) if y.dtype.kind != "b" else y >= 0
+        if not good.all():
+            raise ValueError(
+                f"metric {metric!r} needs labels from 0 to {outputs - 1}, but {name} has {y[~good][0]}; {REGRESSION}"
+            )
+        return
+    if y.shape[1] != outputs:
+        raise ValueError(f"metric {metric!r} needs labels or {outputs} columns of targets, {name} has shape {y.shape}")
+    good = (y >= 0).all(axis=1) & (np.abs(y.sum(axis=1, dtype=np.float64) - 1) < 0.01)  # 0.01: halves, rounded
+    if not good.all():
+        row = int(np.argmin(good))
+        what = f"the row {y[row].tolist()}"
+        hint = REGRESSION
+        if ((y[row] == 0) | (y[row] == 1)).all():
+            what = f"{np.count_nonzero(y[row])} labels"
+            hint = "for several labels in a row use loss='binary_crossentropy', where each output is an answer"
+        raise ValueError(f"metric {metric!r} needs one class for each row, but {name} has {what} in row {row}; {hint}")
 
 
 def _check_several(name: str, outputs: int) -> None:

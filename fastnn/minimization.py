@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.arrays import plain
 from fastnn.basics.checks import whole
 from fastnn.catalogue import resolve
 from fastnn.optimizers import Optimizer
@@ -74,7 +75,7 @@ def minimize(
     shape, size = start.shape, start.size
 
     def value(w: Array) -> float:
-        result = np.asarray(f(_point(w, shape)))
+        result = plain(f(_point(w, shape)), "the value of f")
         if result.size != 1 or result.dtype.kind not in "fiub":
             raise ValueError(f"f must return one number, got {result!r} at {_point(w, shape)!r}")
         return float(result.reshape(())[()])
@@ -82,7 +83,7 @@ def minimize(
     def slope(w: Array) -> Array:
         if gradient is None:
             return _differences(value, w)
-        result = np.asarray(gradient(_point(w, shape)), dtype=np.float64)
+        result = plain(gradient(_point(w, shape)), "the gradient").astype(np.float64)
         if result.size != size or (result.shape != shape and size > 1):
             raise ValueError(f"gradient must return an array of the shape of x0, {shape}, got {result.shape}")
         return result.reshape(-1)
@@ -120,7 +121,7 @@ def _start(f: Any, gradient: Any, x0: Any) -> Array:
         raise TypeError(f"gradient must be a function x -> array or None, got {gradient!r}{hint}")
     if x0 is None:
         raise TypeError("minimize needs a starting point, for instance x0=[1.0, 2.0]")
-    start = np.asarray(x0)
+    start = plain(x0, "x0")
     if start.dtype.kind not in "fiub" or not start.size:
         raise TypeError(f"x0 must be a number or an array of numbers, got {x0!r}")
     start = start.astype(np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn._core import machine
+from fastnn.basics.arrays import plain
 from fastnn.basics.checks import flag, number, whole
 from fastnn.data import as_generator, check_finite, check_rows, features, readable
 
@@ -78,7 +79,7 @@ class Perceptron:
     def fit(self, x: ArrayLike, y: ArrayLike) -> Perceptron:
         """Learns from X (rows, features) and y (rows,), labels of two classes, from zero weights."""
         rows = self._rows(x)
-        labels = np.asarray(y)
+        labels = plain(y, "y")
         if labels.shape != (len(rows),):
             raise ValueError(f"y has shape {labels.shape}, expected ({len(rows)},): one label for each row of X")
         missing = np.flatnonzero(labels != labels)  # NaN, NaT
@@ -125,7 +126,7 @@ class Perceptron:
 
     def score(self, x: ArrayLike, y: ArrayLike) -> float:
         """Share of right answers."""
-        answers, labels = self.predict(x), np.asarray(y)
+        answers, labels = self.predict(x), plain(y, "y")
         if labels.shape != answers.shape:
             raise ValueError(f"y has shape {labels.shape}, expected {answers.shape}: one label for each row of X")
         return float(np.mean(answers == labels))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn import activations as formulas
+from fastnn.basics.arrays import plain
 from fastnn.catalogue import resolve
 from fastnn.engine.reference import Tape
 from fastnn.operations import Dense, Operation
@@ -228,7 +229,7 @@ def decision_boundary(
     >>> decision_boundary(lambda points: points.mean(axis=1), X, y, resolution=20).get_xlabel()
     'x₁'
     """
-    points, labels = np.asarray(X), np.asarray(y).reshape(-1)
+    points, labels = plain(X, "X"), plain(y, "y").reshape(-1)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"X must have shape (rows, 2) to be drawn in the plane, got {points.shape}")
     if len(labels) != len(points):
@@ -310,7 +311,7 @@ def confusion_matrix(matrix: ArrayLike, labels: Sequence[Any] | None = None, ax:
     >>> [text.get_text() for text in ax.texts]
     ['50', '2', '3', '45']
     """
-    counts = np.asarray(matrix)
+    counts = plain(matrix, "matrix")
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise ValueError(f"a confusion matrix has shape (classes, classes), got {counts.shape}")
     n = len(counts)

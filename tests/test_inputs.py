@@ -52,7 +52,7 @@ LAYOUTS = {
 def network(inputs, dtype="float32", engine="compiled", loss="mse"):
     out = Dense(4, "softmax") if loss.startswith("sparse") else Dense(2)
     model = fastnn.Sequential([Input(inputs), Dense(5, "tanh"), out], rng=0, dtype=dtype, engine=engine)
-    model.compile("adam", loss, metrics=["accuracy"])
+    model.compile("adam", loss, metrics=["accuracy" if loss.startswith("sparse") else "r2"])
     return model
 
 

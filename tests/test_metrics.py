@@ -27,6 +27,7 @@ from fastnn.metrics import (
     confusion_matrix,
 )
 
+RNG = np.random.default_rng(11)
 BINARY, MANY, LABELS_2, SEVERAL, NUMBERS = "one output", "classes", "two classes", "multi-label", "regression"
 CASES = {  # metric, kind of data, the same from sklearn.metrics
     "accuracy": (Accuracy(), BINARY, lambda m, y, a: m.accuracy_score(y, a > 0.5)),
@@ -150,6 +151,185 @@ def test_a_shallow_copy_that_is_reset_leaves_the_first_alone(name, rng):
     assert np.isnan(other.result())
     other.update(y[:20], a[:20], a[:20].argmax(axis=1))
     np.testing.assert_equal(metric.result(), expected)
+
+
+def shapes(metric, kind, y, a):
+    """The same targets and outputs in every shape and class that a metric takes."""
+    forms = [
+        ("plain", y, a),
+        ("lists", y.tolist(), a.tolist()),
+        ("matrix", np.matrix(y).reshape(len(a), -1), np.matrix(a)),
+    ]
+    forms += [
+        ("floats", y.astype(float), a),
+        ("objects", y.astype(object), a),
+        ("masked", np.ma.array(y), np.ma.array(a)),
+    ]
+    if y.ndim == 1:
+        forms.append(("column", y[:, None], a))
+    if kind == BINARY:
+        forms += [("flat outputs", y, a[:, 0]), ("bool", y.astype(bool), a), ("bool column", y[:, None] > 0, a)]
+    if kind in (MANY, LABELS_2):
+        hot = np.eye(a.shape[1])[y]
+        forms += [("one-hot", hot, a), ("one-hot bool", hot > 0, a), ("one-hot bytes", hot.astype("u1"), a)]
+    return forms
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", CASES)
+def test_as_scikit_learn_in_every_shape(name, seed):
+    """The index of the largest output is found by the metric itself."""
+    sklearn = pytest.importorskip("sklearn.metrics")
+    metric, kind, theirs = CASES[name]
+    several(metric, kind)
+    y, a = data(kind, np.random.default_rng([seed, 7]), n=40 + seed)
+    expected = theirs(sklearn, y, a)
+    for form, targets, outputs in shapes(metric, kind, y, a):
+        metric.reset()
+        metric.update(targets, outputs)
+        result = metric.result()
+        assert type(result) is float, form
+        np.testing.assert_allclose(result, expected, rtol=1e-11, err_msg=form)
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize("entry", [Precision, Recall, F1])
+@pytest.mark.parametrize(
+    ("y", "answers"),
+    [([0] * 6, [0] * 6), ([0] * 6, [1] * 6), ([0, 0, 2, 2], [0, 2, 2, 2]), ([0, 1, 2, 0], [0, 0, 0, 0]), ([1], [1])],
+    ids=["one class", "one class, all wrong", "a class that never occurs", "a class that is never answered", "one row"],
+)
+def test_degenerate_counts_as_scikit_learn(entry, average, y, answers):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    theirs = getattr(sklearn, f"{entry.name}_score")(y, answers, average=average, zero_division=0)
+    assert value(entry(average), y, np.eye(3)[answers] * 0.4 + 0.2) == pytest.approx(theirs, rel=1e-13)
+    two = [min(one, 1) for one in y], [min(one, 1) for one in answers]
+    if set(two[0]) | set(two[1]) == {0, 1}:
+        theirs = getattr(sklearn, f"{entry.name}_score")(*two, zero_division=0)
+        assert value(entry(), two[0], np.array(two[1])[:, None] * 0.8 + 0.1) == pytest.approx(theirs, rel=1e-13)
+
+
+def test_degenerate_areas_and_errors_as_scikit_learn(rng):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    for y, a in (([0, 1, 1, 0], [0.5] * 4), ([0, 1], [1e-300, 0.0]), ([1, 0, 0, 0, 1], [0.2, 0.2, 0.2, 0.1, 0.9])):
+        assert value(AUC(), y, np.array(a)[:, None]) == sklearn.roc_auc_score(y, a)
+    y, a = rng.integers(0, 5, 200), rng.integers(0, 3, (200, 5)) / 10 + 0.1  # ties everywhere
+    a /= a.sum(axis=1, keepdims=True)
+    assert value(AUC(), y, a) == pytest.approx(sklearn.roc_auc_score(y, a, multi_class="ovr"), rel=1e-12)
+    for y, a in (([2.0, 2.0], [2.0, 2.0]), ([2.0, 2.0], [2.0, 3.0]), ([0.0, 1.0], [0.5, 0.5])):
+        assert value(R2(), y, np.array(a)[:, None]) == sklearn.r2_score(y, a)
+    y = np.column_stack([np.full(9, 2.0), rng.normal(size=9)])
+    a = y + rng.normal(size=(9, 2))
+    assert value(R2(), y, a) == pytest.approx(sklearn.r2_score(y, a), rel=1e-12)
+    for k in (1, 2, 3):  # no ties: each rank is clear
+        y, a = rng.integers(0, 4, 50), rng.random((50, 4))
+        assert value(TopKCategoricalAccuracy(k), y, a) == sklearn.top_k_accuracy_score(y, a, k=k, labels=range(4))
+
+
+def test_ties_of_the_best_outputs_as_keras():
+    """in_top_k: a label is in where fewer than k outputs are larger, so that all of a tie at the border are."""
+    a = np.array([[0.4, 0.4, 0.1, 0.1]] * 4)
+    shares = [value(TopKCategoricalAccuracy(k), [0, 1, 2, 3], a) for k in (1, 2, 3, 4)]
+    assert shares == [0.5, 0.5, 1, 1]
+    assert value(CategoricalAccuracy(), [0, 1], a[:2]) == 0.5  # the first of equals is the answer
+
+
+def test_soft_rows_count_as_their_largest_share():
+    """As Keras' categorical accuracy; so do the mixed rows of an augmentation."""
+    y, a = np.array([[0.6, 0.4], [0.25, 0.75]]), np.array([[0.9, 0.1], [0.8, 0.2]])
+    assert value(CategoricalAccuracy(), y, a) == value(Accuracy(), y, a) == 0.5
+    assert value(Accuracy(), y.astype(np.float16), a) == 0.5
+    assert value(Recall("macro"), y, a) == 0.5
+
+
+DECIDED = [metric for metric in metrics.ENTRIES if issubclass(metric, metrics._Decided)]
+
+
+@pytest.mark.parametrize("entry", DECIDED)
+def test_real_targets_are_refused(entry):
+    metric, name = entry(), entry.name
+    numbers = np.array([0.0, 1.0, 1.7, 0.2])
+    if entry not in (CategoricalAccuracy, metrics.SparseCategoricalAccuracy, TopKCategoricalAccuracy):
+        with pytest.raises(ValueError, match=f"'{name}' needs targets .*y has 1.7.*(regression)?"):
+            metric.update(numbers, np.full((4, 1), 0.5))
+        with pytest.raises(ValueError, match=f"'{name}' needs targets .*y has (-1|2)"):
+            metric.update([0, 1, 2 - 3 * (name == "log_loss")], np.full((3, 1), 0.5))
+    if entry is BinaryAccuracy:
+        with pytest.raises(ValueError, match=r"needs targets of 0 or 1, but y has 0\.5 in row 1"):
+            metric.update([[0, 1], [1, 0.5]], np.full((2, 2), 0.5))
+        return
+    with pytest.raises(ValueError, match=f"'{name}' needs labels from 0 to 2, but y has 1.7; for numbers use"):
+        metric.update(numbers, np.full((4, 3), 0.3))
+    for bad in (-1, 3):
+        with pytest.raises(ValueError, match=f"'{name}' needs labels from 0 to 2, but y has {bad}"):
+            metric.update([0, 1, bad], np.full((3, 3), 0.3))
+    with pytest.raises(
+        ValueError, match=f"'{name}' needs one class for each row, but y has the row .* in row 1; for numb"
+    ):
+        metric.update([[1, 0, 0], [0.3, -1.2, 5]], np.full((2, 3), 0.3))
+    for row, count in (([1, 1, 0], 2), ([0, 0, 0], 0)):
+        with pytest.raises(
+            ValueError, match=f"y has {count} labels in row 1; for several labels in a row use loss='binary"
+        ):
+            metric.update([[1, 0, 0], row], np.full((2, 3), 0.3))
+    assert np.isnan(metric.result())  # nothing of them was counted
+
+
+@pytest.mark.parametrize(
+    ("y", "outputs", "message"),
+    [
+        (
+            [0, 1, 1],
+            np.full((2, 1), 0.5),
+            r"a target for each sample, got outputs of shape \(2, 1\) and y of shape \(3,\)",
+        ),
+        ([[[0]], [[1]]], np.full((2, 1), 0.5), r"y of shape \(2, 1, 1\)"),
+        ([0, 1], np.full((2, 1, 1), 0.5), r"outputs of shape \(2, 1, 1\)"),
+        ([[0, 1]], [[0.5], [0.5]], r"outputs of shape \(2, 1\) and y of shape \(1, 2\)"),
+        (np.eye(4)[:3], np.eye(3), r"needs labels or 3 columns of targets, y has shape \(3, 4\)"),
+    ],
+)
+def test_shapes_that_do_not_fit(y, outputs, message):
+    with pytest.raises(ValueError, match=message):
+        F1().update(y, outputs)
+    with pytest.raises(TypeError, match="y must hold real numbers"):
+        F1().update(["a", "b"], [0.5, 0.5])
+
+
+MODELS = {  # loss, activation, targets that its classification metrics refuse
+    "numbers": ("mse", "linear", RNG.normal(size=20), "needs targets of 0 or 1, but .* in row 0; for numbers use"),
+    "rows of numbers": ("mse", "linear", RNG.normal(size=(20, 3)), "needs one class for each row, but .* in row 0"),
+    "counts": ("poisson", "exponential", np.arange(20), "needs targets of 0 or 1, but .* has 2.* in row 2"),
+    "soft answers": ("binary_crossentropy", "sigmoid", np.linspace(0, 1, 20), "needs targets of 0 or 1, .* in row 1"),
+    "soft signs": ("hinge", "linear", np.linspace(-1, 1, 20), "needs targets of -1 or 1, .* in row 1"),
+    "several labels": ("categorical_crossentropy", "softmax", np.ones((20, 3)), "has 3 labels in row 0; for several"),
+}
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "precision", "recall", "auc"])
+@pytest.mark.parametrize("case", MODELS)
+def test_a_model_refuses_targets_that_its_metrics_cannot_read_before_it_begins(case, metric):
+    loss, activation, y, message = MODELS[case]
+    X = RNG.normal(size=(20, 4))
+    model = fastnn.Sequential([Input(4), Dense(1 if y.ndim == 1 else 3, activation)], rng=0)
+    model.compile("sgd", loss, [metric])
+    before = model.get_weights()
+    good = np.abs(y * 0)
+    good[:, ...] = 1 if y.ndim == 1 else np.eye(3)[0]
+    for call in (
+        lambda: model.fit(X, y),
+        lambda: model.evaluate(X, y),
+        lambda: model.fit(X, good, validation_data=(X, y)),
+        lambda: model.fit([(X, y)]),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert model.iterations == 0
+    np.testing.assert_array_equal(before[0], model.get_weights()[0])
+    model.fit(X, good)
+    model.compile("sgd", loss)  # without the metric the targets are good
+    model.fit(X, y)
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------------
@@ -340,9 +520,70 @@ def test_confusion_matrix_as_scikit_learn(rng):
         np.testing.assert_array_equal(ours, sklearn.confusion_matrix(words[y], words[a.argmax(axis=1)], labels=classes))
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+def test_confusion_matrix_in_every_shape(rng):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    for k in (2, 3, 5):
+        y, answers = np.append(rng.integers(0, k, 60), k - 1), np.append(rng.integers(0, k, 60), 0)
+        expected = sklearn.confusion_matrix(y, answers)
+        hot, outputs = np.eye(k)[y], np.eye(k)[answers]
+        soft = 0.5 * outputs + 0.1
+        trues = [
+            y,
+            y[:, None],
+            y.astype(float),
+            y[:, None].astype(float),
+            y.astype(object),
+            np.matrix(y).T,
+            hot,
+            hot > 0,
+        ]
+        trues += [hot.astype("u1"), hot.tolist(), np.matrix(hot), y.tolist(), y.astype("f2")[:, None]]
+        preds = [answers, answers[:, None], answers.astype(float), answers[:, None].astype(float), outputs, soft]
+        preds += [np.matrix(soft), np.matrix(answers).T, soft.astype("f4"), soft.tolist()]
+        for true in trues:
+            for pred in preds:
+                np.testing.assert_array_equal(confusion_matrix(true, pred), expected)
+    assert confusion_matrix(np.array([[0.0], [1.0], [2.0]]), np.eye(3)).tolist() == np.eye(3).tolist()
+
+
+def test_confusion_matrix_of_one_output(rng):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    y, a = rng.integers(0, 2, 50), rng.random((50, 1))
+    for true in (y, y[:, None], y[:, None].astype(float), y > 0):
+        np.testing.assert_array_equal(confusion_matrix(true, a), sklearn.confusion_matrix(y, a[:, 0] > 0.5))
+        sure = (a > 0.5).astype(float)  # a saturated sigmoid
+        np.testing.assert_array_equal(confusion_matrix(true, sure), sklearn.confusion_matrix(y, sure[:, 0]))
+    assert confusion_matrix([1, 1], [[0.9], [0.2]]).tolist() == [[0, 0], [1, 1]]
+    assert confusion_matrix([1, 1], [[1.0], [1.0]]).tolist() == [[0, 0], [0, 2]]  # as with [[0.9], [0.9]]
+    assert confusion_matrix([-1, 1, 1], [[-1.0], [1.0], [-1.0]]).tolist() == [[1, 0], [1, 1]]
+
+
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
+        (([0.5, 1.5], [0, 1]), ValueError, "y_true has 0.5, expected labels, which are whole numbers; for numbers use"),
+        (([[0.5], [1.5]], [0, 1]), ValueError, "y_true has 0.5, expected labels"),
+        (
+            ([[0.3, 0.7]], [1]),
+            ValueError,
+            r"y_true has the row \[0.3, 0.7\] \(row 0\), expected labels or one-hot rows",
+        ),
+        (([[0, 1], [1, 1]], np.eye(2)), ValueError, "y_true has 2 labels in row 1, expected one; for several labels"),
+        (([[0, 1], [0, 0]], np.eye(2)), ValueError, "y_true has 0 labels in row 1, expected one"),
+        (([[0, 2], [1, 0]], np.eye(2)), ValueError, r"y_true has the row \[0, 2\]"),
+        (([0, 1], [[1, 1], [0, 1]]), ValueError, "y_pred has 2 labels in row 0, expected one"),
+        (([0, 1], [[0.5, np.nan], [0, 1]]), ValueError, "y_pred has the value nan, which is not finite"),
+        (([0, np.nan], [0, 1]), ValueError, "y_true has the value nan, which is not finite"),
+        (([0, 2], [[0.7], [0.2]]), ValueError, "labels must lie in 0 .. 1 beside 2 outputs, got 0 to 2"),
+        (
+            (["a", None], ["a", "b"]),
+            TypeError,
+            "y_true must hold labels of one kind, numbers or text, and none may be mi",
+        ),
+        ((np.array(["a", 1], dtype=object), ["a", "b"]), TypeError, "y_true must hold labels of one kind"),
+        (([["a", "b"]], ["a"]), TypeError, "y_true has rows of 2, which must be numbers"),
+        ((np.zeros((2, 0)), [0, 1]), ValueError, r"y_true has shape \(2, 0\), expected labels"),
         (([0, 1], [0]), ValueError, "y_true has 2 rows but y_pred has 1"),
         (([0, 1], [0.2, 0.9]), ValueError, r"y_pred has 0.2, which is no label.*y_pred.reshape\(-1, 1\)"),
         (([0, 5], [0, 5], [0, 1]), ValueError, r"y_true has the label 5, which is not in classes \[0, 1\]"),

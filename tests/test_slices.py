@@ -40,13 +40,10 @@ def allowed(loss, outputs):
     found = [Mean()]
     for entry in metrics.ENTRIES:
         metric = entry()
-        if loss == "mse" and entry.__name__ not in (
-            "MeanSquaredError",
-            "RootMeanSquaredError",
-            "MeanAbsoluteError",
-            "R2",
-        ):
-            continue
+        if loss == "mse" and not isinstance(metric, metrics.MeanSquaredError.__base__):
+            continue  # real targets
+        if loss.startswith("binary") and isinstance(metric, metrics.CategoricalAccuracy):
+            continue  # several labels in a row
         try:
             metric.prepare(catalogue.resolve("loss", loss, fastnn.losses.Loss), outputs)
         except ValueError:

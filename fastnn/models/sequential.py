@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics import backend, counter
+from fastnn.basics.arrays import column_names
 from fastnn.basics.checks import whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
@@ -284,8 +285,9 @@ class Sequential:
         """Trains on X (rows, *input shape) and y, and returns the history of losses and metrics.
 
         X may have any number type and any strides and is never copied as a whole; a ``numpy.memmap`` larger than memory
-        will do. y: (rows,) labels for a sparse loss, else (rows, outputs), or (rows,) for one output. Without y, x is
-        batches: a generator, any iterable of (x, y) or (x, y, sample_weight), or a ``fastnn.data.Batches``.
+        will do. Tables of pandas, polars and pyarrow will do too; columns of several types are copied once. y: (rows,)
+        labels for a sparse loss, else (rows, outputs), or (rows,) for one output. Without y, x is batches: a generator,
+        any iterable of (x, y) or (x, y, sample_weight), or a ``fastnn.data.Batches``.
 
         - batch_size: samples of a step, 32 by default, or "all": gradient descent is "all", stochastic gradient descent
           is 1. The last batch of an epoch may be short.
@@ -485,7 +487,7 @@ class Sequential:
         if y is None:
             raise ValueError(f"{name} is missing: pass the targets of the rows of X")
         array = readable(y, name)
-        flat = Source(array)
+        flat = Source(array, column_names(y))
         if array.ndim and len(array):
             check_finite(flat, name, backend.core(self.dtype).nonfinite)
         source = targets(array, loss.targets, self.program.outputs, loss.columns(self.program.outputs), loss.name, name)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics.arrays import plain
+
 if TYPE_CHECKING:
     from fastnn.models.sequential import Sequential
 
@@ -31,10 +33,7 @@ def checked_weights(model: Sequential, weights: Any) -> list[NDArray[Any]]:
     arrays = []
     for i, ((op, shape), values) in enumerate(zip(expected, weights, strict=True)):
         name = f"weights[{i}] of layer {model.layers[op.layer].name!r}"
-        try:
-            array = np.asarray(values)
-        except ValueError as error:
-            raise ValueError(f"{name} cannot become an array of shape {shape}: {error}") from None
+        array = plain(values, name)
         if array.shape != shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
         if array.dtype.kind not in "fiu":

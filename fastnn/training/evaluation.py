@@ -20,31 +20,53 @@ if TYPE_CHECKING:
 SLICE = 0.05  # seconds in the engine between two looks at the keyboard
 FIRST_GUESS = 1e10  # cost per second (``Program.cost``), until the first slice is measured
 RECORDED = 1 << 22  # most outputs that the engine writes for the metrics in one call
-BLOCK = (
-    1 << 15
-)  # outputs that the metrics see at once: rows by their position in the epoch, whatever the engine's calls
-SUMMED = 1 << 12  # numbers of a block of ``Sum``
+BLOCK = 1 << 15  # outputs that the metrics see at once: rows by their place in the epoch, whatever the engine's calls
+SUMMED = 1 << 12  # numbers of a block of a ``Sum``
+
+
+class Blocks:
+    """Rows that come in pieces and leave in blocks of fixed length, so that where the pieces end does not matter."""
+
+    __slots__ = ("length", "pieces", "waiting")
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.clear()
+
+    def clear(self) -> None:
+        self.pieces: list[NDArray[Any]] = []
+        self.waiting = 0
+
+    def add(self, piece: NDArray[Any]) -> list[NDArray[Any]]:
+        """The blocks that are full now."""
+        self.pieces.append(piece)
+        self.waiting += len(piece)
+        if self.waiting < self.length:
+            return []
+        rows = self.rest()
+        whole = len(rows) - len(rows) % self.length
+        self.pieces, self.waiting = [rows[whole:]], len(rows) - whole
+        return [rows[first : first + self.length] for first in range(0, whole, self.length)]
+
+    def rest(self) -> NDArray[Any]:
+        """What fills no block yet."""
+        if len(self.pieces) != 1:
+            self.pieces = [np.concatenate(self.pieces) if self.pieces else np.empty(0)]
+        return self.pieces[0]
 
 
 class Sum:
-    """Sum of numbers that come in pieces, by blocks of fixed length: where the pieces end changes no bit."""
+    """Sum of numbers that come in pieces: where the pieces end changes no bit."""
 
     def __init__(self) -> None:
-        self.block = np.empty(SUMMED)
-        self.filled, self.total = 0, 0.0
+        self.blocks, self.total = Blocks(SUMMED), 0.0
 
     def add(self, values: NDArray[np.float64]) -> None:
-        first = 0
-        while first < len(values):
-            part = values[first : first + SUMMED - self.filled]
-            self.block[self.filled : self.filled + len(part)] = part
-            self.filled += len(part)
-            first += len(part)
-            if self.filled == SUMMED:
-                self.total, self.filled = self.result(), 0
+        for block in self.blocks.add(values):
+            self.total += float(block.sum())
 
     def result(self) -> float:
-        return self.total + float(self.block[: self.filled].sum())
+        return self.total + float(self.blocks.rest().sum())
 
 
 class Recorder:
@@ -56,61 +78,49 @@ class Recorder:
     def __init__(self, model: Sequential) -> None:
         # Copies: an evaluation in a callback or in another thread shall not disturb the epoch.
         self.metrics: list[Metric] = [copy.copy(metric) for metric in model.metrics]
+        # The data were checked before; a metric of the user's own has ``update`` only.
+        self.adders = [one.add if type(one).update is Metric.update else one.update for one in self.metrics]
         self.classes = model.engine.classes
         self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
-        self.y = np.empty(0)
-        self.block = max(1, BLOCK // model.program.outputs)
+        self.targets = Blocks(max(1, BLOCK // model.program.outputs))
         self.reset()
 
     def reset(self) -> None:
         """Begins anew."""
-        self.waiting = 0
+        self.targets.clear()
         for metric in self.metrics:
             metric.reset()
 
     def buffer(self, rows: int) -> NDArray[Any]:
-        """Room for the outputs of the next rows."""
-        self.outputs = _with_room(self.outputs, self.waiting, rows)
-        return self.outputs[self.waiting : self.waiting + rows]
+        """Room for the outputs of the next rows, behind those that wait."""
+        first, last = self.targets.waiting, self.targets.waiting + rows
+        if len(self.outputs) < last:
+            longer = np.empty((last, self.outputs.shape[1]), dtype=self.outputs.dtype)
+            longer[:first] = self.outputs[:first]
+            self.outputs = longer
+        return self.outputs[first:last]
 
     def update(self, y: NDArray[Any]) -> None:
-        """The targets of the rows whose outputs the buffer holds."""
-        before, n = self.waiting, self.waiting + len(y)
-        if not before and (self.y.dtype != y.dtype or self.y.shape[1:] != y.shape[1:]):
-            self.y = np.empty((0, *y.shape[1:]), dtype=y.dtype)
-        elif self.y.dtype != y.dtype:  # batches of different types
-            self.y = self.y.astype(np.result_type(self.y, y))
-        self.y = _with_room(self.y, before, len(y))
-        self.y[before:n] = y
-        whole = n - n % self.block
-        for first in range(0, whole, self.block):
-            self._hand_over(first, first + self.block)
-        if whole:
-            for array in (self.y, self.outputs):
-                array[: n - whole] = array[whole:n]
-        self.waiting = n - whole
+        """The targets of the rows whose outputs the buffer holds; nobody else may change them."""
+        first = 0
+        for block in self.targets.add(y):
+            self._hand_over(block, first)
+            first += len(block)
+        if first:
+            self.outputs[: self.targets.waiting] = self.outputs[first : first + self.targets.waiting]
 
-    def _hand_over(self, first: int, last: int) -> None:
-        y, outputs = self.y[first:last], self.outputs[first:last]
+    def _hand_over(self, y: NDArray[Any], first: int) -> None:
+        outputs = self.outputs[first : first + len(y)]
         classes = self.classes(outputs)
-        for metric in self.metrics:
-            metric.update(y, metric.seen(outputs), classes)
+        for metric, add in zip(self.metrics, self.adders, strict=True):
+            add(y, metric.seen(outputs), classes)
 
     def results(self) -> Logs:
         """The values over all rows since ``reset``."""
-        if self.waiting:
-            self._hand_over(0, self.waiting)
-            self.waiting = 0
+        if self.targets.waiting:
+            self._hand_over(self.targets.rest(), 0)
+            self.targets.clear()
         return {metric.name: metric.result() for metric in self.metrics}
-
-
-def _with_room(array: NDArray[Any], used: int, rows: int) -> NDArray[Any]:
-    """The array, or a longer one with the same ``used`` first rows, with room for so many more."""
-    if len(array) >= used + rows:
-        return array
-    longer = np.empty((used + rows, *array.shape[1:]), dtype=array.dtype)
-    longer[:used] = array[:used]
-    return longer
 
 
 def evaluate(
@@ -157,7 +167,7 @@ def evaluate(
         total.add(losses)
         n += last - first
         if recorded:
-            recorded.update(part.y.array[first:last])
+            recorded.update(np.array(part.y.array[first:last], order="C"))  # a generator may use its memory again
         for callback in listeners:
             callback.on_test_batch_end(i, {"loss": total.result() / n + penalty})
     if isinstance(data, BatchFeed):

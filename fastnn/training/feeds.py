@@ -41,6 +41,8 @@ class Data:
         check_rows(source, names[0])
         target = model.check_targets(y, names[1])
         check_rows(source, names[0], target, names[1])
+        for metric in model.metrics:
+            metric.check_targets(target.array, model.program.outputs, names[1])
         return Data(source, target, weights(sample_weight, len(source), model.dtype, names[2]))
 
     def weighted(self, model: Sequential, class_weight: Any) -> Data:
