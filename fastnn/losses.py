@@ -365,8 +365,7 @@ class CategoricalCrossentropy(Crossentropy):
     label_smoothing: float = 0.0
 
     def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
-        total = a.sum(axis=1, keepdims=True)
-        p = a / total
+        p, total = _shares(a)
         q, y = _clip(p), self.smooth(t, t.shape[1])
         g = np.where(p == q, -y / q, 0).astype(a.dtype)
         return -(y * np.log(q)).sum(axis=1), _slope_by_outputs(g, p, total)
@@ -563,8 +562,7 @@ class CategoricalFocalCrossentropy(Crossentropy, CategoricalFocal):
     label_smoothing: float = 0.0
 
     def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
-        total = a.sum(axis=1, keepdims=True)
-        p = a / total
+        p, total = _shares(a)
         q, gamma = _clip(p), a.dtype.type(self.gamma)
         y = a.dtype.type(self.alpha) * self.smooth(t, t.shape[1])
         power, logarithm = (1 - q) ** gamma, np.log(q)
@@ -653,6 +651,13 @@ class GaussianNLL(Loss):
 def _clip(a: Array) -> Array:
     least = a.dtype.type(EPSILON)
     return np.clip(a, least, 1 - least)
+
+
+def _shares(a: Array) -> tuple[Array, Array]:
+    """p = a / sum a, and the sum; 1 for zeros, which stay zeros and are clipped, where Keras divides 0 by 0."""
+    total = a.sum(axis=1, keepdims=True)
+    total = np.where(total == 0, a.dtype.type(1), total)
+    return a / total, total
 
 
 def _slope_by_outputs(g: Array, p: Array, total: Array) -> Array:

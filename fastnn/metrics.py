@@ -465,7 +465,8 @@ class LogLoss(_Decided):
         least = np.finfo(outputs.dtype).eps if outputs.dtype.kind == "f" else np.finfo(np.float64).eps
         p = outputs.astype(np.float64)
         if not self._elementwise(outputs.shape[1]):
-            p /= p.sum(axis=1, keepdims=True)
+            total = p.sum(axis=1, keepdims=True)
+            p /= np.where(total == 0, 1, total)
         p = np.clip(p, least, 1 - least)
         if self._elementwise(outputs.shape[1]):
             t = _like(y, outputs, self.name).astype(np.float64)

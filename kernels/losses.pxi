@@ -27,12 +27,14 @@ cdef inline real clipped(real p, real least) noexcept nogil:
 
 
 cdef inline void row_sums(Py_ssize_t n, const real* a, real* total) noexcept nogil:
-    """total = sum_k a_k of each sample."""
+    """total = sum_k a_k of each sample; 1 for zeros, which stay zeros and are clipped."""
     cdef Py_ssize_t k, r
     set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             total[r] = total[r] + a[k * WIDTH + r]
+    for r in range(WIDTH):
+        total[r] = 1 if total[r] == 0 else total[r]
 
 
 cdef inline void slope_by_outputs(Py_ssize_t n, real* d, const real* sums, const real* dot) noexcept nogil:

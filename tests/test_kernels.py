@@ -253,9 +253,8 @@ def loss_terms(loss, a, t, values, slope):
         value = (np.abs(np.log(q)) + np.abs(np.log(1 - q))).mean(axis=1)
         by_output = by_output + np.where(slope != 0, 1 / (q * (1 - q)) / n, 0)
     elif isinstance(loss, DIVIDED):  # p = a / sum a is rounded, and the difference of two terms is divided by the sum
-        sums = a.sum(axis=1, keepdims=True)
+        p, sums = losses._shares(a)
         lost = np.abs(a).sum(axis=1, keepdims=True) / np.abs(sums)
-        p = a / sums
         q = np.clip(p, 1e-7, 1 - 1e-7)
         y = loss.smooth(np.eye(n)[t[:, 0].astype(int)] if loss.targets == "labels" else t, n)
         terms = y / q

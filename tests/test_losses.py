@@ -125,6 +125,26 @@ def test_rows_that_do_not_sum_to_one(loss, expected):
 
 
 @ENGINES
+@pytest.mark.parametrize("entry", [SPARSE, CATEGORICAL, losses.CategoricalFocalCrossentropy])
+def test_rows_of_zeros(entry, engine):
+    """They are clipped, without a gradient, and training goes on with the other rows; Keras' weights are NaN then."""
+    model = network(Dense(3, "hard_sigmoid"), engine=engine)
+    y = LABELS if entry.targets == "labels" else ROWS
+    model.compile(fastnn.optimizers.SGD(0.1), entry(), ["log_loss"])
+    model.set_weights([100 * np.abs(KERNEL), np.full(3, -3.0)])
+    zeros = np.array([[-1.0, -1.0]])
+    assert not model.predict(zeros).any()
+    scale = 0.25 if entry is losses.CategoricalFocalCrossentropy else 1
+    loss, metric = model.evaluate(zeros, y[:1])
+    assert loss == pytest.approx(-scale * np.log(1e-7), rel=1e-6) and metric > 15
+    before = model.get_weights()
+    model.fit(zeros, y[:1])
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    model.fit(np.concatenate([zeros, np.array([[0.01, 0.02]])]), y[:2])
+    assert np.isfinite(model.get_weights()[0]).all() and (model.get_weights()[0] != before[0]).any()
+
+
+@ENGINES
 def test_classes_of_sigmoid_outputs_are_learnt(engine):
     """Three groups of points; without the division the loss fell and one class was lost."""
     rng = np.random.default_rng(0)
