@@ -69,12 +69,17 @@ def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
     if n < 0 or n > 0xFFFFFFFF:
         raise ValueError(f"n must lie in 0 .. 2**32 - 1, got {n}")
     cdef uint32_t[64] words  # one line of the generator: many draws at once, as vector code
-    out = np.arange(n, dtype=np.int64)
+    out = np.empty(n, dtype=np.int64)
     cdef int64_t[::1] order = out
     cdef int64_t other
     cdef uint64_t bound
     cdef Py_ssize_t i = n - 1, j, k, line, draws = PHILOX_WORDS // 2
     with nogil:
+        for j in range(n):  # not np.arange: new memory may come in small pages, and Ctrl-C waits for no loop of NumPy's
+            if j & 0x7FFFF == 0x7FFFF:
+                with gil:
+                    PyErr_CheckSignals()
+            order[j] = j
         for line in range((n - 1 + draws - 1) // draws):
             if line & 0x3FFF == 0x3FFF:  # half a million exchanges
                 with gil:

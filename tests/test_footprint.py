@@ -20,18 +20,19 @@ def run(script, *options):
 
 COST = """
 import json, time
+start = time.process_time()  # not the clock on the wall: others may use the machine
 import numpy
-began = time.process_time()  # not the clock on the wall: others may use the machine
+began = time.process_time()
 import fastnn
-print(json.dumps(time.process_time() - began))
+print(json.dumps([time.process_time() - began, began - start]))
 """
 
 
 def test_import_costs_at_most_40_ms_over_numpy(record_property):
-    cost = min(run(COST) for _ in range(9))
+    cost, yardstick = min(run(COST) for _ in range(9))
     record_property("import", cost)
-    print(f"import {1000 * cost:.1f} ms over NumPy")
-    assert cost <= 0.040
+    print(f"import {1000 * cost:.1f} ms over NumPy, which costs {1000 * yardstick:.1f} ms")
+    assert cost <= max(0.040, 0.4 * yardstick)  # 40 ms where NumPy costs 100
 
 
 MODULES = """

@@ -2,7 +2,6 @@
 
 import io
 import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -143,9 +142,11 @@ def test_the_rate_is_that_of_training(clock, bar):
     assert stream.getvalue().count(" 2.50s 20 samples/s - loss: 0.5000 - val_loss: 0.2500") == 2
 
 
-def test_a_slow_validation_does_not_lower_the_rate(capsys):
-    slow = LambdaCallback(on_test_begin=lambda logs: time.sleep(0.5))
-    make().fit(X, Y, epochs=1, validation_data=(X, Y), verbose=1, callbacks=[slow])
+def test_a_slow_validation_does_not_lower_the_rate(capsys, clock):
+    def slow(logs):
+        clock.now += 0.5
+
+    make().fit(X, Y, epochs=1, validation_data=(X, Y), verbose=1, callbacks=[LambdaCallback(on_test_begin=slow)])
     assert float(capsys.readouterr().out.split()[2].removesuffix("s")) < 0.4
 
 
