@@ -1,6 +1,7 @@
 """What the numeric tests share: panels, sentinels, finite differences, errors in ULP, small networks."""
 
 import importlib
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -150,6 +151,8 @@ class Noisy(np.ndarray):
         elif method == "reduce" and ufunc is np.add:
             sizes = np.add.reduce(np.abs(plain[0]), **{k: v for k, v in named.items() if k in ("axis", "keepdims")})
             sizes = plain[0].size / max(1, sizes.size) / 2 * sizes
+        elif ufunc.__name__ == "clip":  # the limits are constants, rounded to the type
+            sizes = np.where(result == plain[0], 0, result / 2)
         elif method == "__call__" and ufunc in ROUNDINGS:
             sizes = ROUNDINGS[ufunc] * result
         if sizes is not None:
@@ -159,7 +162,14 @@ class Noisy(np.ndarray):
                 result = moved
             else:
                 result[...] = moved
-        return result.view(type(self)) if isinstance(result, np.ndarray) else result
+        return self._like(result)
+
+    def __array_function__(self, function, types, args, kwargs):
+        result = super().__array_function__(function, types, args, kwargs)  # exact: where, stack, split, ...
+        return [self._like(one) for one in result] if isinstance(result, (list, tuple)) else self._like(result)
+
+    def _like(self, result):
+        return result.view(type(self)) if isinstance(result, np.ndarray) and result.dtype.kind == "f" else result
 
 
 class Exact(reference.Engine):
@@ -170,7 +180,8 @@ class Exact(reference.Engine):
     def __init__(self, program, arena):
         wide = type("Wide", (Program,), {"width": program.width})  # the same panels, and so the same random numbers
         fields = {name: getattr(program, name) for name in Program._fields}
-        super().__init__(wide(**fields | {"dtype": np.dtype(float)}), arena)
+        steps = tuple(_rounded(op, program.dtype) for op in program.steps)
+        super().__init__(wide(**fields | {"dtype": np.dtype(float), "steps": steps}), arena)
         self.narrow = program.dtype
 
     def run_steps(self, x, y, sample_weight, order, first, count, batch, scalars, *others):
@@ -184,6 +195,12 @@ class Exact(reference.Engine):
 
     def _load(self, row):
         return [[array.astype(float).view(self.kind) for array in arrays] for arrays in super()._load(row)]
+
+
+def _rounded(op, dtype):
+    """An operation with the numbers that the type makes of its settings."""
+    names = [name for name in ("epsilon", "momentum") if name in op._fields]
+    return op.replace(**{name: float(dtype.type(getattr(op, name))) for name in names})
 
 
 def noisy(dtype, seed):
@@ -200,20 +217,32 @@ def compare(run, dtype, kinds=None, expected=None):
     """``run(engine class)``, a list of arrays, with each engine of a type, against the reference in float64.
 
     kinds: engine classes by name, instead of all; expected: right values from elsewhere, instead of the reference's.
-
     The bound of an array is how far the reference itself goes, in the Euclidean norm, when each of its operations is
     off by a rounding of the type (Parker, "Monte Carlo arithmetic", 1997). So it knows the number format, the lengths
     of the sums, the steps, and what the network makes of small errors, and it knows nothing of the machine.
     """
     expected = run(Exact) if expected is None else expected
-    sizes = [_size(array) for array in expected]
     samples = [run(noisy(dtype, seed)) for seed in range(NOISES)]
-    moved = [max(_size(a - right) for a in arrays) for right, *arrays in zip(expected, *samples, strict=True)]
-    tiny = float(np.finfo(dtype).tiny)
     for name, kind in (kinds or engines(dtype)).items():
-        for i, (actual, right) in enumerate(zip(run(kind), expected, strict=True)):
-            error, bound = _size(actual - right), FACTOR * moved[i] + eps(dtype) * sizes[i] + tiny
-            assert error <= bound, f"{name}, array {i}: off by {error:.2g}, roundings by {bound:.2g}, of {sizes[i]:.2g}"
+        for i, (actual, right, *moved) in enumerate(zip(run(kind), expected, *samples, strict=True)):
+            text = excess(dtype, actual, right, moved)
+            assert not text, f"{name}, array {i}: {text}"
+
+
+def bounds(dtype, right, samples):
+    """How far an array of a type may be from the right one, by samples of what roundings make of it; and its size."""
+    size = _size(right)
+    return FACTOR * max(_size(sample - right) for sample in samples) + eps(dtype) * size + np.finfo(dtype).tiny, size
+
+
+def excess(dtype, actual, right, samples):
+    """What is wrong with an array, or ""; infinity and NaN must stand in the same places."""
+    finite = np.isfinite(right)
+    if actual.shape != right.shape or not np.array_equal(actual[~finite], right[~finite], equal_nan=True):
+        return f"{actual} instead of {right}"
+    bound, size = bounds(dtype, right[finite], [sample[finite] for sample in samples])
+    error = _size(actual[finite] - right[finite])
+    return "" if error <= bound else f"off by {error:.2g}, roundings by {bound:.2g}, of {size:.2g}"
 
 
 def _size(array):
@@ -304,10 +333,16 @@ def weights_of(engine, row=0):
     return [array for op in program.steps for array in program.read(engine.arena[row], op)[: len(op.shapes)]]
 
 
-def run_by(kind, model):
-    """The model, computed by an engine class of the tests from now on."""
-    model.__dict__.update(model._bound(model.layers, kind(model.program, model.arena)))
-    return model
+@contextmanager
+def computed_by(kind):
+    """Every engine that models make is of this class, while the block runs; None: as ever."""
+    before = backend.engine
+    if kind is not None:
+        backend.engine = lambda name, program, arena: kind(program, arena)
+    try:
+        yield
+    finally:
+        backend.engine = before
 
 
 def put(engine, arrays):

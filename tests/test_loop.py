@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from numerics import compare, run_by
+from numerics import compare, computed_by
 
 import fastnn
 from fastnn import DivergenceError, optimizers, schedules
@@ -342,8 +342,9 @@ def test_all_engines_augment_alike(dtype, numbers):
 
     def run(engine):
         optimizer = optimizers.SGD(1e-5 if numbers == "uint8" else 0.1)
-        model = run_by(engine, augmented_model(dtype, optimizer=optimizer))
-        history = model.fit(images, CLASSES, 6, epochs=3, augmentation=FULL).history
+        with computed_by(engine):
+            model = augmented_model(dtype, optimizer=optimizer)
+            history = model.fit(images, CLASSES, 6, epochs=3, augmentation=FULL).history
         return [np.array(history["loss"]), *model.get_weights()]
 
     compare(run, dtype)
