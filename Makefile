@@ -17,7 +17,7 @@ SOURCES := setup.py pyproject.toml README.md LICENSE \
 
 help:
 	@echo 'make demo    build, install into .venv, learn handwritten digits, draw demo/demo.png'
-	@echo 'make test    all tests, on the installed package    (ARGS="-k adam" passes options to pytest)'
+	@echo 'make test    all tests, on the installed package    (ARGS="-k adam -n 0" passes options to pytest)'
 	@echo 'make bench   pytest-benchmark over bench/, results kept in .benchmarks/'
 	@echo 'make check   ruff, mypy, cython-lint'
 	@echo 'make wheel   sdist and wheel in dist/'
@@ -27,7 +27,7 @@ demo: $(VENV)/installed $(VENV)/extra-plots
 	$(RUN) examples/demo.py --output demo
 
 test: $(VENV)/installed $(VENV)/extra-test
-	$(PYTEST) tests $(ARGS)
+	$(PYTEST) -n auto tests $(ARGS)
 
 bench: $(VENV)/installed $(VENV)/extra-test
 	$(PYTEST) bench --benchmark-only --benchmark-autosave $(ARGS)
