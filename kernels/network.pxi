@@ -214,9 +214,8 @@ cdef inline void meet(Job* job, int thread, int threads) noexcept nogil:
 
 # -- inference -----------------------------------------------------------------------------------------------------------
 
-cdef void gather(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
-    cdef Workspace* work = job.work
     cdef Py_ssize_t r
     job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.a[0] + first * WIDTH,
                  work.stride[0])
@@ -284,12 +283,10 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Job* job = <Job*>argument
     cdef Network* net = job.net
     cdef Workspace work = job.work[thread]
-    cdef Job mine = job[0]
     cdef Py_ssize_t chunks = ceil_div(job.total - job.first, work.rows), chunk, start, rows, r, k
     cdef Py_ssize_t outputs = net.operations[net.count - 1].outputs
     cdef real* to
     cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch)
-    mine.work = &work
     if job.y == NULL:  # penalties belong to a loss
         work.row_penalty = NULL
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
@@ -297,13 +294,13 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
             break
         start = job.first + chunk * work.rows
         rows = least(work.rows, job.total - start)
-        gather(&mine, start, 0, rows)
+        gather(job, &work, start, 0, rows)
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
         part.samples = rows
         infer(job, &work, net.count if job.y == NULL else net.trained, &part)
         if job.y != NULL:
-            loss_blocks(&mine, rows, start, 0, ceil_div(rows, WIDTH), work.scratch, False, thread)
+            loss_blocks(job, &work, start, 0, ceil_div(rows, WIDTH), False, &part)
             for r in range(rows):
                 job.losses[start - job.first + r] = work.row_loss[r]
                 if work.row_penalty != NULL:
@@ -328,19 +325,18 @@ cdef inline void store_outputs(Job* job, const real* a, Py_ssize_t n, Py_ssize_t
                 job.outputs[(row + r) * n + k] = a[k * WIDTH + r]
 
 
-cdef void loss_blocks(Job* job, Py_ssize_t rows, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, real* scratch,
-                      bint backward, int thread) noexcept nogil:
+cdef void loss_blocks(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, bint backward,
+                      Part* part) noexcept nogil:
     """Loss of each sample in the blocks [first, last), and the gradient of the batch's mean loss by the last output."""
     cdef Network* net = job.net
-    cdef Workspace* work = job.work
-    cdef Py_ssize_t n = net.operations[net.trained - 1].outputs, b, k, r, lanes
-    cdef real* a = scratch
-    cdef real* d = scratch + (panels(n) + 1) * WIDTH * WIDTH
+    cdef Py_ssize_t n = net.operations[net.trained - 1].outputs, rows = part.samples, b, k, r, lanes
+    cdef real* a = part.scratch
+    cdef real* d = part.scratch + (panels(n) + 1) * WIDTH * WIDTH
     cdef real* e
     cdef real strange
     cdef real[64] scale
     for b in range(first, last):
-        if interrupted(job, thread):
+        if interrupted(job, part.thread):
             return
         lanes = least(WIDTH, rows - b * WIDTH)
         e = work.row_loss + b * WIDTH

@@ -4,7 +4,7 @@ cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t 
     cdef Py_ssize_t end
     while first < last and not interrupted(job, thread):
         end = least(first + GATHERED, last)
-        gather(job, start, first, end)
+        gather(job, job.work, start, first, end)
         if job.augmentation != NULL:
             augment_lines(job.augmentation, job.seed, start + first, end - first, job.work.a[0] + first * WIDTH,
                           job.work.stride[0], job.work.scratch + thread * job.work.scratch_size)
@@ -39,8 +39,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         # an elementwise operation goes on with the units that this thread has just computed, if it computed units
         if i + 1 == net.trained or not (kind_of(&net.operations[i + 1]).elementwise and kind.on_units):
             meet(job, thread, threads)
-    loss_blocks(job, rows, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), part.scratch, True,
-                thread)
+    loss_blocks(job, work, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), True, &part)
     meet(job, thread, threads)
     if thread == 0:
         job.losses[step] = batch_loss(job, rows)
