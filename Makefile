@@ -1,7 +1,9 @@
 # Every task installs what it needs into .venv, once, and repeats nothing that is up to date.
 PYTHON ?= python3
 ARGS ?=
-VENV := .venv
+MODE := $(addprefix -,$(FASTNN_BUILD))
+VENV := .venv$(MODE)
+BUILD := build$(MODE)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The installed package is what runs: with safe paths Python does not look into the current folder, nor do its children.
@@ -13,13 +15,14 @@ SOURCES := setup.py pyproject.toml README.md LICENSE \
 	$(wildcard kernels/*.pyx kernels/*.pxi kernels/*/*.pxi kernels/*.h)
 
 .NOTPARALLEL:
-.PHONY: help demo test bench check wheel clean
+.PHONY: help demo test bench check sanitize sanitized wheel clean
 
 help:
 	@echo 'make demo    build, install into .venv, learn handwritten digits, draw demo/demo.png'
 	@echo 'make test    all tests, on the installed package    (ARGS="-k adam -n 0" passes options to pytest)'
 	@echo 'make bench   pytest-benchmark over bench/, results kept in .benchmarks/'
 	@echo 'make check   ruff, mypy, cython-lint'
+	@echo 'make sanitize   tests of the core with the sanitizers, for an hour   (ARGS="tests/test_sums.py" chooses others)'
 	@echo 'make wheel   sdist and wheel in dist/'
 	@echo 'make clean   removes everything that the tasks above made'
 
@@ -38,13 +41,26 @@ check: $(VENV)/build-tools $(VENV)/extra-dev
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint kernels/*.pyx kernels/*.pxi kernels/*/*.pxi
 
+# Builds of their own, in .venv-sanitize and .venv-thread. Python itself is not instrumented, so their libraries come first.
+SANITIZED := $(or $(ARGS),-q $(addprefix tests/test_,$(addsuffix .py,kernels primitives sums safety layers gradients threads loop)))
+sanitize:
+	FASTNN_BUILD=sanitize $(MAKE) sanitized LIBRARY=libasan.so
+	FASTNN_BUILD=thread $(MAKE) sanitized LIBRARY=libtsan.so
+
+sanitized: export LD_LIBRARY = $(shell $(CC) -print-file-name=$(LIBRARY))
+sanitized: $(VENV)/installed $(VENV)/extra-test
+	rm -f $(BUILD)/report.*
+	LD_PRELOAD=$$LD_LIBRARY PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:log_path=$(BUILD)/report \
+		UBSAN_OPTIONS=print_stacktrace=1:log_path=$(BUILD)/report TSAN_OPTIONS=log_path=$(BUILD)/report \
+		$(PYTEST) $(SANITIZED); status=$$?; cat $(BUILD)/report.* 2>/dev/null && exit 1; exit $$status
+
 wheel: $(VENV)/extra-dev
 	rm -rf dist
 	$(BIN)/pyproject-build --outdir dist
 	@ls -l dist
 
 clean:
-	rm -rf $(VENV) build dist demo pictures .benchmarks *.egg-info
+	rm -rf .venv .venv-* build build-* dist demo pictures .benchmarks *.egg-info
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastnn needs Python 3.11 or newer: make PYTHON=...")'
@@ -57,12 +73,12 @@ $(VENV)/build-tools: $(VENV)/created setup.py pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		> $(VENV)/build-tools.txt
 	$(PIP) install -r $(VENV)/build-tools.txt
-	rm -rf build
+	rm -rf $(BUILD)
 	@touch $@
 
 $(VENV)/installed: $(VENV)/build-tools $(SOURCES)
 	@echo 'Building and installing fastnn: about a minute the first time'
-	@test ! -d build || find build -path 'build/lib*' -type f ! -name '*.so' -delete  # modules that exist no more
+	@test ! -d $(BUILD) || find $(BUILD) -path '$(BUILD)/lib*' -type f ! -name '*.so' -delete  # modules that exist no more
 	$(PIP) install --no-build-isolation .
 	@touch $@
 

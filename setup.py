@@ -31,11 +31,18 @@ FLAGS = [
     "-fvisibility=hidden",
     "-g0",
 ]
-# FASTNN_BUILD=debug checks the bounds of every index; FASTNN_BUILD=sanitize adds the address and undefined-behaviour
-# sanitizers.
+# FASTNN_BUILD chooses another mode, with a folder of its own: "debug" checks the bounds of every index; so do
+# "sanitize", with the address and undefined-behaviour sanitizers, and "thread", with the thread sanitizer. Python's own
+# flags have -fwrapv, which defines what the overflow of an integer does, and so hides it.
 BUILD = os.environ.get("FASTNN_BUILD", "")
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"] if BUILD == "sanitize" else []
-GENERATED = Path("build") / "variants"
+SANITIZERS = {
+    "": [],
+    "debug": [],
+    "sanitize": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-wrapv", "-g"],
+    "thread": ["-fsanitize=thread", "-g"],
+}[BUILD]
+FOLDER = "-".join(filter(None, ["build", BUILD]))
+GENERATED = Path(FOLDER) / "variants"
 
 
 def extension(name: str, source: Path, flags: list[str]) -> Extension:
@@ -73,7 +80,7 @@ setup(
             *(variant(level, real) for level in LEVELS for real in REALS),
         ],
         include_path=["kernels"],
-        build_dir="build",
+        build_dir=FOLDER,
         nthreads=0,
         compiler_directives={
             "language_level": 3,
@@ -84,4 +91,5 @@ setup(
         },
     ),
     cmdclass={"build_ext": BuildExt},
+    options={"build": {"build_base": FOLDER}},
 )
