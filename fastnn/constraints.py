@@ -5,9 +5,23 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn.activations import Array
 from fastnn.basics.settings import Settings
+
+
+def norm(values: Array, axis: int | None = None) -> NDArray[np.float64]:
+    """sqrt(sum v^2) over all values or along an axis, in float64 and scaled by the largest: no square overflows.
+
+    >>> norm(np.array([[3e200, 0.0], [4e200, 0.0]]), axis=0)
+    array([5.e+200, 0.e+000])
+    """
+    v = np.abs(values, dtype=np.float64)
+    most = v.max(axis, initial=0, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        total = np.square(v / np.where((most > 0) & (most < np.inf), most, 1)).sum(axis, keepdims=True)
+    return np.squeeze(np.where(most < np.inf, most * np.sqrt(total), most), axis)  # most is NaN where a value is
 
 
 class Constraint(Settings):
@@ -57,9 +71,8 @@ class MaxNorm(Constraint):
         return self.max_value
 
     def apply(self, W: Array) -> None:
-        norm = np.sqrt((W * W).sum(axis=0))
-        limit = W.dtype.type(self.max_value)
-        W *= np.where(norm > limit, limit / np.where(norm > 0, norm, 1), W.dtype.type(1))
+        length = norm(W, axis=0)
+        W[:] = W * np.where(length > self.max_value, self.max_value / np.where(length > 0, length, 1), 1)
 
 
 ENTRIES: tuple[type[Constraint], ...] = (NonNeg, MaxNorm)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn.basics.arrays import plain
 from fastnn.basics.checks import whole
 from fastnn.catalogue import resolve
+from fastnn.constraints import norm
 from fastnn.optimizers import Optimizer
 from fastnn.schedules import Schedule
 
@@ -148,8 +149,7 @@ def _differences(value: Callable[[Array], float], w: Array) -> Array:
 
 def _clip(g: Array, rule: Optimizer) -> Array:
     """As the engines do it; x is one variable, so that both norms are the same."""
-    norm = float(np.sqrt(g @ g))
     if rule.clipvalue:
         g = np.clip(g, -rule.clipvalue, rule.clipvalue)
     longest = rule.clipnorm or rule.global_clipnorm
-    return g * min(1.0, longest / max(norm, 1e-300)) if longest else g
+    return g * (longest / length) if longest and (length := norm(g)) > longest else g

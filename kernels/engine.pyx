@@ -4,7 +4,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport NAN, cos, fabs, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, fabs, sin, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np

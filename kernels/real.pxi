@@ -30,8 +30,19 @@ cdef extern from "tile.h" nogil:
 
 cdef extern from "sums.h" nogil:
     void bias_gradient(const real* D, Py_ssize_t rows, real* G)
+    ctypedef struct summands:
+        const real* x
+        const real* d
+        const real* mean
+        const real* scale
+    ctypedef void (*block_sums)(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums) noexcept nogil
+    void sum_of_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
+    void sum_of_line_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
+    void pairwise(block_sums block, int count, const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
+    void moments(Py_ssize_t n, const real* x, real* mean, real* variance)
     double penalize_squares(Py_ssize_t n, const real* w, real* g, real l2)
-    double sum_of_squares(Py_ssize_t n, const real* x)
+    double norm(Py_ssize_t n, const real* x)
+    void column_norms(Py_ssize_t n, const real* w, double* norms)
 
 cdef extern from "measure.h" nogil:
     double fma_rate(double seconds)

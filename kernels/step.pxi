@@ -42,7 +42,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     loss_blocks(job, work, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), True, &part)
     meet(job, thread, threads)
     if thread == 0:
-        job.losses[step] = batch_loss(job, rows)
+        job.losses[step] = batch_loss(job, 0, rows) / rows  # the mean of the samples
     if pool_is_set(&job.bad):
         return False
     for i in range(net.trained - 1, net.lowest - 1, -1):
@@ -78,26 +78,28 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     return True
 
 
-cdef double batch_loss(Job* job, Py_ssize_t rows) noexcept nogil:
-    """Mean of the samples' weighted losses and of the activity penalties, summed in the order of the samples."""
+cdef double batch_loss(Job* job, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """The samples' weighted losses and activity penalties over rows [first, last): pairwise, in the order of the samples."""
     cdef Network* net = job.net
     cdef Operation* op
     cdef double total = 0
-    cdef Py_ssize_t i, r, k
+    cdef Py_ssize_t i, r, k, middle = first + (last - first) // 2
     cdef double x
-    for r in range(rows):
+    if last - first > 64:
+        return batch_loss(job, first, middle) + batch_loss(job, middle, last)
+    for r in range(first, last):
         total += job.work.row_loss[r]
     for i in range(net.trained):
         op = &net.operations[i]
         if op.activity_penalty[0] == 0 and op.activity_penalty[1] == 0:
             continue
-        for r in range(rows * op.positions_out):
+        for r in range(first * op.positions_out, last * op.positions_out):
             if interrupted(job, 0):
                 break
             for k in range(op.outputs):
                 x = job.work.a[i + 1][k // WIDTH * job.work.stride[i + 1] + r * WIDTH + k % WIDTH]
                 total += op.activity_penalty[0] * fabs(x) + op.activity_penalty[1] * x * x
-    return total / rows
+    return total
 
 
 cdef void train_task(void* argument, int thread, int threads) noexcept nogil:

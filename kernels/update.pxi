@@ -37,7 +37,7 @@ cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, cons
 
 
 cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
-    """Sums of squares of the stored gradient, of each panel: kernel and bias apart."""
+    """Norms of the stored gradient, of each panel: kernel and bias apart."""
     cdef Network* net = job.net
     cdef Operation* op
     cdef Py_ssize_t i, p, panel = 0
@@ -48,8 +48,8 @@ cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
             continue
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
-            job.work.norm[2 * (panel + p)] = sum_of_squares(op.kernel_rows * WIDTH, g)
-            job.work.norm[2 * (panel + p) + 1] = sum_of_squares(WIDTH, g + op.kernel_rows * WIDTH)
+            job.work.norm[2 * (panel + p)] = norm(op.kernel_rows * WIDTH, g)
+            job.work.norm[2 * (panel + p) + 1] = norm(WIDTH, g + op.kernel_rows * WIDTH)
         panel += panels(op.outputs)
 
 
@@ -62,11 +62,25 @@ cdef inline bint clips_norm(Network* net) noexcept nogil:
     return net.clip_norm != 0 or net.global_clip_norm != 0
 
 
-cdef double clip_factor(Network* net, double whole, double own) noexcept nogil:
-    """What shortens a gradient to the allowed norm, from the squares of all gradients' norm and of the variable's own."""
-    cdef double limit = net.global_clip_norm if net.global_clip_norm != 0 else net.clip_norm
-    cdef double norm = sqrt(whole if net.global_clip_norm != 0 else own)
-    return limit / norm if norm > limit else 1
+cdef double joined_norm(const double* norms, Py_ssize_t count, Py_ssize_t distance) noexcept nogil:
+    """The norm of a vector from those of its parts, scaled by the largest: squares of large ones are infinite."""
+    cdef double most = 0, total = 0
+    cdef Py_ssize_t k
+    for k in range(count):
+        most = norms[k * distance] if not norms[k * distance] <= most else most  # NaN stays
+    if not 0 < most < INFINITY:
+        return most
+    for k in range(count):
+        total += (norms[k * distance] / most) * (norms[k * distance] / most)
+    return most * sqrt(total)
+
+
+cdef void shorten(double limit, double length, Py_ssize_t n, reals_out g) noexcept nogil:
+    """Scales a gradient of some norm to the allowed one. In double: the factor may be less than the smallest float32."""
+    cdef Py_ssize_t i
+    if length > limit:
+        for i in range(n):
+            g[i] = <real>(g[i] * (limit / length))
 
 
 cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:
@@ -74,29 +88,28 @@ cdef void update_stored(Job* job, const real* h, int thread, int threads) noexce
     cdef Network* net = job.net
     cdef Operation* op
     cdef Py_ssize_t i, p, panel = 0, n
-    cdef double kernel, bias, total = 0
+    cdef double kernel, bias, whole = 0
+    cdef double* norms = job.work.norm
     cdef real* g
-    for i in range(net.trained):
-        op = &net.operations[i]
-        if is_trained(op):
-            for p in range(2 * panels(op.outputs)):
-                total += job.work.norm[2 * panel + p]
-            panel += panels(op.outputs)
+    if net.global_clip_norm != 0:
+        for i in range(net.trained):
+            panel += panels(net.operations[i].outputs) if is_trained(&net.operations[i]) else 0
+        whole = joined_norm(norms, 2 * panel, 1)
     panel = 0
     for i in range(net.trained):
         op = &net.operations[i]
         if not is_trained(op):
             continue
-        kernel = bias = 0
-        for p in range(panels(op.outputs)):
-            kernel += job.work.norm[2 * (panel + p)]
-            bias += job.work.norm[2 * (panel + p) + 1]
         n = op.kernel_rows * WIDTH
+        kernel = bias = whole
+        if net.clip_norm != 0:
+            kernel = joined_norm(norms + 2 * panel, panels(op.outputs), 2)
+            bias = joined_norm(norms + 2 * panel + 1, panels(op.outputs), 2)
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
             if clips_norm(net):
-                scale_values(n, g, <real>clip_factor(net, total, kernel))
-                scale_values(WIDTH, g + n, <real>clip_factor(net, total, bias))
+                shorten(net.clip_norm + net.global_clip_norm, kernel, n, g)
+                shorten(net.clip_norm + net.global_clip_norm, bias, WIDTH, g + n)
             update_part(job, op.offset + p * panel_size(op), n, g, h)
             if op.bias:
                 update_part(job, op.offset + p * panel_size(op) + n, WIDTH, g + n, h)
@@ -108,7 +121,7 @@ cdef void constrain(Network* net, int thread, int threads) noexcept nogil:
     cdef Operation* op
     cdef Py_ssize_t i, p, k, r, n
     cdef real* w
-    cdef real[64] norm
+    cdef double[64] norms
     for i in range(net.trained):
         op = &net.operations[i]
         n = op.kernel_rows
@@ -120,13 +133,9 @@ cdef void constrain(Network* net, int thread, int threads) noexcept nogil:
                 for k in range(n * WIDTH):
                     w[k] = 0 if w[k] < 0 else w[k]
                 continue
-            set_zero(norm)  # MAX_NORM: of the weights into each output
-            for k in range(n):
-                for r in range(WIDTH):
-                    norm[r] = norm[r] + w[k * WIDTH + r] * w[k * WIDTH + r]
+            column_norms(n, w, norms)  # MAX_NORM: of the weights into each output
             for r in range(WIDTH):
-                norm[r] = real_sqrt(norm[r])
-                norm[r] = <real>op.limit / norm[r] if norm[r] > <real>op.limit else 1
+                norms[r] = op.limit / norms[r] if norms[r] > op.limit else 1
             for k in range(n):
                 for r in range(WIDTH):
-                    w[k * WIDTH + r] = w[k * WIDTH + r] * norm[r]
+                    w[k * WIDTH + r] = <real>(w[k * WIDTH + r] * norms[r])

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Array
+from fastnn.constraints import norm
 from fastnn.data import Source
 from fastnn.engine.program import Program
 from fastnn.operations import Draws, Operation, Weights
@@ -178,16 +179,16 @@ class Engine:
         h, ema_momentum, decay = scalars[:-2], scalars[-2], scalars[-1]
         slots = rows[1 : 1 + len(optimizer.slots)]
         kind = self.program.dtype.type
-        norms = [[float((g * g).sum(dtype=np.float64)) for g in pair] for pair in gradients]
-        whole = np.sqrt(sum(map(sum, norms)))
+        norms = [[norm(g) for g in pair] for pair in gradients]
+        whole = norm(np.concatenate(norms))
         for i, (op, pair) in enumerate(zip(self.program.trained, gradients, strict=True)):
             for j, g in enumerate(pair):
                 if optimizer.clipvalue:
                     g = np.clip(g, kind(-optimizer.clipvalue), kind(optimizer.clipvalue))
                 if optimizer.clipnorm:
-                    g = g * kind(min(1.0, optimizer.clipnorm / max(np.sqrt(norms[i][j]), 1e-300)))
+                    g = _shortened(g, optimizer.clipnorm, norms[i][j])
                 if optimizer.global_clipnorm:
-                    g = g * kind(min(1.0, optimizer.global_clipnorm / max(whole, 1e-300)))
+                    g = _shortened(g, optimizer.global_clipnorm, whole)
                 w = rows[0][i][j]
                 w *= decay
                 optimizer.update(w, g, [slot[i][j] for slot in slots], h)
@@ -247,5 +248,10 @@ def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penal
             x = op.infer(x, arrays)
             if op.activity_regularizer is not None and penalty is not None:
                 l1, l2 = op.activity_regularizer.l1, op.activity_regularizer.l2
-                penalty += (l1 * np.abs(x) + l2 * x * x).sum(axis=1, dtype=np.float64)
+                penalty += (l1 * np.abs(x) + l2 * np.square(x, dtype=np.float64)).sum(axis=1, dtype=np.float64)
     return x
+
+
+def _shortened(g: Array, limit: float, length: Any) -> Array:
+    """A gradient scaled to the allowed norm where its norm is longer."""
+    return (g * (limit / length)).astype(g.dtype) if length > limit else g

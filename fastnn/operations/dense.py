@@ -6,6 +6,7 @@ from typing import Any
 
 from fastnn.activations import Array
 from fastnn.operations.base import Draws, Operation, Weights
+from fastnn.operations.sums import total
 
 
 class Dense(Operation):
@@ -43,7 +44,7 @@ class Dense(Operation):
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
         d = self.activation.backward(kept if self.activation.keeps_input else a, d)  # of a = f(z)
-        return d @ weights[0].T, [x.T @ d, d.sum(axis=0)][: 1 + self.bias]  # of z = x W + b
+        return d @ weights[0].T, [x.T @ d, total(d)][: 1 + self.bias]  # of z = x W + b
 
     def infer(self, x: Array, weights: Weights) -> Array:
         return self.activation.forward(x @ weights[0] + weights[1])

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastnn.activations import Array
+from fastnn.constraints import norm
 from fastnn.operations.base import Draws, Operation, Weights
+from fastnn.operations.sums import mean, moments, total
 
 LEAST_NORM = 1e-12  # Keras' one: rows of zeros stay
 
@@ -32,18 +34,17 @@ class _Normalization(Operation):
         return (self.epsilon,)
 
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
-        mean = x.mean(self.axis, keepdims=True)
-        variance = ((x - mean) ** 2).mean(self.axis, keepdims=True)
+        centre, variance = moments(x, self.axis)
         inverse = 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
-        normal = (x - mean) * inverse
-        return normal * weights[0] + weights[1], (normal, inverse, mean, variance)
+        normal = (x - centre) * inverse
+        return normal * weights[0] + weights[1], (normal, inverse, centre, variance)
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
         normal, inverse = kept[:2]
         u = d * weights[0]
         # of y = gamma x^ + beta, with x^ = (x - mean) inverse
-        mean = u.mean(self.axis, keepdims=True) + normal * (u * normal).mean(self.axis, keepdims=True)
-        return inverse * (u - mean), [(d * normal).sum(axis=0), d.sum(axis=0)]
+        common = mean(u, self.axis) + normal * mean(u * normal, self.axis)
+        return inverse * (u - common), [total(d * normal), total(d)]
 
 
 class BatchNormalization(_Normalization):
@@ -66,8 +67,8 @@ class BatchNormalization(_Normalization):
         return (self.epsilon, self.momentum)
 
     def infer(self, x: Array, weights: Weights) -> Array:
-        gamma, beta, mean, variance = weights
-        return (x - mean) * (gamma / np.sqrt(variance + x.dtype.type(self.epsilon))) + beta
+        gamma, beta, centre, variance = weights
+        return (x - centre) * (gamma / np.sqrt(variance + x.dtype.type(self.epsilon))) + beta
 
     def remember(self, weights: Weights, kept: Any) -> Weights:
         momentum = weights[0].dtype.type(self.momentum)
@@ -84,8 +85,8 @@ class LayerNormalization(_Normalization):
 
     def infer(self, x: Array, weights: Weights) -> Array:
         gamma, beta = weights
-        e = x - x.mean(axis=1, keepdims=True)
-        return e / np.sqrt((e * e).mean(axis=1, keepdims=True) + x.dtype.type(self.epsilon)) * gamma + beta
+        centre, variance = moments(x, self.axis)
+        return (x - centre) / np.sqrt(variance + x.dtype.type(self.epsilon)) * gamma + beta
 
 
 class UnitNormalization(Operation):
@@ -96,18 +97,13 @@ class UnitNormalization(Operation):
     number_cost = 120
 
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
-        norm = _norms(x)
-        inverse = (1 / np.maximum(norm, LEAST_NORM)).astype(x.dtype)
-        return x * inverse, (inverse, (norm > LEAST_NORM).astype(x.dtype))
+        length = norm(x, axis=1)[:, None]
+        inverse = (1 / np.maximum(length, LEAST_NORM)).astype(x.dtype)
+        return x * inverse, (inverse, (length > LEAST_NORM).astype(x.dtype))
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
         inverse, turns = kept  # of y = x r
         return inverse * (d - turns * a * (a * d).sum(axis=1, keepdims=True)), []
 
     def infer(self, x: Array, weights: Weights) -> Array:
-        return x * (1 / np.maximum(_norms(x), LEAST_NORM)).astype(x.dtype)
-
-
-def _norms(x: Array) -> Array:
-    """Of each row (rows, 1), in float64: squares of float32 may overflow."""
-    return np.sqrt((np.float64(x) ** 2).sum(axis=1, keepdims=True))
+        return x * (1 / np.maximum(norm(x, axis=1)[:, None], LEAST_NORM)).astype(x.dtype)

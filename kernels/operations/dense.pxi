@@ -1,6 +1,7 @@
 # The product of a dense layer, with the activation that the program has joined to it. Twin: fastnn/operations/dense.py.
 
 cdef enum:
+    LONG = 1024        # rows whose products are added up one after another
     UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
     ROW_PANELS = 64    # panels that one row goes through between two looks for Ctrl-C
 
@@ -24,8 +25,15 @@ cdef void dense_block(const real* w, Py_ssize_t inputs, Py_ssize_t outputs, Py_s
 
 cdef void dense_gradient(Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t panel, Py_ssize_t group, const real* a,
                          const real* d, Py_ssize_t rows, real* g, soon next) noexcept nogil:
-    """g = a^T d for one panel of a, the `group`-th, and one of d."""
-    if outputs == 1:
+    """g = a^T d for one panel of a, the `group`-th, and one of d; of many rows pairwise: docs/decisions/long-sums.md."""
+    cdef real[256] right
+    cdef Py_ssize_t half = ceil_div(rows, 2 * LONG) * LONG, k
+    if rows > LONG:
+        dense_gradient(inputs, outputs, panel, group, a, d, half, g, next)
+        dense_gradient(inputs, outputs, panel, group, a + half * WIDTH, d + half * WIDTH, rows - half, right, next)
+        for k in range(columns_of(inputs, group) * WIDTH):
+            g[k] = g[k] + right[k]
+    elif outputs == 1:
         gradient_column(columns_of(inputs, group), a, d, rows, g, next)
     else:
         gradient_panel(columns_of(inputs, group), columns_of(outputs, panel), a, d, rows, g, next)

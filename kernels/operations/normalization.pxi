@@ -32,7 +32,7 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef const real* w
     cdef real* kept
     cdef real[64] mean, variance, scale, shift
-    cdef real e, weight = 1 / <real>rows, epsilon = <real>op.parameters[0]
+    cdef real epsilon = <real>op.parameters[0]
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
             return
@@ -40,19 +40,8 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         y = work.a[i + 1] + p * work.stride[i + 1]
         w = net.arena + op.offset + p * panel_size(op)
         kept = work.kept[i] + p * KEPT * WIDTH
-        set_zero(mean)
-        set_zero(variance)
-        for r in range(rows):
-            for k in range(WIDTH):
-                mean[k] = mean[k] + x[r * WIDTH + k]
+        moments(rows, x, mean, variance)
         for k in range(WIDTH):
-            mean[k] = mean[k] * weight
-        for r in range(rows):
-            for k in range(WIDTH):
-                e = x[r * WIDTH + k] - mean[k]
-                variance[k] = variance[k] + e * e
-        for k in range(WIDTH):
-            variance[k] = variance[k] * weight
             kept[k] = mean[k]
             kept[WIDTH + k] = 1 / real_sqrt(variance[k] + epsilon)
             kept[2 * WIDTH + k] = variance[k]
@@ -96,20 +85,9 @@ cdef void batch_norm_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssi
 
 cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
     """Gradients of gamma and beta: sum d x^ and sum d over the batch, with x^ = (x - mean) / sqrt(variance + epsilon)."""
-    cdef const real* x = work.a[i] + p * work.stride[i]
-    cdef const real* d = work.d[i + 1] + p * work.stride[i + 1]
     cdef const real* kept = work.kept[i] + p * KEPT * WIDTH
-    cdef real[64] gamma, beta
-    cdef Py_ssize_t r, k
-    set_zero(gamma)
-    set_zero(beta)
-    for r in range(rows):
-        for k in range(WIDTH):
-            gamma[k] = gamma[k] + d[r * WIDTH + k] * ((x[r * WIDTH + k] - kept[k]) * kept[WIDTH + k])
-            beta[k] = beta[k] + d[r * WIDTH + k]
-    for k in range(WIDTH):
-        g[GAMMA * WIDTH + k] = gamma[k]
-        g[BETA * WIDTH + k] = beta[k]
+    cdef summands of = summands(work.a[i] + p * work.stride[i], work.d[i + 1] + p * work.stride[i + 1], kept, kept + WIDTH)
+    pairwise(sum_of_products, 2, &of, 0, rows, g)
 
 
 cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -154,25 +132,15 @@ cdef void layer_norm_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t 
     cdef real* a = part.scratch
     cdef Py_ssize_t n = op.outputs, b, r, k
     cdef real[64] mean, scale
-    cdef real gamma, beta, e, weight = 1 / <real>n, epsilon = <real>op.parameters[0]
+    cdef real gamma, beta, epsilon = <real>op.parameters[0]
     cdef const real* w
     for b in range(first, last):
         if interrupted(job, part.thread):
             return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
-        set_zero(mean)
-        set_zero(scale)
-        for k in range(n):
-            for r in range(WIDTH):
-                mean[r] = mean[r] + a[k * WIDTH + r]
+        moments(n, a, mean, scale)
         for r in range(WIDTH):
-            mean[r] = mean[r] * weight
-        for k in range(n):
-            for r in range(WIDTH):
-                e = a[k * WIDTH + r] - mean[r]
-                scale[r] = scale[r] + e * e
-        for r in range(WIDTH):
-            scale[r] = 1 / real_sqrt(scale[r] * weight + epsilon)
+            scale[r] = 1 / real_sqrt(scale[r] + epsilon)
         if work.kept[i] != NULL:
             for r in range(WIDTH):
                 work.kept[i][b * 2 * WIDTH + r] = mean[r]
@@ -208,28 +176,27 @@ cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef Py_ssize_t n = op.outputs, rows = part.samples * op.positions_out, blocks = ceil_div(rows, WIDTH), b, r, k
     cdef real* x = part.scratch
     cdef real* d = part.scratch + (panels(n) + 1) * WIDTH * WIDTH
-    cdef real[64] mean, scale, sum_u, sum_ux
-    cdef real gamma, weight = 1 / <real>n
+    cdef real[64] mean, scale
+    cdef real[128] sums  # of u x^, of u
+    cdef real gamma, normal, weight = 1 / <real>n
+    cdef summands of = summands(x, d, &mean[0], &scale[0])
     for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
             return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, x)
         transpose_panel(work.d[i + 1], work.stride[i + 1], b * WIDTH, rows, n, d)
-        set_zero(sum_u)
-        set_zero(sum_ux)
         for r in range(WIDTH):
             mean[r] = work.kept[i][b * 2 * WIDTH + r]
             scale[r] = work.kept[i][b * 2 * WIDTH + WIDTH + r]
         for k in range(n):
             gamma = net.arena[op.offset + k // WIDTH * panel_size(op) + GAMMA * WIDTH + k % WIDTH]
             for r in range(WIDTH):
-                x[k * WIDTH + r] = (x[k * WIDTH + r] - mean[r]) * scale[r]
                 d[k * WIDTH + r] = d[k * WIDTH + r] * gamma
-                sum_u[r] = sum_u[r] + d[k * WIDTH + r]
-                sum_ux[r] = sum_ux[r] + d[k * WIDTH + r] * x[k * WIDTH + r]
+        pairwise(sum_of_products, 2, &of, 0, n, sums)
         for k in range(n):
             for r in range(WIDTH):
-                d[k * WIDTH + r] = scale[r] * (d[k * WIDTH + r] - weight * (sum_u[r] + x[k * WIDTH + r] * sum_ux[r]))
+                normal = (x[k * WIDTH + r] - mean[r]) * scale[r]
+                d[k * WIDTH + r] = scale[r] * (d[k * WIDTH + r] - weight * (sums[WIDTH + r] + normal * sums[r]))
         transpose_back(d, n, work.d[i] + b * WIDTH * WIDTH, work.stride[i])
         for k in range(panels(n)):
             finish_gradient(net, work, i, part.samples, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
@@ -237,22 +204,9 @@ cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
 
 cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
     """Gradients of gamma and beta of one panel: sum d x^ and sum d over the batch."""
-    cdef const real* x = work.a[i] + p * work.stride[i]
-    cdef const real* d = work.d[i + 1] + p * work.stride[i + 1]
-    cdef real[64] gamma, beta
-    cdef real mean, scale
-    cdef Py_ssize_t r, k
-    set_zero(gamma)
-    set_zero(beta)
-    for r in range(rows):
-        mean = work.kept[i][r // WIDTH * 2 * WIDTH + r % WIDTH]
-        scale = work.kept[i][r // WIDTH * 2 * WIDTH + WIDTH + r % WIDTH]
-        for k in range(WIDTH):
-            gamma[k] = gamma[k] + d[r * WIDTH + k] * ((x[r * WIDTH + k] - mean) * scale)
-            beta[k] = beta[k] + d[r * WIDTH + k]
-    for k in range(WIDTH):
-        g[GAMMA * WIDTH + k] = gamma[k]
-        g[BETA * WIDTH + k] = beta[k]
+    cdef const real* kept = work.kept[i]
+    cdef summands of = summands(work.a[i] + p * work.stride[i], work.d[i + 1] + p * work.stride[i + 1], kept, kept + WIDTH)
+    pairwise(sum_of_line_products, 2, &of, 0, rows, g)
 
 
 cdef void batch_norm_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -289,27 +243,22 @@ cdef Py_ssize_t unit_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) n
 
 cdef void unit_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,
                       Part* part) noexcept nogil:
-    """y = x / max(|x|, LEAST_NORM) of each row; squares are summed in double, where those of float cannot overflow."""
+    """y = x / max(|x|, LEAST_NORM) of each row."""
     cdef real* a = part.scratch
     cdef Py_ssize_t n = job.net.operations[i].outputs, b, r, k
-    cdef double[64] square
+    cdef double[64] length
     cdef real[64] inverse
     for b in range(first, last):
         if interrupted(job, part.thread):
             return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
+        column_norms(n, a, length)
         for r in range(WIDTH):
-            square[r] = 0
-        for k in range(n):
-            for r in range(WIDTH):
-                square[r] += <double>a[k * WIDTH + r] * a[k * WIDTH + r]
-        for r in range(WIDTH):
-            square[r] = sqrt(square[r])
-            inverse[r] = <real>(1 / (LEAST_NORM if square[r] < LEAST_NORM else square[r]))  # NaN stays
+            inverse[r] = <real>(1 / (LEAST_NORM if length[r] < LEAST_NORM else length[r]))  # NaN stays
         if work.kept[i] != NULL:
             for r in range(WIDTH):
                 work.kept[i][b * UNIT_KEPT * WIDTH + r] = inverse[r]
-                work.kept[i][(b * UNIT_KEPT + 1) * WIDTH + r] = square[r] > LEAST_NORM
+                work.kept[i][(b * UNIT_KEPT + 1) * WIDTH + r] = length[r] > LEAST_NORM
         for k in range(n):
             for r in range(WIDTH):
                 a[k * WIDTH + r] = a[k * WIDTH + r] * inverse[r]
