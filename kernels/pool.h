@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "real.h"
+
 typedef void (*pool_task)(void *argument, int thread, int threads);
 typedef void (*pool_look)(void *argument);
 
@@ -60,6 +62,7 @@ static struct {
     atomic_int running, sleepers;
     pool_task task;
     void *argument;
+    unsigned mode; /* floating-point mode of the caller, in which the whole team computes */
     pthread_mutex_t mutex;
     pthread_cond_t awake;
     pool_barrier barrier;
@@ -145,6 +148,7 @@ static void *pool_worker(void *argument) {
         ticket = pool_next_ticket(ticket);
         const int threads = (int)(ticket % POOL_MOST) + 1;
         if (start.thread >= threads) continue; /* not of this team: task and argument may change already */
+        set_floating_mode(pool.mode);
         pool.task(pool.argument, start.thread, threads);
         atomic_fetch_sub_explicit(&pool.running, 1, memory_order_release);
     }
@@ -179,6 +183,7 @@ static void pool_run(pool_task task, void *argument, int threads) {
     if (threads > 1) {
         pool.task = task;
         pool.argument = argument;
+        pool.mode = floating_mode();
         atomic_store(&pool.running, threads - 1);
         const unsigned long serial = atomic_load(&pool.ticket) / POOL_MOST + 1;
         atomic_store(&pool.ticket, serial * POOL_MOST + (unsigned long)(threads - 1));

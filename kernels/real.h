@@ -67,6 +67,14 @@ typedef real_bits vec_index __attribute__((vector_size(VECTOR_BYTES), aligned(RE
 #define NO_SUBNORMALS 0x8040u
 INLINE unsigned floating_mode(void) { return __builtin_ia32_stmxcsr(); }
 INLINE void set_floating_mode(unsigned mode) { __builtin_ia32_ldmxcsr(mode); }
+#elif defined(__aarch64__)
+#define NO_SUBNORMALS 0u
+INLINE unsigned floating_mode(void) {
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return (unsigned)mode;
+}
+INLINE void set_floating_mode(unsigned mode) { __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode) : "memory"); }
 #else
 #define NO_SUBNORMALS 0u
 INLINE unsigned floating_mode(void) { return 0; }

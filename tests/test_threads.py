@@ -1,7 +1,9 @@
 """Threads of Python, forked and spawned processes: the same numbers, no waiting for ever."""
 
+import ctypes
 import multiprocessing
 import os
+import platform
 import subprocess
 import sys
 import threading
@@ -224,3 +226,75 @@ def test_one_thread_stays_one():
     for _ in range(50):
         assert team.size() == 1
         team.report(1.0)
+
+
+FORKED = """
+import os, sys, threading, tracemalloc
+import numpy as np
+import fastnn
+from fastnn.layers import Dense, Input
+
+fastnn.set_num_threads(2)
+model = fastnn.Sequential([Input(200), Dense(512, "tanh"), Dense(64)], rng=0)
+model.compile("adam", "mse")
+long, short, y = np.ones((200_000, 200), np.float32), np.ones((1, 200), np.float32), np.ones((1, 64))
+
+
+def work():
+    while True:
+        {work}
+
+
+def most_memory(call):
+    call()  # makes what it keeps
+    tracemalloc.start()
+    call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+calls = [lambda: model(short), lambda: model.engine.gradient(*sources, None)]
+sources = model.check_features(short, "X"), model.check_targets(y, "y")
+before = [most_memory(call) for call in calls]
+threading.Thread(target=work, daemon=True).start()
+for _ in range(10):
+    threading.Event().wait(0.02)
+    child = os.fork()
+    if not child:
+        after = [most_memory(call) for call in calls]
+        os._exit(0 if all(b <= a + 2000 for a, b in zip(before, after)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+print("forked")
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("work", ["model.predict(long)", "model.fit(long[:2000], long[:2000, :64])"])
+def test_a_child_forked_during_a_call_keeps_its_buffers(work):
+    """Buffers that a thread of the parent used for ever would have to be made anew for each call."""
+    done = subprocess.run([sys.executable, "-c", FORKED.format(work=work)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip()) == (0, "forked"), done.stderr
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="knows the C library's fenv_t")
+def test_workers_compute_in_the_mode_of_the_caller():
+    """As a library may set it for its own thread: subnormal numbers are zero. Each worker was made in another mode."""
+    model = fastnn.Sequential([Input(1), Dense(300), Dense(1)], rng=0)
+    model.set_weights([np.full((1, 300), 1e-20), np.zeros(300), np.full((300, 1), 1e-20), np.zeros(1)])
+    x = np.ones((20_000, 1), np.float32)
+    usual = model.predict(x)  # makes the workers
+    assert (usual > 0).all()
+    libm = ctypes.CDLL("libm.so.6")
+    before = (ctypes.c_uint32 * 8)()
+    libm.fegetenv(before)
+    flushing = (ctypes.c_uint32 * 8)(*before)
+    flushing[7] |= 0x8040  # mxcsr
+    libm.fesetenv(flushing)
+    try:
+        flushed = model.predict(x)
+    finally:
+        libm.fesetenv(before)
+    np.testing.assert_array_equal(flushed, 0)  # the rows of both threads
+    np.testing.assert_array_equal(model.predict(x), usual)
