@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from math import prod
 from typing import Any
 
@@ -17,32 +18,29 @@ READABLE = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
 class Source:
     """Rows of numbers of any type and strides, as the engine reads them.
 
-    array: (rows, ...), the user's own memory; columns: numbers in a row; offsets: of each column from the start of its
-    row, in bytes, or None where they lie side by side; names: of the columns of a table, for messages.
+    array: (rows, ...), a view of the user's own memory, whose shape and dtype nobody else changes; columns: numbers in
+    a row; kind: of the dtype; names: of the columns of a table, for messages; pin: keeps the memory where it is.
     """
 
-    __slots__ = ("array", "columns", "itemsize", "kind", "names", "offsets")
+    __slots__ = ("array", "columns", "kind", "names", "pin")
 
     def __init__(self, array: NDArray[Any], names: list[Any] | None = None) -> None:
+        array = array.view(np.ndarray)
         self.array = array
         self.names = names
+        self.pin = pin(array)
         self.columns = prod(array.shape[1:])
         self.kind = array.dtype.kind
-        self.itemsize = array.dtype.itemsize
-        self.offsets = _offsets(array)
 
     def __len__(self) -> int:
         return len(self.array)
 
 
-def _offsets(array: NDArray[Any]) -> NDArray[np.intp] | None:
-    if array.ndim == 1 or array.flags.c_contiguous:
-        return None
-    offsets = np.zeros((1,), dtype=np.intp)
-    for size, stride in zip(array.shape[1:], array.strides[1:], strict=True):
-        offsets = np.add.outer(offsets, np.arange(size, dtype=np.intp) * stride).ravel()
-    side_by_side = np.arange(len(offsets), dtype=np.intp) * array.dtype.itemsize
-    return None if np.array_equal(offsets, side_by_side) else np.ascontiguousarray(offsets)
+def pin(array: NDArray[Any]) -> weakref.ref[NDArray[Any]]:
+    """While this lives, ``resize`` refuses to free the array's memory: NumPy looks for references of this kind."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return weakref.ref(array)
 
 
 def readable(values: Any, name: str) -> NDArray[Any]:
@@ -155,7 +153,7 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
     if array.shape != (rows,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): one weight for each row")
     with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype=dtype)
+        array = np.array(array, dtype=dtype)  # a copy, whose length nobody changes
     good = np.isfinite(array) & (array >= 0)
     if not good.all():
         row = int(np.argmin(good))

@@ -14,9 +14,11 @@ cdef struct Augmentation:
     uint64_t stream
 
 
-cdef int read_augmentation(Augmentation* to, object changes) except -1:
-    """From a fastnn.augmentation.Changes."""
+cdef int read_augmentation(Augmentation* to, object changes, Py_ssize_t inputs) except -1:
+    """From a fastnn.augmentation.Changes, for images of so many numbers."""
     settings = changes.settings
+    if np.prod(changes.shape, dtype=object) != inputs or min(changes.shape) < 1 or inputs >= 1 << 30:
+        raise ValueError(f"images of shape {changes.shape} are not samples of {inputs} numbers, or too large")
     to.height, to.width, to.channels = changes.shape
     to.flip_horizontal, to.flip_vertical = settings.flip_horizontal, settings.flip_vertical
     to.rotation = np.radians(settings.rotation)

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """The compiled engine for one number type and one CPU level. The map of this folder: README.md."""
+cimport cython
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -34,6 +35,7 @@ PANEL_WIDTH = WIDTH
 cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
 cdef const pool_table* POOL = <const pool_table*>PyCapsule_GetPointer(machine.pool, b"fastnn.pool")
 
+include "checks.pxi"
 include "catalogue.pxi"
 
 cdef enum:
@@ -64,20 +66,23 @@ cdef inline Py_ssize_t units_of(Operation* op) noexcept:
     return panels(op.outputs) * (panels(op.kernel_rows) + 1) if op.kernel_rows else 0
 
 
+@cython.internal
 cdef class Buffers:
     """The memory of one or several Workspaces (one for each thread of a prediction)."""
     cdef Workspace* work
-    cdef int count
+    cdef int count, threads
     cdef real* at      # while the memory is dealt out
     cdef object memory
     cdef bint gradients
 
-    def __cinit__(self, Engine engine, Py_ssize_t rows, int count, int threads, bint gradients):
+    def __cinit__(self, Engine engine not None, Py_ssize_t rows, int count, int threads, bint gradients):
         cdef Py_ssize_t k, matrices = engine.net.count + 1
+        check_memory(&engine.net, rows, count, threads)
         self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 5 * matrices * sizeof(real*))
         if self.work == NULL:
             raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
         self.count = count
+        self.threads = threads
         self.gradients = gradients
         for k in range(count):
             self.work[k].a = <real**>(self.work + count) + 5 * matrices * k
@@ -154,18 +159,18 @@ cdef class Engine:
     cdef readonly object program, arena
     cdef public Py_ssize_t iterations  # finished steps; counted here, so that an interrupt cannot come between
     cdef public double long_step  # cost (Program.cost) from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
-    cdef object operations, loss_parameters, whole_gradient
+    cdef object operations, loss_parameters, whole_gradient, arena_pin
     cdef Buffers training, inference
-    cdef bint inference_taken, training_taken
-    cdef int training_threads
-    cdef Py_ssize_t inputs, outputs, weights
+    cdef Py_ssize_t inputs, outputs, targets, weights  # targets: numbers that the loss reads for a sample
 
-    def __init__(self, program, cnp.ndarray arena):
+    def __cinit__(self, program, cnp.ndarray arena not None):
         cdef Py_ssize_t i
-        if arena.dtype != REAL or arena.ndim != 2 or not arena.flags.c_contiguous or arena.ctypes.data % 64:
-            raise ValueError(f"the arena must be an aligned C-contiguous matrix of {REAL}")
+        if (arena.dtype != REAL or arena.ndim != 2 or not cnp.PyArray_ISCARRAY(arena)
+                or <size_t>cnp.PyArray_DATA(arena) % 64):
+            raise ValueError(f"the arena must be a writeable C-contiguous matrix, aligned to cache lines, of {REAL}")
         self.program = program
         self.arena = arena
+        self.arena_pin = pin(arena)
         self.operations = np.ascontiguousarray(program.operations)
         if self.operations.dtype.itemsize != sizeof(Operation):
             raise ValueError("program.OPERATION and the engine's Operation differ")
@@ -190,6 +195,7 @@ cdef class Engine:
         self.long_step = LONG_STEP
         self.inputs = self.net.operations[0].inputs
         self.outputs = self.net.operations[self.net.count - 1].outputs
+        self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
         self.weights = 0
         self.net.lowest = 0  # below the first operation that training changes, nobody needs a gradient
         while self.net.lowest + 1 < self.net.trained and not is_trained(&self.net.operations[self.net.lowest]):
@@ -198,28 +204,21 @@ cdef class Engine:
             self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
 
     cdef int run_training(self, Job* job, int threads) except -1:
-        """Runs the steps of a job. A call while another thread trains gets buffers of its own."""
+        """Runs the steps of a job, with buffers that it takes away and puts back: a call meanwhile makes its own."""
         cdef Buffers buffers = self.training
-        if (buffers is None or self.training_taken or buffers.work.rows != job.batch
-                or self.training_threads < threads):
+        check_threads(threads)
+        self.training = None
+        if buffers is None or buffers.work.rows != job.batch or buffers.threads < threads:
             buffers = Buffers(self, job.batch, 1, threads, True)
-            if not self.training_taken:
-                self.training = buffers
-                self.training_threads = threads
-        owner = buffers is self.training
-        if owner:
-            self.training_taken = True
         job.work = buffers.work
         job.mode = floating_mode()
         with nogil:
             POOL.run(train_task, job, threads)
-        if owner:
-            self.training_taken = False
+        self.training = buffers
         return 0
 
-    def run_steps(self, x, y, sample_weight, cnp.ndarray order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch,
-                  cnp.ndarray scalars, cnp.ndarray losses, cnp.ndarray outputs, uint64_t seed, int threads,
-                  augmentation=None, double most_seconds=0):
+    def run_steps(self, x, y, sample_weight, order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch, scalars, losses,
+                  outputs, uint64_t seed, int threads, augmentation=None, double most_seconds=0):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
@@ -232,20 +231,29 @@ cdef class Engine:
         cdef Job job
         cdef Source sx, sy
         cdef Augmentation changes
-        cdef double cost = self.program.cost(batch)
-        self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)
+        cdef double cost
+        cdef list keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
+        order = checked(order, cnp.NPY_INT64, "order", 0, ANY, False, keep)
+        job.order = <const int64_t*>cnp.PyArray_DATA(order)
+        job.total = cnp.PyArray_DIM(order, 0)
+        check_steps(job.order, job.total, sx.rows, first, count, batch)
+        batch = least(batch, max(1, job.total - first))
+        cost = self.program.cost(batch)
         if augmentation is not None:
-            read_augmentation(&changes, augmentation)
+            read_augmentation(&changes, augmentation, self.inputs)
             job.augmentation = &changes
             cost += augmentation.cost * batch
-        job.order = <const int64_t*>cnp.PyArray_DATA(order)
         job.first = first
-        job.total = cnp.PyArray_DIM(order, 0)
         job.batch = batch
         job.steps = count
-        job.scalars = <const real*>cnp.PyArray_DATA(scalars)
-        job.scalars_per_step = cnp.PyArray_DIM(scalars, 1)
-        job.losses = <double*>cnp.PyArray_DATA(losses)
+        job.scalars_per_step = scalars.shape[1] if isinstance(scalars, np.ndarray) and scalars.ndim == 2 else 2
+        job.scalars = <const real*>cnp.PyArray_DATA(
+            checked(scalars, REAL_TYPE, "scalars", count, job.scalars_per_step, False, keep))
+        job.losses = <double*>cnp.PyArray_DATA(checked(losses, cnp.NPY_FLOAT64, "losses", count, ANY, True, keep))
+        if outputs is not None:
+            samples = min(count * batch, job.total - first)
+            job.outputs = <real*>cnp.PyArray_DATA(
+                checked(outputs, REAL_TYPE, "outputs", samples, self.outputs, True, keep))
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
@@ -257,8 +265,6 @@ cdef class Engine:
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
-        if scalars.dtype != REAL or not scalars.flags.c_contiguous or scalars.shape[0] < count:
-            raise ValueError(f"scalars must be C-contiguous {REAL} with a row for each step")
         self.run_training(&job, threads)
         self.iterations += job.done
         if pool_is_set(&job.stop):
@@ -270,8 +276,10 @@ cdef class Engine:
         cdef Job job
         cdef Source sx, sy
         cdef double loss
+        cdef list _keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
         gradient = np.zeros(self.net.size, dtype=REAL)
-        self.prepare(&job, &sx, &sy, x, y, sample_weight, None)
+        if sx.rows == 0:
+            raise ValueError("x has no rows")
         job.total = sx.rows
         job.batch = sx.rows
         job.steps = 1
@@ -285,31 +293,36 @@ cdef class Engine:
             raise_interrupt()
         return loss, gradient
 
-    def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, cnp.ndarray losses, cnp.ndarray outputs,
-                 int threads):
+    def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, losses, outputs, int threads):
         """Weighted loss and activity penalty of each sample of [first, last) into losses (float64); outputs unless None."""
         cdef Job job
         cdef Source sx, sy
-        self.prepare(&job, &sx, &sy, x, y, sample_weight, outputs)
+        cdef list keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
+        if not 0 <= first <= last <= sx.rows:
+            raise ValueError(f"rows {first} to {last} do not lie in x, which has {sx.rows}")
         job.first = first
         job.total = last
-        job.losses = <double*>cnp.PyArray_DATA(losses)
-        self.run_inference(&job, threads)
+        job.losses = <double*>cnp.PyArray_DATA(checked(losses, cnp.NPY_FLOAT64, "losses", last - first, ANY, True, keep))
+        if outputs is not None:
+            job.outputs = <real*>cnp.PyArray_DATA(
+                checked(outputs, REAL_TYPE, "outputs", last - first, self.outputs, True, keep))
+        self.run_inference(&job, threads, None)
 
     def predict(self, x, int threads):
         """Outputs for all rows of x: reals (n, outputs)."""
         cdef Job job
         cdef Source sx
         cdef cnp.npy_intp[2] shape
-        read_source(&sx, x)
+        _keep = read_source(&sx, x)
         memset(&job, 0, sizeof(Job))
+        self.check_columns(&sx)
         shape[0] = job.total = sx.rows
         shape[1] = self.outputs
         outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
         job.net = &self.net
         job.x = &sx
         job.outputs = <real*>cnp.PyArray_DATA(outputs)
-        self.run_inference(&job, threads)
+        self.run_inference(&job, threads, None)
         return outputs
 
     def __call__(self, cnp.ndarray x not None):
@@ -336,14 +349,17 @@ cdef class Engine:
         job.net = &self.net
         job.x = &sx
         job.outputs = <real*>cnp.PyArray_DATA(outputs)
-        self.run_inference(&job, 1)
+        self.run_inference(&job, 1, x)
         return outputs
 
     @staticmethod
-    def classes(cnp.ndarray outputs):
+    def classes(outputs):
         """The index of each row's largest output, the first of equals: int64 (rows,). Twin: numpy.argmax."""
-        cdef Py_ssize_t n = outputs.shape[0], columns = outputs.shape[1], i, k, best
-        cdef const real* a = reals(outputs)
+        cdef list keep = []
+        cdef Py_ssize_t columns = max(1, outputs.shape[1] if outputs.ndim == 2 else 1), i, k, best
+        cdef cnp.ndarray rows = checked(outputs, REAL_TYPE, "outputs", 0, columns, False, keep)
+        cdef Py_ssize_t n = cnp.PyArray_DIM(rows, 0)
+        cdef const real* a = <const real*>cnp.PyArray_DATA(rows)
         out = np.empty(n, dtype=np.int64)
         cdef int64_t* index = <int64_t*>cnp.PyArray_DATA(<cnp.ndarray>out)
         cdef real most, strange
@@ -363,47 +379,53 @@ cdef class Engine:
                 a += columns
         return out
 
-    cdef int prepare(self, Job* job, Source* sx, Source* sy, x, y, sample_weight, outputs) except -1:
+    cdef list prepare(self, Job* job, Source* sx, Source* sy, x, y, sample_weight):
+        """The samples of a job, checked; what is returned must live as long as the job."""
+        cdef list keep
         memset(job, 0, sizeof(Job))
-        read_source(sx, x)
-        read_source(sy, y)
+        keep = [read_source(sx, x), read_source(sy, y)]
+        self.check_columns(sx)
+        if sy.rows != sx.rows or sy.columns != self.targets:
+            raise ValueError(f"y has {sy.rows} rows of {sy.columns} numbers, expected {sx.rows} of {self.targets}")
         job.net = &self.net
         job.pool = POOL
         job.looked = seconds()
         job.x = sx
         job.y = sy
         if sample_weight is not None:
-            job.sample_weight = <const real*>cnp.PyArray_DATA(<cnp.ndarray>sample_weight)
-        if outputs is not None:
-            job.outputs = <real*>cnp.PyArray_DATA(<cnp.ndarray>outputs)
+            job.sample_weight = <const real*>cnp.PyArray_DATA(
+                checked(sample_weight, REAL_TYPE, "sample_weight", sx.rows, ANY, False, keep))
+        return keep
+
+    cdef int check_columns(self, Source* x) except -1:
+        if x.columns != self.inputs:
+            raise ValueError(f"x has {x.columns} numbers in a row, expected {self.inputs}")
         return 0
 
-    cdef int run_inference(self, Job* job, int threads) except -1:
+    cdef int run_inference(self, Job* job, int threads, cnp.ndarray given) except -1:
+        """Rows [first, total) of a job. given: the array that it reads, unless the job's owner holds it."""
         cdef Buffers buffers = self.inference
         cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, PREDICT_ROWS)
-        cdef bint small = rows * self.weights < 200000  # some microseconds: not worth letting another Python thread run
-        threads = least(threads, ceil_div(rows, PREDICT_ROWS)) if rows else 1
+        cdef bint small = <double>rows * self.weights < 200000  # microseconds: not worth letting another Python thread run
+        check_threads(threads)
         if rows == 0:
             return 0
-        if buffers is None or self.inference_taken or buffers.work.rows < chunk or buffers.count < threads:
+        threads = least(threads, ceil_div(rows, PREDICT_ROWS))
+        self.inference = None  # taken, as in run_training
+        if buffers is None or buffers.work.rows < chunk or buffers.count < threads:
             buffers = Buffers(self, PREDICT_ROWS if chunk > 8 else 8, threads, 1, False)
-            if not self.inference_taken:
-                self.inference = buffers
-        owner = buffers is self.inference
-        if owner:
-            self.inference_taken = True
         job.work = buffers.work
         job.pool = POOL
         if small:
             predict_task(job, 0, 1)
         else:
+            _keep = None if given is None else pin(given)
             job.long_steps = True
             job.looked = seconds()
             job.mode = floating_mode()
             with nogil:
                 POOL.run(predict_task, job, threads)
-        if owner:
-            self.inference_taken = False
+        self.inference = buffers
         if pool_is_set(&job.stop):
             raise_interrupt()
         return 0

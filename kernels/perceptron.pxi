@@ -1,8 +1,8 @@
 # Rosenblatt's rule. Twin: fastnn/perceptron.py.
 
 
-def perceptron_epoch(const double[:, ::1] x, const double[::1] t, const int64_t[::1] order, double[::1] w, double rate,
-                     bint intercept):
+def perceptron_epoch(const double[:, ::1] x not None, const double[::1] t not None, const int64_t[::1] order not None,
+                     double[::1] w not None, double rate, bint intercept):
     """One pass over the rows of x (n, features) in `order`: where the answer [w x + b >= 0] is not t (0 or 1),
     w += rate (t - answer) x and b += rate (t - answer). w (features + 1,), in place, holds b at its end.
     Returns the number of wrong answers, or -1 for an index that is no row.

@@ -184,13 +184,40 @@ cdef void bind_readers(Source* s, const number* _) noexcept:
     s.nonfinite = <Nonfinite>&nonfinite_column[number]
 
 
-cdef int read_source(Source* s, object source) except -1:
-    """Fills s from a fastnn.data.Source; the caller keeps the Source alive."""
-    cdef cnp.ndarray array = source.array
+cdef tuple read_source(Source* s, object source):
+    """Fills s from the array of a fastnn.data.Source; what is returned must live as long as s."""
+    cdef cnp.ndarray array = <cnp.ndarray?>source.array
+    cdef int axis, axes = cnp.PyArray_NDIM(array)
+    cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(array), distance = itemsize
+    cdef bint side_by_side = True
+    if axes < 1 or not cnp.PyArray_ISBEHAVED_RO(array):
+        raise ValueError(f"expected aligned rows of numbers in this machine's byte order, got shape {(<object>array).shape}")
     s.data = <const char*>cnp.PyArray_DATA(array)
     s.rows = cnp.PyArray_DIM(array, 0)
-    s.columns = source.columns
     s.stride = cnp.PyArray_STRIDE(array, 0)
-    s.bytes = 0 if source.offsets is not None else s.columns * source.itemsize
-    s.offsets = NULL if source.offsets is None else <const Py_ssize_t*>cnp.PyArray_DATA(source.offsets)
-    return bind_source(s, source.kind, source.itemsize)
+    s.columns = 1
+    for axis in range(axes - 1, 0, -1):
+        side_by_side = side_by_side and (cnp.PyArray_DIM(array, axis) == 1 or cnp.PyArray_STRIDE(array, axis) == distance)
+        distance *= cnp.PyArray_DIM(array, axis)
+        s.columns *= cnp.PyArray_DIM(array, axis)
+    offsets = None
+    s.offsets, s.bytes = NULL, s.columns * itemsize
+    if not side_by_side:
+        offsets = column_offsets(array, s.columns)
+        s.offsets, s.bytes = <const Py_ssize_t*>cnp.PyArray_DATA(<cnp.ndarray>offsets), 0
+    bind_source(s, (<object>array).dtype.kind, itemsize)
+    return array, offsets, source.pin
+
+
+cdef cnp.ndarray column_offsets(cnp.ndarray array, Py_ssize_t columns):
+    """Of each column from the start of its row, in bytes."""
+    cdef cnp.ndarray offsets = np.empty(columns, dtype=np.intp)
+    cdef Py_ssize_t* to = <Py_ssize_t*>cnp.PyArray_DATA(offsets)
+    cdef Py_ssize_t j, rest
+    cdef int axis
+    for j in range(columns):
+        to[j], rest = 0, j
+        for axis in range(cnp.PyArray_NDIM(array) - 1, 0, -1):
+            to[j] += rest % cnp.PyArray_DIM(array, axis) * cnp.PyArray_STRIDE(array, axis)
+            rest //= cnp.PyArray_DIM(array, axis)
+    return offsets

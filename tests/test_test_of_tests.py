@@ -129,7 +129,9 @@ def drops(core):
         augment=augment,
         elementary=elementary,
         nonfinite=lambda source: core.nonfinite(primitives.Source(source.array[:-1])),
-        Engine=Broken(core.Engine, classes=lambda outputs: core.Engine.classes(outputs[:, :-1].copy())),
+        Engine=Broken(
+            core.Engine, classes=lambda outputs: core.Engine.classes(outputs[:, : max(1, outputs.shape[1] - 1)].copy())
+        ),
     )
 
 

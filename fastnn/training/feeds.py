@@ -80,13 +80,17 @@ class _Orders:
     def next(self, n: int) -> NDArray[np.int64]:
         if self.count is None:
             return self.model.next_order(n, self.shuffle)
-        passes = [self.rest] if n == self.n else []  # the rest of a pass over another number is void
-        self.n = n
-        while sum(map(len, passes)) < self.count:
-            passes.append(self.model.next_order(n, self.shuffle))
-        order = np.concatenate(passes)
-        self.rest = order[self.count :]
-        return order[: self.count]
+        order = np.empty(self.count, dtype=np.int64)  # or a MemoryError
+        if n != self.n:  # the rest of a pass over another number is void
+            self.n, self.rest = n, self.rest[:0]
+        filled = 0
+        while filled < self.count:
+            if not len(self.rest):
+                self.rest = self.model.next_order(n, self.shuffle)
+            part, self.rest = np.split(self.rest, [self.count - filled])
+            order[filled : filled + len(part)] = part
+            filled += len(part)
+        return order
 
 
 class RowFeed:

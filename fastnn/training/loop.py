@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastnn.models.sequential import Sequential
 
 
+MOST_ROWS = 1 << 40  # more than any memory holds
 LOOK = 8  # a slice that tries another number of threads is so many times shorter
 
 
@@ -64,7 +65,7 @@ class Run:
         streamed = are_batches(x, y)
         batch = 32
         if batch_size is not None and not (isinstance(batch_size, str) and batch_size == "all"):
-            batch = whole("fit: batch_size", batch_size, 1)
+            batch = min(whole("fit: batch_size", batch_size, 1), MOST_ROWS)
         _check_extras(model, sampler, augmentation, steps, streamed, validation_split)
         split = not (isinstance(validation_split, (int, float)) and validation_split == 0)
         if split and validation_data is not None:
@@ -316,7 +317,8 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run
     """The engine gathers the rows of many steps: slices of about 50 ms, of one step where a callback wants it."""
     changes = feed.augmentation.changes(epoch.model) if feed.augmentation is not None else None
     program = epoch.model.program
-    n, batch = len(order), feed.batch
+    n = len(order)
+    batch = min(n, feed.batch)
     steps = -(-n // batch)
     most = max(1, RECORDED // (batch * program.outputs)) if epoch.recorded else steps
     if epoch.callbacks.batchwise:
