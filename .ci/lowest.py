@@ -1,4 +1,4 @@
-"""Prints the lowest version of each requirement that pyproject.toml allows, with its later repairs, as pip's constraints."""
+"""Prints the lowest version of each requirement that pyproject.toml allows, with its repairs, as pip's constraints."""
 
 import re
 import sys

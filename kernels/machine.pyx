@@ -65,7 +65,10 @@ def random_words(uint64_t seed, uint64_t stream, Py_ssize_t n):
 
 
 def permutation(uint64_t seed, uint64_t stream, Py_ssize_t n):
-    """A random order of 0 .. n-1 (Fisher and Yates; Durstenfeld 1964): int64 array (n,). Twin: fastnn.basics.counter.permutation."""
+    """A random order of 0 .. n-1 (Fisher and Yates; Durstenfeld 1964): int64 array (n,).
+
+    Twin: fastnn.basics.counter.permutation.
+    """
     if n < 0 or n > 0xFFFFFFFF:
         raise ValueError(f"n must lie in 0 .. 2**32 - 1, got {n}")
     cdef uint32_t[64] words  # one line of the generator: many draws at once, as vector code

@@ -105,8 +105,11 @@ def product_bits(core, PA, PW, outputs):
 
 @pytest.mark.parametrize("inputs", (5, 100, 2 * DEPTH + 5))
 def test_bits_of_a_product(core, inputs):
-    """One accumulator for each output, in the order of the inputs: blocks of inputs, the number of rows and narrow panels
-    change no bit, and a row alone through the wide tile has the same bits too."""
+    """One accumulator for each output, in the order of the inputs.
+
+    Blocks of inputs, the number of rows and narrow panels change no bit; a row alone through the wide tile has the
+    same bits too.
+    """
     for outputs in (2, core.PANEL_WIDTH // 2, core.PANEL_WIDTH + 3):
         *_, PA, PW = matrices(core, 37, inputs, outputs)
         Z = product_bits(core, PA, PW, outputs)

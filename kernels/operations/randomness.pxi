@@ -1,5 +1,6 @@
 # Dropout and noise. The number of an element is a function of (seed, operation, step, row, column): it does not
-# depend on threads, and a resumed training draws the same ones. Twins: fastnn/basics/counter.py, fastnn/operations/randomness.py.
+# depend on threads, and a resumed training draws the same ones. Twins: fastnn/basics/counter.py and
+# fastnn/operations/randomness.py.
 
 cdef extern from "philox.h" nogil:
     const Py_ssize_t PHILOX_WORDS
