@@ -178,7 +178,7 @@ class ModelCheckpoint(_Monitor):
     filepath: a path, in which {epoch:02d} (counted from 1), {val_loss:.2f} and the other names of the logs are filled
     in; with a save_freq in steps {epoch}, {batch} and {loss}. A folder with such a name is made when it is needed.
     save_best_only: only when ``monitor`` is better than ever, and than initial_value_threshold; an epoch without the
-    value writes nothing. Further fits of the same model go on with the best so far, those of another begin anew.
+    value writes nothing. Further fits of the same model go on with the best so far; those of another, or after ``compile``, begin anew.
     save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch", or a number of steps
     (which makes training slower, and knows no monitor but the running "loss"). ``Sequential.load_weights`` reads the
     file.
@@ -213,6 +213,7 @@ class ModelCheckpoint(_Monitor):
                 " save_freq='epoch', or monitor='loss'"
             )
         self._names = self._names_to_fill_in()
+        self.files: list[str] = []
         self._begin_anew()
 
     def _names_to_fill_in(self) -> list[str]:
@@ -246,6 +247,9 @@ class ModelCheckpoint(_Monitor):
         return self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.files = []
+        if self.model.iterations == 0:
+            self._begin_anew()
         if self.save_best_only:
             super().on_train_begin(logs)
         known = ["epoch", "batch", *self.params["metrics"]]
@@ -286,6 +290,7 @@ class ModelCheckpoint(_Monitor):
         if "{" in os.path.dirname(self.filepath):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         self.model.save_weights(path)
+        self.files.append(path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: weights written to {path}")
 
@@ -396,6 +401,7 @@ class CSVLogger(Callback):
         self._file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.files = [self.filename]
         old = self._read() if self.append else []
         if old and old[0][:1] != ["epoch"]:
             raise ValueError(

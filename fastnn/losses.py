@@ -229,7 +229,7 @@ class KLDivergence(Loss):
         return (y * np.log(y / q)).sum(axis=1), np.where(a == q, -y / q, 0).astype(a.dtype)
 
 
-class Smoothed(Loss, kw_only=True):
+class Smoothed(Loss, positional=()):
     """Base of all crossentropies: label_smoothing s takes 1 - s of the targets and spreads s evenly over the classes.
 
     Source: Szegedy et al., "Rethinking the Inception architecture", CVPR 2016, section 7.
@@ -249,7 +249,7 @@ class Smoothed(Loss, kw_only=True):
         return kind(1 - self.label_smoothing) * t + kind(self.label_smoothing / classes)
 
 
-class Crossentropy(Smoothed, kw_only=True):
+class Crossentropy(Smoothed, positional=()):
     """Base of the crossentropies of probabilities.
 
     from_logits=True: the outputs of the model are logits z, and the loss is that of sigmoid(z) or softmax(z). Behind a
@@ -295,7 +295,7 @@ class BinaryCrossentropyFromLogits(Smoothed):
         return _binary_from_logits(a, y).mean(axis=1), (self.activate(a) - y) / a.dtype.type(a.shape[1])
 
 
-class BinaryCrossentropy(Crossentropy):
+class BinaryCrossentropy(Crossentropy, positional=("from_logits", "label_smoothing")):
     """L = -mean_k [t_k log a_k + (1 - t_k) log(1 - a_k)], a clipped to [1e-7, 1 - 1e-7] as in Keras.
 
     Computed from the logits when the output activation is sigmoid, or with from_logits=True. PyTorch clips the
@@ -312,8 +312,6 @@ class BinaryCrossentropy(Crossentropy):
     targets = "probabilities"
     activation = Sigmoid()
     logits = BinaryCrossentropyFromLogits
-    from_logits: bool = False
-    label_smoothing: float = 0.0
 
     def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
         q, y = _clip(a), self.smooth(t, 2)
@@ -344,7 +342,7 @@ class CategoricalCrossentropyFromLogits(Smoothed):
         return total * log_total - (y * z).sum(axis=1), self.activate(a) * total[:, None] - y
 
 
-class CategoricalCrossentropy(Crossentropy):
+class CategoricalCrossentropy(Crossentropy, positional=("from_logits", "label_smoothing")):
     """L = -sum_k t_k log p_k with p = a / sum_j a_j, for one-hot or soft targets t, p clipped to [1e-7, 1 - 1e-7].
 
     As in Keras: so that several sigmoid outputs are compared with each other. Computed from the logits when the output
@@ -361,8 +359,6 @@ class CategoricalCrossentropy(Crossentropy):
     targets = "probabilities"
     activation = Softmax()
     logits = CategoricalCrossentropyFromLogits
-    from_logits: bool = False
-    label_smoothing: float = 0.0
 
     def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
         p, total = _shares(a)
@@ -393,7 +389,7 @@ class SparseCategoricalCrossentropyFromLogits(Smoothed):
         return log_total - chosen, self.activate(a) - self.smooth(_one_hot(t, a), a.shape[1])
 
 
-class SparseCategoricalCrossentropy(Crossentropy):
+class SparseCategoricalCrossentropy(Crossentropy, positional=("from_logits",)):
     """L = -log p_t for the label t of the sample, with p = a / sum_j a_j clipped to [1e-7, 1 - 1e-7], as in Keras.
 
     Computed from the logits when the output activation is softmax, or with from_logits=True. With label smoothing,
@@ -410,13 +406,12 @@ class SparseCategoricalCrossentropy(Crossentropy):
     targets = "labels"
     activation = Softmax()
     logits = SparseCategoricalCrossentropyFromLogits
-    from_logits: bool = False
 
     def of_probabilities(self, a: Array, t: Array) -> tuple[Array, Array]:
         return CategoricalCrossentropy(label_smoothing=self.label_smoothing).evaluate(a, _one_hot(t, a))
 
 
-class BinaryFocal(Smoothed, kw_only=True):
+class BinaryFocal(Smoothed, positional=()):
     """Base of both binary focal losses: their settings."""
 
     apply_class_balancing: bool = False
@@ -468,7 +463,11 @@ class BinaryFocalCrossentropyFromLogits(BinaryFocal):
         return (w * power * ce).mean(axis=1), d / a.dtype.type(a.shape[1])
 
 
-class BinaryFocalCrossentropy(Crossentropy, BinaryFocal):
+class BinaryFocalCrossentropy(
+    Crossentropy,
+    BinaryFocal,
+    positional=("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing"),
+):
     """L = mean_k w_k (1 - p_k)^gamma BCE_k, where p = a for t = 1 and 1 - a for t = 0: easy samples count less.
 
     apply_class_balancing: w = alpha for t = 1 and 1 - alpha for t = 0, else 1; an alpha without it, which Keras
@@ -501,7 +500,7 @@ class BinaryFocalCrossentropy(Crossentropy, BinaryFocal):
         return (w * miss**gamma * ce).mean(axis=1), d / a.dtype.type(a.shape[1])
 
 
-class CategoricalFocal(Smoothed, kw_only=True):
+class CategoricalFocal(Smoothed, positional=()):
     """Base of both categorical focal losses: their settings."""
 
     alpha: float = 0.25
@@ -540,7 +539,9 @@ class CategoricalFocalCrossentropyFromLogits(CategoricalFocal):
         return -(y * power * logarithm).sum(axis=1), u - p * u.sum(axis=1, keepdims=True)
 
 
-class CategoricalFocalCrossentropy(Crossentropy, CategoricalFocal):
+class CategoricalFocalCrossentropy(
+    Crossentropy, CategoricalFocal, positional=("alpha", "gamma", "from_logits", "label_smoothing")
+):
     """L = -sum_k alpha (1 - p_k)^gamma t_k log p_k, p = a / sum_j a_j clipped to [1e-7, 1 - 1e-7]. Keras' defaults.
 
     Computed from the logits when the output activation is softmax, or with from_logits=True. Source: Lin et al., "Focal

@@ -23,7 +23,7 @@ REGRESSION = "for numbers use a metric of regression, such as 'mae' or 'r2'"
 AVERAGES = ("auto", "binary", "macro", "micro", "weighted")
 
 
-class Metric(Settings, frozen=False, kw_only=True):
+class Metric(Settings, frozen=False, last=True):
     """Base of all metrics: reset(), update() once for each piece of data, result().
 
     name: the key in ``History.history``, where "val_" may stand before it.
@@ -132,7 +132,7 @@ class _Decided(Metric):
             )
 
 
-class Accuracy(_Decided):
+class Accuracy(_Decided, positional=("name",)):
     """Share of right answers, as Keras' "accuracy" chooses it.
 
     One output: (output > 0.5) == y, for several outputs with probabilities as targets of a binary loss too, element by
@@ -347,7 +347,7 @@ class _Counted(_Decided):
         return float(values[seen].mean())
 
 
-class Precision(_Counted):
+class Precision(_Counted, positional=("threshold",)):
     """TP / (TP + FP): true positives / all answered as positive. Settings as in ``_Counted``.
 
     Sources: van Rijsbergen, "Information retrieval", 2nd edition, 1979, chapter 7; for the averages Sokolova and
@@ -365,7 +365,7 @@ class Precision(_Counted):
         return _ratio(true, answered)
 
 
-class Recall(_Counted):
+class Recall(_Counted, positional=("threshold",)):
     """TP / (TP + FN): true positives / all that are positive. Settings as in ``_Counted``.
 
     Sources: as ``Precision``, 1979 and 2009.
@@ -399,7 +399,7 @@ class F1(_Counted):
         return _ratio(2 * true, answered + actual)
 
 
-class AUC(_Decided):
+class AUC(_Decided, positional=()):
     """Area under the ROC curve: the chance that a positive sample has a larger output than a negative one.
 
     From ranks, with ties at their mean: (R - P (P + 1) / 2) / (P N), R the sum of the P positives' ranks; exact, where

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -67,12 +66,10 @@ def minimize(
     """
     start = _start(f, gradient, x0)
     steps = whole("steps", steps, 0)
-    rule = resolve("optimizer", optimizer, Optimizer)
-    schedule = copy.deepcopy(rule.learning_rate) if isinstance(rule.learning_rate, Schedule) else None
-    if schedule is not None:  # of its own, since one that follows the loss changes
+    rule = resolve("optimizer", optimizer, Optimizer).copied()  # a schedule that follows the loss changes
+    schedule = rule.learning_rate if isinstance(rule.learning_rate, Schedule) else None
+    if schedule is not None:
         schedule.reset()
-        rule = copy.copy(rule)
-        rule.learning_rate = schedule
     shape, size = start.shape, start.size
 
     def value(w: Array) -> float:

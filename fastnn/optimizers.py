@@ -20,7 +20,7 @@ Scalars = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
 
-class Optimizer(Settings, kw_only=True, frozen=False):
+class Optimizer(Settings, last=True, frozen=False):
     """Base of all optimizers, and the arguments that all of them have.
 
     learning_rate: a number, or a callable step -> rate (see ``fastnn.schedules``), the first step being 0; a number
@@ -73,6 +73,10 @@ class Optimizer(Settings, kw_only=True, frozen=False):
         except BaseException:
             object.__setattr__(self, name, before)
             raise
+
+    def become(self, other: Optimizer) -> None:
+        """Takes over the settings of another one of the same kind."""
+        self.__dict__.update(other.copied().__dict__)
 
     def _lowered(self) -> tuple[Any, ...]:
         """What a compiled program has taken from the optimizer."""
@@ -165,7 +169,7 @@ class SGD(Optimizer):
         w += mu * v - rate * g if self.nesterov else v
 
 
-class RMSprop(Optimizer):
+class RMSprop(Optimizer, positional=("learning_rate", "rho", "momentum", "epsilon")):
     """v <- rho v + (1 - rho) g^2; w <- w - a g / sqrt(v + epsilon).
 
     With momentum: m <- mu m + a g / sqrt(v + epsilon), w <- w - m. Epsilon stands inside the root and defaults to 1e-7,
@@ -317,7 +321,7 @@ class Adam(_Moments):
         w -= rate * m / (np.sqrt(v) + epsilon)
 
 
-class AdamW(Adam):
+class AdamW(Adam, positional=("learning_rate", "weight_decay", "beta_1", "beta_2", "epsilon", "amsgrad")):
     """Adam with decoupled weight decay, w <- w - a weight_decay w before its step: 0.004 as in Keras; PyTorch has 0.01.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.

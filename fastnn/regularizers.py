@@ -35,7 +35,7 @@ class Regularizer(Settings):
         return w.dtype.type(self.l1) * np.sign(w) + w.dtype.type(2 * self.l2) * w
 
 
-class L1(Regularizer):
+class L1(Regularizer, positional=("l1",)):
     """Lasso: penalty = l1 sum |w|; drives weights to exactly zero only where it meets the sign change.
 
     As in Keras; PyTorch and scikit-learn's MLP have none. Source: Tibshirani, "Regression shrinkage and selection via
@@ -46,7 +46,7 @@ class L1(Regularizer):
     l1: float = 0.01
 
 
-class L2(Regularizer):
+class L2(Regularizer, positional=("l2",)):
     """Ridge: penalty = l2 sum w^2. As in Keras; for PyTorch's and scikit-learn's scales see ``Regularizer``.
 
     Source: Hoerl and Kennard, "Ridge regression: biased estimation for nonorthogonal problems", Technometrics 12, 1970.
@@ -54,11 +54,6 @@ class L2(Regularizer):
 
     name = "l2"
     l2: float = 0.01
-
-    def __init__(self, l2: float = 0.01) -> None:
-        object.__setattr__(self, "l1", 0.0)
-        object.__setattr__(self, "l2", l2)
-        self.__post_init__()
 
 
 class L1L2(Regularizer):

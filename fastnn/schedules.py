@@ -101,7 +101,7 @@ class Exponential(Schedule):
         return self.initial * self.decay_rate ** (np.floor(exponent) if self.staircase else exponent)
 
 
-class InverseTime(Schedule):
+class InverseTime(Schedule, positional=("initial",)):
     """a(t) = initial / (1 + k t). Keras' InverseTimeDecay, whose decay_rate / decay_steps is k.
 
     With 1/t decay gradient descent converges under the conditions of Robbins and Monro, 1951.
@@ -140,7 +140,7 @@ class Polynomial(Schedule):
         return (self.initial - self.end) * (1 - np.minimum(t / self.steps, 1)) ** self.power + self.end
 
 
-class Cosine(Schedule):
+class Cosine(Schedule, positional=("initial", "steps", "alpha")):
     """a(t) = initial ((1 - alpha) (1 + cos(pi t / steps)) / 2 + alpha), and alpha initial after ``steps``.
 
     warmup: before that, so many steps in which the rate rises linearly from 0 to initial; t counts from their end. As

@@ -58,7 +58,7 @@ for kind, word in ((MANY, "classes"), (SEVERAL, "labels")):
     for average in ("macro", "micro", "weighted"):
         for entry in (Precision, Recall, F1):
             CASES[f"{entry.name} {average} of {word}"] = (
-                entry(average),
+                entry(average=average),
                 kind,
                 lambda m, y, a, average=average, entry=entry: getattr(m, f"{entry.name}_score")(
                     y, a > 0.5 if y.ndim > 1 else a.argmax(1), average=average, zero_division=0
@@ -340,8 +340,8 @@ def test_counts_by_hand():
     y, a = [1, 0, 1, 1, 0], np.array([[0.9], [0.8], [0.7], [0.2], [0.1]])
     assert value(Precision(), y, a) == value(Recall(), y, a) == value(F1(), y, a) == pytest.approx(2 / 3)
     assert value(Precision(threshold=0.85), y, a) == 1 and value(Recall(threshold=0.85), y, a) == pytest.approx(1 / 3)
-    assert value(Precision("micro"), y, a) == 3 / 5
-    assert value(Recall("macro"), y, a) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert value(Precision(average="micro"), y, a) == 3 / 5
+    assert value(Recall(average="macro"), y, a) == pytest.approx((2 / 3 + 1 / 2) / 2)
 
 
 def test_zero_over_zero_is_zero():
@@ -445,8 +445,8 @@ def test_a_name_of_ones_own_in_the_history(rng):
         "adam",
         "sparse_categorical_crossentropy",
         metrics=[
-            Precision("macro"),
-            Precision("micro", name="micro"),
+            Precision(average="macro"),
+            Precision(average="micro", name="micro"),
             "top_k",
             TopKCategoricalAccuracy(2, name="top2"),
         ],

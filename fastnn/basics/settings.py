@@ -6,8 +6,9 @@ importing fastnn may cost (docs/decisions/import-cost.md).
 
 from __future__ import annotations
 
+import copy
 import sys
-from typing import Any, dataclass_transform
+from typing import Any, Self, dataclass_transform
 
 from fastnn.basics.checks import flag, number
 
@@ -35,10 +36,10 @@ class _Signature:
             [
                 inspect.Parameter(
                     name,
-                    kinds[name in owner._kw_only],
-                    default=inspect.Parameter.empty if default is _REQUIRED else default,
+                    kinds[name not in owner._positional],
+                    default=inspect.Parameter.empty if owner._fields[name] is _REQUIRED else owner._fields[name],
                 )
-                for name, default in owner._fields.items()
+                for name in dict.fromkeys([*owner._positional, *owner._fields])
             ]
         )
 
@@ -48,7 +49,9 @@ class Settings:
     """Base of activations, losses, optimizers and their like.
 
     Fields are the annotated names of the class body that are not ClassVar; those of base classes come first, or last
-    and by keyword only where the base says ``kw_only=True``. ``__post_init__`` checks them.
+    where the base says ``last=True`` and has a default. ``positional=(...)`` names those that may be given by position,
+    in this order; all others need their names: it keeps Keras' order where fastnn has other settings or fewer.
+    ``__post_init__`` checks them.
 
     >>> class Slope(Settings):
     ...     value: float = 1.0
@@ -57,13 +60,16 @@ class Settings:
     """
 
     _fields: dict[str, Any] = {}  # noqa: RUF012 - name -> default, replaced in each subclass
-    _kw_only: tuple[str, ...] = ()
+    _last: tuple[str, ...] = ()
     _positional: tuple[str, ...] = ()
+    _ordered = False  # whether a class has said which are positional
     _required: tuple[str, ...] = ()
     _frozen = True
     __signature__ = _Signature()
 
-    def __init_subclass__(cls, kw_only: bool = False, frozen: bool | None = None) -> None:
+    def __init_subclass__(
+        cls, last: bool = False, positional: tuple[str, ...] | None = None, frozen: bool | None = None
+    ) -> None:
         if frozen is not None:
             cls._frozen = frozen
         own = [
@@ -71,20 +77,23 @@ class Settings:
             for name, kind in _annotations(cls).items()
             if not str(kind).startswith(("ClassVar", "typing.ClassVar"))
         ]
-        if kw_only:
-            cls._kw_only = (*cls._kw_only, *own)
-        inherited = [name for name in cls._fields if name not in cls._kw_only]
-        names = [*inherited, *(name for name in own if name not in cls._fields or name in cls._kw_only)]
-        if not kw_only:
-            cls._kw_only = tuple(name for name in cls._kw_only if name not in own)
-        cls._fields = {name: getattr(cls, name, _REQUIRED) for name in dict.fromkeys([*names, *cls._kw_only])}
-        cls._positional = tuple(name for name in cls._fields if name not in cls._kw_only)
+        if last:
+            cls._last = (*cls._last, *(name for name in own if hasattr(cls, name)))
+        names = [name for name in dict.fromkeys([*cls._fields, *own]) if name not in cls._last]
+        cls._fields = {name: getattr(cls, name, _REQUIRED) for name in [*names, *cls._last]}
+        if positional is not None:
+            cls._positional, cls._ordered = positional, True
+        elif not cls._ordered:
+            cls._positional = tuple(cls._fields)
         cls._required = tuple(name for name, default in cls._fields.items() if default is _REQUIRED)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields, names = self._fields, self._positional
         if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} takes at most {len(names)} positional settings, got {len(args)}")
+            shown = (
+                f"at most {len(names)} settings by position, {', '.join(names)}" if names else "no setting by position"
+            )
+            raise TypeError(f"{type(self).__name__} takes {shown}, got {len(args)}; name the others")
         for name in kwargs:
             if name not in fields:
                 raise TypeError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(fields) or 'none'}")
@@ -104,6 +113,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Checks the settings."""
+
+    def copied(self) -> Self:
+        """A copy whose settings are copies too where they are such objects; all else, a function say, is shared."""
+        new = copy.copy(self)
+        for name in self._fields:
+            if isinstance(getattr(new, name), Settings):
+                object.__setattr__(new, name, getattr(new, name).copied())
+        return new
 
     def _numbers(self, *names: str, **limits: float) -> None:
         """Checks that settings are numbers within limits; see ``checks.number``."""

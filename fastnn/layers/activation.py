@@ -18,9 +18,9 @@ class Activation(Layer):
     """
 
     def __init__(
-        self, activation: str | activations.Activation | type[activations.Activation], name: str | None = None
+        self, activation: str | activations.Activation | type[activations.Activation], *, name: str | None = None
     ) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         self.activation: activations.Activation = resolve("activation", activation, activations.Activation)
 
     def operations(self, input_shape: Shape) -> list[Operation]:

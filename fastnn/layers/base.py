@@ -20,7 +20,7 @@ class Layer:
     ``name`` is given by the model where it is None: the kind of the layer and a number.
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, *, name: str | None = None) -> None:
         self.name = name
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -55,8 +55,8 @@ class Layer:
 class Input(Layer):
     """The shape of one sample: ``Input(784)``, ``Input((28, 28))`` or ``Input(shape=(28, 28))``."""
 
-    def __init__(self, shape: int | Shape, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, shape: int | Shape, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.shape: Shape = tuple(whole("Input: each size of shape", n, 1) for n in _as_tuple(shape))
 
     def output_shape(self, input_shape: Shape) -> Shape:

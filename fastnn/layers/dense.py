@@ -42,9 +42,10 @@ class Dense(Layer):
         bias_regularizer: str | Regularizer | None = None,
         activity_regularizer: str | Regularizer | None = None,
         kernel_constraint: str | Constraint | None = None,
+        *,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name=name)
         self.units = whole("Dense: units", units, 1)
         self.activation: Activation = resolve("activation", "linear" if activation is None else activation, Activation)
         self.use_bias = bool(use_bias)

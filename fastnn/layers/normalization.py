@@ -12,8 +12,8 @@ from fastnn.optimizers import LEAST_EPSILON
 
 
 class _Normalization(Layer):
-    def __init__(self, epsilon: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, epsilon: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, LEAST_EPSILON)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -32,8 +32,8 @@ class BatchNormalization(_Normalization):
     ICML 2015.
     """
 
-    def __init__(self, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
-        super().__init__(epsilon, name)
+    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
+        super().__init__(epsilon, name=name)
         self.momentum = number("BatchNormalization: momentum", momentum, 0, below=1)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -54,8 +54,8 @@ class LayerNormalization(_Normalization):
     Source: Ba, Kiros, Hinton, "Layer normalization", 2016. PyTorch's epsilon is 1e-5.
     """
 
-    def __init__(self, epsilon: float = 1e-3, name: str | None = None) -> None:
-        super().__init__(epsilon, name)
+    def __init__(self, *, epsilon: float = 1e-3, name: str | None = None) -> None:
+        super().__init__(epsilon, name=name)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         n = input_shape[0]

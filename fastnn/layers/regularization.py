@@ -16,8 +16,8 @@ class Dropout(Layer):
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
     """
 
-    def __init__(self, rate: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, rate: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.rate = number("Dropout: rate", rate, 0, below=1)
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
@@ -33,8 +33,8 @@ class GaussianNoise(Layer):
     regularization", Neural Computation 7, 1995.
     """
 
-    def __init__(self, stddev: float, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, stddev: float, *, name: str | None = None) -> None:
+        super().__init__(name=name)
         self.stddev = number("GaussianNoise: stddev", stddev, 0)
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:

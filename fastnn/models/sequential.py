@@ -65,6 +65,7 @@ class Sequential:
     def __init__(
         self,
         layers: Iterable[Layer] = (),
+        *,
         rng: int | np.random.Generator | None = None,
         dtype: str | np.dtype = "float32",
         engine: str = "compiled",
@@ -238,7 +239,10 @@ class Sequential:
     ) -> None:
         """Sets optimizer, loss and metrics. Weights stay; the optimizer and its schedule begin anew.
 
-        The default optimizer is Keras' one, RMSprop. metrics: a list of names or objects, such as ["accuracy"].
+        The model works with copies of the given objects, schedules included: ``model.optimizer``, ``model.loss`` and
+        ``model.metrics``. So one object may be compiled into many models; the learning rate of one of them is changed
+        by ``model.optimizer.learning_rate = ...``. Keras keeps the objects themselves. The default optimizer is Keras'
+        one, RMSprop. metrics: a list of names or objects, such as ["accuracy"].
         """
         if loss is None:
             raise ValueError("compile needs a loss, for instance loss='mse'")
@@ -246,9 +250,9 @@ class Sequential:
         if not isinstance(metrics, (list, tuple)):
             hint = f"; write metrics=[{metrics!r}]" if isinstance(metrics, (str, Metric, type)) else ""
             raise TypeError(f"metrics must be a list of names or metrics, got {metrics!r}{hint}")
-        new_optimizer = resolve("optimizer", optimizer, Optimizer)
-        new_loss = resolve("loss", loss, Loss)
-        new_metrics = [resolve("metric", metric, Metric) for metric in metrics]
+        new_optimizer = resolve("optimizer", optimizer, Optimizer).copied()
+        new_loss = resolve("loss", loss, Loss).copied()
+        new_metrics = [resolve("metric", metric, Metric).copied() for metric in metrics]
         if len({metric.name for metric in new_metrics}) < len(new_metrics):
             raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
         check_outputs(self.layers, self.program, new_loss)

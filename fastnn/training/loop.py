@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics import backend
 from fastnn.basics.checks import flag, whole
+from fastnn.basics.files import write_atomically
 from fastnn.basics.progress import progress
 from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
 from fastnn.data import are_batches
@@ -172,13 +175,14 @@ def fit_best_of(model: Sequential, k: int, run: Run) -> History:
     """Trains from k starting points; see ``Sequential.fit_best_of``."""
     optimizer = model.optimizer
     assert optimizer is not None  # noqa: S101 - Sequential.fit_best_of refuses before compile
-    rate = optimizer.learning_rate
-    best: tuple[float, Snapshot, History] | None = None
+    first = optimizer.copied()  # callbacks may change it
+    best: tuple[float, Snapshot, History, Kept] | None = None
+    written: set[str] = set()
     error: DivergenceError | None = None
     try:
         for _ in range(k):
             model.start_anew()
-            optimizer.learning_rate = rate  # a callback may have changed it
+            optimizer.become(first)
             try:
                 history = fit(run)
                 quiet = next(
@@ -190,12 +194,15 @@ def fit_best_of(model: Sequential, k: int, run: Run) -> History:
             except DivergenceError as one:
                 error = one
                 continue
+            finally:
+                written.update(path for callback in run.callbacks for path in callback.files)
             if np.isfinite(score) and (best is None or score < best[0]):
-                best = (score, Snapshot(model, 0), history)
+                best = (score, Snapshot(model, 0), history, Kept(model, run.callbacks))
     finally:
         if best is not None:
             best[1].restore(model)
             model.history = best[2]
+            best[3].restore(written)
     if best is None:
         raise error or DivergenceError(f"none of {k} starting points led to a finite loss; lower the learning rate")
     return best[2]
@@ -230,6 +237,33 @@ def _copied(arena: NDArray[Any]) -> NDArray[Any]:
     for first in range(0, arena.shape[1], PART):
         copy[:, first : first + PART] = arena[:, first : first + PART]
     return copy
+
+
+class Kept:
+    """What a start of ``fit_best_of`` leaves beside weights: the optimizer's settings, callbacks' values and files."""
+
+    def __init__(self, model: Sequential, callbacks: list[Callback]) -> None:
+        self.optimizer = model.optimizer
+        assert self.optimizer is not None  # noqa: S101 - the model has been trained
+        self.settings = self.optimizer.copied()
+        own = [one for one in callbacks if type(one).__module__ == Verbose.__module__]  # a user's may go on counting
+        self.values = [(callback, dict(vars(callback))) for callback in own]
+        self.files = {path: Path(path).read_bytes() for callback in callbacks for path in callback.files}
+
+    def restore(self, written: set[str]) -> None:
+        """written: the files of all starts."""
+        assert self.optimizer is not None  # noqa: S101
+        self.optimizer.become(self.settings)
+        for callback, values in self.values:
+            vars(callback).update(values)
+        for path in written - self.files.keys():
+            Path(path).unlink(missing_ok=True)
+        for path, content in self.files.items():
+            write_atomically(path, partial(_put, content))
+
+
+def _put(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 class _Epoch:

@@ -1,0 +1,152 @@
+"""Positional order is that of Keras: a setting that Keras has in another place, or lacks, needs its name."""
+
+import inspect
+
+import pytest
+from fastnn.model import Sequential
+
+from fastnn import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+
+# Keras 3's constructors (inspect.signature), the names that fastnn does not have included.
+OPTIMIZER = ["weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"]
+MOMENTS = ["learning_rate", "beta_1", "beta_2", "epsilon"]
+INITIALIZER = ["seed", "input_axes", "output_axes"]
+SMOOTHED = ["from_logits", "label_smoothing", "axis", "reduction", "name"]
+KERAS = {
+    optimizers.SGD: ["learning_rate", "momentum", "nesterov", *OPTIMIZER],
+    optimizers.RMSprop: ["learning_rate", "rho", "momentum", "epsilon", "centered", *OPTIMIZER],
+    optimizers.Adagrad: ["learning_rate", "initial_accumulator_value", "epsilon", *OPTIMIZER],
+    optimizers.Adadelta: ["learning_rate", "rho", "epsilon", *OPTIMIZER],
+    optimizers.Adam: [*MOMENTS, "amsgrad", *OPTIMIZER],
+    optimizers.AdamW: ["learning_rate", "weight_decay", *MOMENTS[1:], "amsgrad", *OPTIMIZER[1:]],
+    optimizers.Adamax: [*MOMENTS, *OPTIMIZER],
+    optimizers.Nadam: [*MOMENTS, *OPTIMIZER],
+    optimizers.Lion: [*MOMENTS[:3], *OPTIMIZER],
+    losses.MeanSquaredError: ["reduction", "name"],
+    losses.MeanAbsoluteError: ["reduction", "name"],
+    losses.Huber: ["delta", "reduction", "name"],
+    losses.LogCosh: ["reduction", "name"],
+    losses.Poisson: ["reduction", "name"],
+    losses.Hinge: ["reduction", "name"],
+    losses.SquaredHinge: ["reduction", "name"],
+    losses.KLDivergence: ["reduction", "name"],
+    losses.BinaryCrossentropy: SMOOTHED,
+    losses.CategoricalCrossentropy: SMOOTHED,
+    losses.SparseCategoricalCrossentropy: ["from_logits", "ignore_class", "reduction", "axis", "name"],
+    losses.BinaryFocalCrossentropy: ["apply_class_balancing", "alpha", "gamma", *SMOOTHED],
+    losses.CategoricalFocalCrossentropy: ["alpha", "gamma", *SMOOTHED],
+    layers.Input: ["shape", "batch_size"],
+    layers.Dense: [
+        *["units", "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer"],
+        *["bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"],
+    ],
+    layers.Flatten: ["data_format"],
+    layers.Activation: ["activation"],
+    layers.Dropout: ["rate", "noise_shape", "seed"],
+    layers.GaussianNoise: ["stddev", "seed"],
+    layers.BatchNormalization: ["axis", "momentum", "epsilon"],
+    layers.LayerNormalization: ["axis", "epsilon"],
+    regularizers.L1: ["l1"],
+    regularizers.L2: ["l2"],
+    regularizers.L1L2: ["l1", "l2"],
+    constraints.NonNeg: [],
+    constraints.MaxNorm: ["max_value", "axis"],
+    initializers.Zeros: [],
+    initializers.Constant: ["value"],
+    initializers.Orthogonal: ["gain", "seed"],
+    initializers.RandomUniform: ["minval", "maxval", "seed"],
+    initializers.RandomNormal: ["mean", "stddev", "seed"],
+    initializers.TruncatedNormal: ["mean", "stddev", "seed"],
+    initializers.GlorotUniform: INITIALIZER,
+    initializers.GlorotNormal: INITIALIZER,
+    initializers.HeUniform: INITIALIZER,
+    initializers.HeNormal: INITIALIZER,
+    initializers.LecunUniform: INITIALIZER,
+    initializers.LecunNormal: INITIALIZER,
+    metrics.Accuracy: ["name", "dtype"],
+    metrics.BinaryAccuracy: ["name", "dtype", "threshold"],
+    metrics.CategoricalAccuracy: ["name", "dtype"],
+    metrics.SparseCategoricalAccuracy: ["name", "dtype"],
+    metrics.TopKCategoricalAccuracy: ["k", "name", "dtype"],
+    metrics.Precision: ["thresholds", "top_k", "class_id", "name"],
+    metrics.Recall: ["thresholds", "top_k", "class_id", "name"],
+    metrics.F1: ["average", "threshold", "name"],
+    metrics.AUC: ["num_thresholds", "curve", "summation_method", "name"],
+    metrics.MeanSquaredError: ["name", "dtype"],
+    metrics.RootMeanSquaredError: ["name", "dtype"],
+    metrics.MeanAbsoluteError: ["name", "dtype"],
+    schedules.Cosine: ["initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps"],
+    schedules.CosineRestarts: ["initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name"],
+    schedules.Exponential: ["initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"],
+    schedules.InverseTime: ["initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"],
+    schedules.Piecewise: ["boundaries", "values", "name"],
+    schedules.Polynomial: ["initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name"],
+    callbacks.CSVLogger: ["filename", "separator", "append"],
+    callbacks.EarlyStopping: [
+        *["monitor", "min_delta", "patience", "verbose", "mode", "baseline", "restore_best_weights"],
+        "start_from_epoch",
+    ],
+    callbacks.LearningRateScheduler: ["schedule", "verbose"],
+    callbacks.ModelCheckpoint: [
+        *["filepath", "monitor", "verbose", "save_best_only", "save_weights_only", "mode", "save_freq"],
+        "initial_value_threshold",
+    ],
+    callbacks.ReduceLROnPlateau: [
+        *["monitor", "factor", "patience", "verbose", "mode", "min_delta", "cooldown", "min_lr"],
+    ],
+    callbacks.TerminateOnNaN: ["raise_error"],
+    Sequential: ["layers", "trainable", "name"],
+}
+OURS = {  # the words of fastnn for Keras' ones
+    "initial_learning_rate": "initial",
+    "decay_steps": "steps",
+    "first_decay_steps": "first",
+    "end_learning_rate": "end",
+    "thresholds": "threshold",
+}
+
+
+def positional(constructor):
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, one in inspect.signature(constructor).parameters.items() if one.kind in kinds]
+
+
+@pytest.mark.parametrize("constructor", KERAS, ids=lambda one: f"{one.__module__.split('.')[1]}.{one.__name__}")
+def test_positions_are_those_of_keras(constructor):
+    ours = positional(constructor)
+    for name, theirs in zip(ours, [*KERAS[constructor], *["nothing"] * len(ours)], strict=False):
+        assert name in (theirs, OURS.get(theirs))
+
+
+def test_every_constructor_of_the_catalogue_is_compared_or_not_in_keras():
+    own = {"Quantile", "GaussianNLL", "LogLoss", "R2"}
+    for module in (optimizers, losses, regularizers, constraints, initializers, metrics):
+        for entry in module.ENTRIES:
+            assert entry in KERAS or entry.__name__ in own or entry.__name__.endswith("FromLogits"), entry
+    for name in layers.__all__:
+        assert getattr(layers, name) in KERAS or name == "Layer"
+
+
+def test_the_second_number_of_adamw_is_its_decay():
+    optimizer = optimizers.AdamW(1e-3, 0.01)
+    assert (optimizer.weight_decay, optimizer.beta_1) == (0.01, 0.9)
+    assert optimizers.SGD(0.1, 0.9, True, 0.01).weight_decay == 0.01
+    assert regularizers.L2(0.5) == regularizers.L2(l2=0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: optimizers.RMSprop(0.1, 0.9, 0.0, 1e-7, 0.01), "at most 4 settings by position, learning_rate, rho"),
+        (lambda: regularizers.L1(0.1, 0.2), "L1 takes at most 1 settings by position, l1, got 2; name the others"),
+        (lambda: losses.BinaryCrossentropy(True, 0.1, -1), "by position"),
+        (lambda: metrics.AUC(200), "AUC takes no setting by position, got 1"),
+        (lambda: schedules.Cosine(0.1, 10, 0.0, 5), "at most 3 settings by position"),
+        (lambda: layers.BatchNormalization(0.9), "positional"),
+        (lambda: layers.Dropout(0.5, "name"), "positional"),
+        (lambda: Sequential([], 0), "positional"),
+    ],
+)
+def test_settings_behind_a_gap_need_their_names(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
