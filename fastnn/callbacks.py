@@ -178,10 +178,10 @@ class ModelCheckpoint(_Monitor):
     filepath: a path, in which {epoch:02d} (counted from 1), {val_loss:.2f} and the other names of the logs are filled
     in; with a save_freq in steps {epoch}, {batch} and {loss}. A folder with such a name is made when it is needed.
     save_best_only: only when ``monitor`` is better than ever, and than initial_value_threshold; an epoch without the
-    value writes nothing. Further fits of the same model go on with the best so far; those of another, or after ``compile``, begin anew.
-    save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch", or a number of steps
-    (which makes training slower, and knows no monitor but the running "loss"). ``Sequential.load_weights`` reads the
-    file.
+    value writes nothing. Further fits of the same model go on with the best so far; those of another, or after
+    ``compile``, begin anew. save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch",
+    or a number of steps (which makes training slower, and knows no monitor but the running "loss").
+    ``Sequential.load_weights`` reads the file.
 
     >>> checkpoint = ModelCheckpoint("run-{epoch:02d}-{val_loss:.2f}.npz", save_best_only=True)
     """

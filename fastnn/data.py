@@ -102,8 +102,10 @@ def targets(values: Any, kind: str, outputs: int, columns: int, loss: str, name:
     array = readable(values, name)
     if kind == "labels":
         return Source(_labels(array, outputs, loss, name))
-    if columns == 1 and array.ndim == 1:
+    if array.ndim == 1 and (columns == 1 or kind == "any"):
         array = array.reshape(-1, 1)
+    if kind == "any" and array.ndim == 2:
+        return Source(array)
     if array.ndim != 2 or array.shape[1] != columns:
         expected = f"(rows, {columns})" + (" or (rows,)" if columns == 1 else "")
         hint = ""

@@ -7,7 +7,8 @@ Crossentropies are computed from the logits z where the output activation allows
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,12 +22,15 @@ EPSILON = 1e-7  # Keras' clip of probabilities
 class Loss(Settings):
     """Base of all losses: evaluate(a, t) gives the loss of each sample and dL/da.
 
+    A subclass with another ``evaluate`` is trained by it: it runs in Python between two halves of each step, and is
+    never computed from logits. A function (y, outputs) -> (values, derivative) will do too; see ``FromFunction``.
+
     a: outputs (samples, outputs); t: targets (samples, outputs), or (samples, 1) labels where ``targets`` is "labels".
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = "loss"
     kernel: ClassVar[int]
-    targets: ClassVar[str] = "numbers"  # or "probabilities", "signs", "counts", "labels": what y may hold
+    targets: ClassVar[str] = "numbers"  # or "probabilities", "signs", "counts", "labels", "any": what y may hold
     cost: ClassVar[int] = 150  # of an output, value and derivative, as in ``Program.cost``
     outputs: ClassVar[str] = "numbers"  # or "probabilities", "distributions": what it asks of the outputs
     activation: ClassVar[Activation | None] = None  # the output activation behind which `of_logits` is used
@@ -52,6 +56,50 @@ class Loss(Settings):
     def activate(self, a: Array) -> Array:
         """The network's outputs from what evaluate() takes: the identity, but for a loss from logits."""
         return a
+
+
+class FromFunction(Loss):
+    """A user's own function (y, outputs) -> (loss of each sample, its derivative by the outputs).
+
+    y: (samples, columns) as given to ``fit``, outputs: (samples, outputs), both in the model's dtype.
+
+    >>> def absolute(y, outputs):
+    ...     return np.abs(outputs - y).mean(axis=1), np.sign(outputs - y) / outputs.shape[1]
+    >>> FromFunction(absolute).evaluate(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
+    (array([1.]), array([[0. , 0.5]]))
+    """
+
+    targets = "any"
+    function: Callable[[Array, Array], tuple[Array, Array]]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return str(getattr(self.function, "__name__", "loss"))
+
+    def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
+        return self.function(t, a)
+
+
+def as_loss(given: Any) -> Any:
+    """A function becomes a Loss; all else is left to the catalogue."""
+    return FromFunction(given) if callable(given) and not isinstance(given, (type, Loss)) else given
+
+
+def checked(loss: Loss, a: Array, t: Array) -> tuple[Array, Array]:
+    """What a loss of the user's own returns, as arrays of a's dtype, or an error; it cannot change the outputs a."""
+    outputs = a.view()
+    outputs.flags.writeable = False
+    given = loss.evaluate(outputs, t)
+    got = type(given).__name__
+    if isinstance(given, tuple) and len(given) == 2:
+        values, slope = (np.asarray(one, dtype=a.dtype, order="C") for one in given)
+        if values.shape == (len(a),) and slope.shape == a.shape:
+            return values, slope
+        got = f"arrays of shapes {values.shape} and {slope.shape}"
+    raise ValueError(
+        f"loss {loss.name} must return a tuple: the loss of each sample, shape {(len(a),)}, and its derivative by the"
+        f" outputs, shape {a.shape}; it returned {got}"
+    )
 
 
 class MeanSquaredError(Loss):

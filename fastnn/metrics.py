@@ -6,7 +6,7 @@ approximates (AUC) or averages batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -597,6 +597,49 @@ class R2(_Error):
         constant = (self.lowest == self.highest) | (self.squares == 0)  # a rounded mean leaves squares of a constant
         values = 1 - self.errors / np.where(constant, 1, self.squares)
         return float(np.where(constant, self.errors == 0, values).mean())
+
+
+class FromFunction(Metric):
+    """A user's own function (y, outputs) -> number, or one number for each sample, whose mean counts.
+
+    It is called once, with all samples: y as given to ``fit``, in rows, and outputs (samples, outputs). scikit-learn's
+    metrics will do.
+
+    >>> metric = FromFunction(lambda y, outputs: np.abs(y - outputs).max(), name="worst")
+    >>> metric.update(np.array([[1.0], [2.0]]), np.array([[1.5], [2.0]]), np.array([0, 0]))
+    >>> metric.result()
+    0.5
+    """
+
+    function: Callable[[NDArray, NDArray], Any]  # type: ignore[misc] # ``name`` comes last, see Settings
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        """The function knows what it takes."""
+
+    def reset(self) -> None:
+        self.parts: list[tuple[NDArray, NDArray]] = []
+
+    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        self.parts.append((y.copy(), outputs.copy()))
+
+    def result(self) -> float:
+        if not self.parts:
+            return float("nan")
+        y, outputs = (np.concatenate(parts) for parts in zip(*self.parts, strict=True))
+        values = np.asarray(self.function(y, outputs))
+        if values.dtype.kind not in "fiub" or values.ndim > 2 or (values.ndim and len(values) != len(outputs)):
+            raise ValueError(
+                f"metric {self.name!r} must return a number, or one for each of the {len(outputs)} samples, got"
+                f" {values!r}"
+            )
+        return float(values.mean(dtype=np.float64))
+
+
+def as_metric(given: Any) -> Any:
+    """A function becomes a Metric of its name; all else is left to the catalogue."""
+    if callable(given) and not isinstance(given, (type, Metric)):
+        return FromFunction(function=given, name=getattr(given, "__name__", "metric"))
+    return given
 
 
 # -- a function --------------------------------------------------------------------------------------------------------

@@ -1,16 +1,30 @@
 # Each kernel on its own, for the tests and benchmarks: what is registered in a table above can be called from here.
 
+cdef Py_ssize_t ACTIVATION_COUNT = sizeof(ACTIVATIONS) // sizeof(ActivationKernel)
+cdef Py_ssize_t OPERATION_COUNT = sizeof(OPERATIONS) // sizeof(OperationKernel)
+cdef Py_ssize_t LOSS_COUNT = sizeof(LOSSES) // sizeof(LossKernel)
+cdef Py_ssize_t OPTIMIZER_COUNT = sizeof(OPTIMIZERS) // sizeof(OptimizerKernel)
+cdef enum:
+    QUANTILE = 16  # the loss whose parameters begin with their number
+
+
+cdef Py_ssize_t number_of(str what, Py_ssize_t given, Py_ssize_t count) except -1:
+    """An index of a table, checked."""
+    if not 0 <= given < count:
+        raise ValueError(f"{what} {given} is not in the core's table, which has {count}")
+    return given
+
 
 def activation_names():
-    return [ACTIVATIONS[i].name.decode() for i in range(sizeof(ACTIVATIONS) // sizeof(ActivationKernel))]
+    return [ACTIVATIONS[i].name.decode() for i in range(ACTIVATION_COUNT)]
 
 
 def loss_names():
-    return [LOSSES[i].name.decode() for i in range(sizeof(LOSSES) // sizeof(LossKernel))]
+    return [LOSSES[i].name.decode() for i in range(LOSS_COUNT)]
 
 
 def optimizer_names():
-    return [OPTIMIZERS[i].name.decode() for i in range(sizeof(OPTIMIZERS) // sizeof(OptimizerKernel))]
+    return [OPTIMIZERS[i].name.decode() for i in range(OPTIMIZER_COUNT)]
 
 
 def operation_kinds():
@@ -46,6 +60,7 @@ cdef int check_shape(cnp.ndarray array, str name, tuple wanted) except -1:
 def activation_forward(int kernel, cnp.ndarray z not None, parameters=(0, 0, 0, 0)):
     """a, of the shape of z: any shape, or a transposed block (outputs, WIDTH) for a blockwise kernel."""
     cdef double[4] h = (*parameters, 0, 0, 0, 0)[:4]
+    number_of("activation", kernel, ACTIVATION_COUNT)
     a = z.copy()
     if ACTIVATIONS[kernel].blockwise:
         check_shape(a, "z", (1, WIDTH))
@@ -57,6 +72,7 @@ def activation_forward(int kernel, cnp.ndarray z not None, parameters=(0, 0, 0, 
 def activation_backward(int kernel, cnp.ndarray a not None, cnp.ndarray d not None, parameters=(0, 0, 0, 0)):
     """dL/dz from d = dL/da and a, or z where the kernel keeps its input."""
     cdef double[4] h = (*parameters, 0, 0, 0, 0)[:4]
+    number_of("activation", kernel, ACTIVATION_COUNT)
     out = d.copy()
     if (<object>a).shape != out.shape:
         raise ValueError(f"a and d have shapes {(<object>a).shape} and {out.shape}")
@@ -76,6 +92,7 @@ def loss(int kernel, cnp.ndarray a not None, cnp.ndarray t not None, parameters=
         t = np.concatenate([t, np.zeros((a.shape[0] - t.shape[0], WIDTH), dtype=REAL)])
     cdef const double* h = <const double*>cnp.PyArray_DATA(<cnp.ndarray>numbers)
     out, d, e = a.copy(), np.empty_like(a), np.empty(WIDTH, dtype=REAL)
+    number_of("loss", kernel, LOSS_COUNT)
     LOSSES[kernel].block(a.shape[0], reals(out), reals(t), reals(d), reals(e), h)
     return out, e, d
 
@@ -84,6 +101,7 @@ def update(int kernel, cnp.ndarray w not None, cnp.ndarray g not None, cnp.ndarr
            cnp.ndarray scalars not None):
     """One step of an optimizer on w (n,) and slots (3, n), in place. scalars: 8 numbers or fewer."""
     h = np.zeros(16, dtype=REAL)
+    number_of("optimizer", kernel, OPTIMIZER_COUNT)
     h[:scalars.size] = scalars
     check_shape(g, "g", (w.size,))
     check_shape(slots, "slots", (3, w.size))

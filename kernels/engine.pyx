@@ -46,6 +46,11 @@ cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
 cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
 
+cdef enum:
+    MOST = 1 << 30  # columns of a layer: products of two sizes stay below 2^63
+    MOST_PARAMETERS = 4  # of a loss, but for the levels of a quantile loss
+
+
 cdef int raise_interrupt() except -1:
     """Raises what PyErr_CheckSignals has set."""
     return -1
@@ -156,10 +161,12 @@ cdef class Engine:
     The arena (1 + slots, size) belongs to the caller: row 0 holds the weights, the others the optimizer's state.
     """
     cdef Network net
+    cdef const OptimizerKernel* kernel
     cdef readonly object program, arena
     cdef public Py_ssize_t iterations  # finished steps; counted here, so that an interrupt cannot come between
     cdef public double long_step  # cost (Program.cost) from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
     cdef object operations, loss_parameters, whole_gradient, arena_pin
+    cdef bint own_loss  # whether the loss is a Python function of the user's: program.evaluate_loss
     cdef Buffers training, inference
     cdef Py_ssize_t inputs, outputs, targets, weights  # targets: numbers that the loss reads for a sample
 
@@ -171,19 +178,25 @@ cdef class Engine:
         self.program = program
         self.arena = arena
         self.arena_pin = pin(arena)
-        self.operations = np.ascontiguousarray(program.operations)
+        self.operations = np.ascontiguousarray(program.operations).copy()
         if self.operations.dtype.itemsize != sizeof(Operation):
             raise ValueError("program.OPERATION and the engine's Operation differ")
         self.loss_parameters = np.array(program.loss_parameters, dtype=np.float64)
         self.net.count = len(self.operations)
+        if self.net.count == 0:
+            raise ValueError("the program has no operation")
         self.net.operations = <Operation*>cnp.PyArray_DATA(self.operations)
         self.net.arena = <real*>cnp.PyArray_DATA(arena)
         self.net.size = arena.shape[1]
         self.net.streams = arena.shape[0]
-        self.net.loss = NULL if program.loss < 0 else LOSSES[<int>program.loss].block
-        self.net.trained = self.net.count - program.from_logits
+        self.net.loss = NULL if program.loss is None else LOSSES[number_of("loss", program.loss, LOSS_COUNT)].block
+        self.own_loss = program.own_loss
+        self.net.trained = self.net.count - bool(program.from_logits)
         self.net.loss_parameters = <double*>cnp.PyArray_DATA(self.loss_parameters)
-        self.net.update = NULL if program.optimizer < 0 else OPTIMIZERS[<int>program.optimizer].update
+        self.net.update = NULL
+        if program.optimizer is not None:
+            self.kernel = &OPTIMIZERS[number_of("optimizer", program.optimizer, OPTIMIZER_COUNT)]
+            self.net.update = self.kernel.update
         if program.optimizer_object is not None:
             optimizer = program.optimizer_object
             self.net.clip_value = optimizer.clipvalue or 0
@@ -197,13 +210,49 @@ cdef class Engine:
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
         self.weights = 0
+        self.check()
         self.net.lowest = 0  # below the first operation that training changes, nobody needs a gradient
         while self.net.lowest + 1 < self.net.trained and not is_trained(&self.net.operations[self.net.lowest]):
             self.net.lowest += 1
         for i in range(self.net.count):
             self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
 
-    cdef int run_training(self, Job* job, int threads) except -1:
+    cdef int check(self) except -1:
+        """Refuses numbers that would lead out of the tables, the arena or a buffer."""
+        cdef Py_ssize_t i, columns = self.inputs, positions = self.net.operations[0].positions_in, slots = 0, lines
+        cdef Operation* op
+        cdef OperationKernel* kind
+        for i in range(self.net.count):
+            op = &self.net.operations[i]
+            kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
+            number_of("activation", op.activation, ACTIVATION_COUNT)
+            number_of("constraint", op.constraint, MAX_NORM + 1)
+            lines = (op.inputs if kind.product else 0) + kind.lines
+            if not (op.inputs == columns and op.positions_in == positions
+                    and 0 < op.inputs < MOST and 0 < op.outputs < MOST and 0 < op.positions_in * op.positions_out < MOST
+                    and (kind.product or op.inputs == op.outputs)
+                    and op.rows == lines and op.kernel_rows == (op.inputs if kind.product else least(lines, 1))
+                    and activation_of(op).blockwise == (kind.forward == rowwise_forward)
+                    and (op.constraint == 0 or op.kernel_rows > 0)
+                    and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
+                    and op.offset + panels(op.outputs) * panel_size(op) <= self.net.size):
+                raise ValueError(f"operation {i} of the program does not fit the one before it or the arena: {kind.name.decode()}"
+                                 f" from {op.inputs} to {op.outputs} columns with {op.rows} lines at {op.offset}")
+            positions = op.positions_out
+            columns = op.outputs
+        if self.net.trained < self.net.count and (self.net.trained < 1 or kind_of(op).joins or op.rows != 0):
+            raise ValueError("a loss from logits needs an activation of its own as the last operation")
+        if len(self.loss_parameters) < MOST_PARAMETERS:
+            raise ValueError(f"a loss has {MOST_PARAMETERS} parameters or more, got {len(self.loss_parameters)}")
+        if self.net.loss == LOSSES[QUANTILE].block and not 1 <= self.loss_parameters[0] < len(self.loss_parameters):
+            raise ValueError(f"the quantile loss has the parameters {self.loss_parameters}, expected their number first")
+        if self.net.update != NULL:
+            slots = self.kernel.slots + (self.net.ema_slot != 0)
+            if self.net.streams != 1 + slots or (self.net.ema_slot != 0 and self.net.ema_slot != slots):
+                raise ValueError(f"optimizer {self.kernel.name.decode()} needs an arena of {1 + slots} rows")
+        return 0
+
+    cdef int run_training(self, Job* job, int threads, y, order) except -1:
         """Runs the steps of a job, with buffers that it takes away and puts back: a call meanwhile makes its own."""
         cdef Buffers buffers = self.training
         check_threads(threads)
@@ -212,9 +261,56 @@ cdef class Engine:
             buffers = Buffers(self, job.batch, 1, threads, True)
         job.work = buffers.work
         job.mode = floating_mode()
-        with nogil:
-            POOL.run(train_task, job, threads)
+        if self.own_loss:
+            self.run_own_loss(job, threads, y, order)
+        else:
+            with nogil:
+                POOL.run(train_task, job, threads)
+            if job.update:
+                self.iterations += job.done
         self.training = buffers
+        return 0
+
+    cdef int run_own_loss(self, Job* job, int threads, y, order) except -1:
+        """The steps of a job, in two parts each: between them Python computes the loss of the user's own."""
+        cdef Py_ssize_t step, steps = job.steps, done = 0, rows
+        cdef real* recorded = job.outputs
+        cdef cnp.ndarray outputs
+        cdef list keep
+        job.steps = 1
+        for step in range(steps):
+            keep = []
+            rows = least(job.batch, job.total - job.first)
+            outputs = np.empty((rows, self.outputs), dtype=REAL)
+            job.outputs = <real*>cnp.PyArray_DATA(outputs)
+            job.half = FORWARD
+            job.done = 0
+            job.next_clock = step == 0  # the first step always runs
+            with nogil:
+                POOL.run(train_task, job, threads)
+            if job.done == 0 or pool_is_set(&job.stop):
+                break
+            if recorded != NULL:
+                memcpy(recorded + step * job.batch * self.outputs, job.outputs, rows * self.outputs * sizeof(real))
+            chosen = slice(job.first, job.first + rows) if order is None else order[job.first:job.first + rows]
+            values, slope = self.program.evaluate_loss(outputs, y, chosen)
+            job.values = <const real*>cnp.PyArray_DATA(checked(values, REAL_TYPE, "values", rows, ANY, False, keep))
+            job.slope = <const real*>cnp.PyArray_DATA(checked(slope, REAL_TYPE, "slope", rows, self.outputs, False, keep))
+            job.half = BACKWARD
+            job.done = 0
+            job.looked = seconds()
+            with nogil:
+                POOL.run(train_task, job, threads)
+            if job.done == 0:
+                break
+            done += 1
+            if job.update:  # at once: the next call of the user's function may raise
+                self.iterations += 1
+            job.iteration += 1
+            job.first += job.batch
+            job.losses += 1
+            job.scalars += job.scalars_per_step
+        job.done = done
         return 0
 
     def run_steps(self, x, y, sample_weight, order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch, scalars, losses,
@@ -233,6 +329,8 @@ cdef class Engine:
         cdef Augmentation changes
         cdef double cost
         cdef list keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
+        if self.net.update == NULL:
+            raise ValueError("the program has no optimizer; compile the model first")
         order = checked(order, cnp.NPY_INT64, "order", 0, ANY, False, keep)
         job.order = <const int64_t*>cnp.PyArray_DATA(order)
         job.total = cnp.PyArray_DIM(order, 0)
@@ -246,7 +344,7 @@ cdef class Engine:
         job.first = first
         job.batch = batch
         job.steps = count
-        job.scalars_per_step = scalars.shape[1] if isinstance(scalars, np.ndarray) and scalars.ndim == 2 else 2
+        job.scalars_per_step = self.kernel.scalars + 2
         job.scalars = <const real*>cnp.PyArray_DATA(
             checked(scalars, REAL_TYPE, "scalars", count, job.scalars_per_step, False, keep))
         job.losses = <double*>cnp.PyArray_DATA(checked(losses, cnp.NPY_FLOAT64, "losses", count, ANY, True, keep))
@@ -265,8 +363,7 @@ cdef class Engine:
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
-        self.run_training(&job, threads)
-        self.iterations += job.done
+        self.run_training(&job, threads, y, order)
         if pool_is_set(&job.stop):
             raise_interrupt()
         return job.done
@@ -288,7 +385,7 @@ cdef class Engine:
         job.long_steps = True
         job.losses = &loss
         job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>gradient)
-        self.run_training(&job, threads)
+        self.run_training(&job, threads, y, None)
         if pool_is_set(&job.stop):
             raise_interrupt()
         return loss, gradient
@@ -303,10 +400,15 @@ cdef class Engine:
         job.first = first
         job.total = last
         job.losses = <double*>cnp.PyArray_DATA(checked(losses, cnp.NPY_FLOAT64, "losses", last - first, ANY, True, keep))
+        if self.own_loss and outputs is None:
+            outputs = np.empty((last - first, self.outputs), dtype=REAL)
         if outputs is not None:
             job.outputs = <real*>cnp.PyArray_DATA(
                 checked(outputs, REAL_TYPE, "outputs", last - first, self.outputs, True, keep))
         self.run_inference(&job, threads, None)
+        if self.own_loss:  # so far, losses holds the penalties only
+            values = self.program.evaluate_loss(outputs[:last - first], y, slice(first, last))[0]
+            losses[:last - first] += values if sample_weight is None else values * sample_weight[first:last]
 
     def predict(self, x, int threads):
         """Outputs for all rows of x: reals (n, outputs)."""
@@ -385,13 +487,15 @@ cdef class Engine:
         memset(job, 0, sizeof(Job))
         keep = [read_source(sx, x), read_source(sy, y)]
         self.check_columns(sx)
-        if sy.rows != sx.rows or sy.columns != self.targets:
+        if sy.rows != sx.rows or (sy.columns != self.targets and not self.own_loss):
             raise ValueError(f"y has {sy.rows} rows of {sy.columns} numbers, expected {sx.rows} of {self.targets}")
         job.net = &self.net
         job.pool = POOL
         job.looked = seconds()
         job.x = sx
-        job.y = sy
+        job.y = NULL if self.own_loss else sy
+        if self.net.loss == NULL and not self.own_loss:
+            raise ValueError("the program has no loss; compile the model first")
         if sample_weight is not None:
             job.sample_weight = <const real*>cnp.PyArray_DATA(
                 checked(sample_weight, REAL_TYPE, "sample_weight", sx.rows, ANY, False, keep))

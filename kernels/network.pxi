@@ -59,6 +59,12 @@ cdef struct Network:
     double clip_value, clip_norm, global_clip_norm  # 0: not used
     Py_ssize_t ema_slot   # of the moving average of the weights, 0 where there is none
 
+# A loss of the user's own stands between two halves of a step: FORWARD ends with the outputs, BACKWARD begins with it.
+cdef enum Half:
+    WHOLE
+    FORWARD
+    BACKWARD
+
 # One call of Python: what the team needs to know.
 cdef struct Job:
     Network* net
@@ -70,6 +76,9 @@ cdef struct Job:
     Py_ssize_t first, total, batch, steps
     const Augmentation* augmentation  # of the images, or NULL
     uint64_t seed, iteration   # of the random numbers: iteration counts steps since compile
+    Half half                  # of the steps
+    const real* values         # losses of the samples by the user's formula, where half is BACKWARD
+    const real* slope          # and their derivatives by the outputs: (samples, outputs)
     const real* scalars        # (steps, scalars_per_step); the last two: factor of the moving average, of weight decay
     Py_ssize_t scalars_per_step
     double* losses             # OUT (steps,)
@@ -112,6 +121,8 @@ cdef struct OperationKernel:
     bint on_units         # threads divide its forward by panels and tiles of rows
     bint elementwise      # each number of a[i + 1] needs only the one at its place: no barrier before it
     bint joins            # applies an activation to its output
+    bint product          # its kernel has a line for each input
+    int lines             # of its weights beside these
 
 # A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
 cdef struct Share:
@@ -219,9 +230,10 @@ cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, 
     cdef Py_ssize_t r
     job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.a[0] + first * WIDTH,
                  work.stride[0])
-    if job.y == NULL:
+    if job.losses == NULL:
         return
-    job.y.blocks(job.y, job.y.data, job.order, start, first, last, work.targets)
+    if job.y != NULL:
+        job.y.blocks(job.y, job.y.data, job.order, start, first, last, work.targets)
     if job.sample_weight == NULL:
         for r in range(first, last):
             work.weights[r] = 1
@@ -279,7 +291,7 @@ cdef void go_on(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, 
 
 
 cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
-    """Outputs, and losses where there are targets, of all samples: divided by rows, without a barrier."""
+    """Outputs of all samples, or their losses, where they are asked for: divided by rows, without a barrier."""
     cdef Job* job = <Job*>argument
     cdef Network* net = job.net
     cdef Workspace work = job.work[thread]
@@ -287,7 +299,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Py_ssize_t outputs = net.operations[net.count - 1].outputs
     cdef real* to
     cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch)
-    if job.y == NULL:  # penalties belong to a loss
+    if job.losses == NULL:  # penalties belong to a loss
         work.row_penalty = NULL
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
         if interrupted(job, thread):
@@ -298,8 +310,8 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
         part.samples = rows
-        infer(job, &work, net.count if job.y == NULL else net.trained, &part)
-        if job.y != NULL:
+        infer(job, &work, net.count if job.losses == NULL else net.trained, &part)
+        if job.losses != NULL:
             loss_blocks(job, &work, start, 0, ceil_div(rows, WIDTH), False, &part)
             for r in range(rows):
                 job.losses[start - job.first + r] = work.row_loss[r]
@@ -327,7 +339,10 @@ cdef inline void store_outputs(Job* job, const real* a, Py_ssize_t n, Py_ssize_t
 
 cdef void loss_blocks(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, bint backward,
                       Part* part) noexcept nogil:
-    """Loss of each sample in the blocks [first, last), and the gradient of the batch's mean loss by the last output."""
+    """Loss of each sample in the blocks [first, last), and the gradient of the batch's mean loss by the last output.
+
+    A loss of the user's own is not known yet (FORWARD, and in an evaluation), or given (BACKWARD).
+    """
     cdef Network* net = job.net
     cdef Py_ssize_t n = net.operations[net.trained - 1].outputs, rows = part.samples, b, k, r, lanes
     cdef real* a = part.scratch
@@ -341,9 +356,12 @@ cdef void loss_blocks(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t fi
         lanes = least(WIDTH, rows - b * WIDTH)
         e = work.row_loss + b * WIDTH
         transpose_panel(work.a[net.trained], work.stride[net.trained], b * WIDTH, rows, n, a)
-        if net.trained == net.count:  # the outputs are what the loss is computed from, logits too
+        if net.trained == net.count and job.half != BACKWARD:  # the outputs are what the loss is computed from, logits too
             store_outputs(job, a, n, start - job.first + b * WIDTH, lanes)
-        net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
+        if net.loss != NULL:
+            net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
+        else:
+            given_loss(job, n, b * WIDTH, lanes, d, e)
         if net.trained != net.count:  # the loss has applied the last activation
             store_outputs(job, a, n, start - job.first + b * WIDTH, lanes)
         for r in range(WIDTH):
@@ -354,13 +372,22 @@ cdef void loss_blocks(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t fi
             strange = strange + (e[r] - e[r])
         if strange != 0:  # NaN or infinity
             pool_set(&job.bad)
-        if backward:
+        if backward and job.half != FORWARD:
             for k in range(n):
                 for r in range(WIDTH):
                     d[k * WIDTH + r] = d[k * WIDTH + r] * scale[r]
             transpose_back(d, n, work.d[net.trained] + b * WIDTH * WIDTH, work.stride[net.trained])
             for k in range(panels(n)):
                 finish_gradient(net, work, net.trained, rows, k, b * WIDTH, b * WIDTH + lanes)
+
+
+cdef void given_loss(Job* job, Py_ssize_t n, Py_ssize_t row, Py_ssize_t lanes, reals_out d, reals_out e) noexcept nogil:
+    """A block of a loss of the user's own and of its derivative, or zeros where it is not known."""
+    cdef Py_ssize_t r, k
+    for r in range(WIDTH):
+        e[r] = job.values[row + r] if job.half == BACKWARD and r < lanes else 0
+        for k in range(n):
+            d[k * WIDTH + r] = job.slope[(row + r) * n + k] if job.half == BACKWARD and r < lanes else 0
 
 
 # -- backward ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ ctypedef void (*Update)(Py_ssize_t n, real* w, const real* g, real* s0, real* s1
 cdef struct OptimizerKernel:
     const char* name
     Update update
+    int slots    # rows of state that it reads and writes
+    int scalars  # numbers that it reads from h
 
 
 cdef void sgd(Py_ssize_t n, reals_out w, reals_in g, reals_out s0, reals_out s1, reals_out s2,
@@ -157,15 +159,15 @@ cdef void average(Py_ssize_t n, reals_in w, reals_out mean, real momentum) noexc
 
 
 cdef OptimizerKernel[12] OPTIMIZERS
-OPTIMIZERS[0] = OptimizerKernel("sgd", sgd)
-OPTIMIZERS[1] = OptimizerKernel("momentum", momentum)
-OPTIMIZERS[2] = OptimizerKernel("nesterov", nesterov)
-OPTIMIZERS[3] = OptimizerKernel("rmsprop", rmsprop)
-OPTIMIZERS[4] = OptimizerKernel("rmsprop_momentum", rmsprop_momentum)
-OPTIMIZERS[5] = OptimizerKernel("adam", adam)
-OPTIMIZERS[6] = OptimizerKernel("amsgrad", amsgrad)
-OPTIMIZERS[7] = OptimizerKernel("adagrad", adagrad)
-OPTIMIZERS[8] = OptimizerKernel("adadelta", adadelta)
-OPTIMIZERS[9] = OptimizerKernel("adamax", adamax)
-OPTIMIZERS[10] = OptimizerKernel("nadam", nadam)
-OPTIMIZERS[11] = OptimizerKernel("lion", lion)
+OPTIMIZERS[0] = OptimizerKernel("sgd", sgd, 0, 2)
+OPTIMIZERS[1] = OptimizerKernel("momentum", momentum, 1, 2)
+OPTIMIZERS[2] = OptimizerKernel("nesterov", nesterov, 1, 2)
+OPTIMIZERS[3] = OptimizerKernel("rmsprop", rmsprop, 1, 5)
+OPTIMIZERS[4] = OptimizerKernel("rmsprop_momentum", rmsprop_momentum, 2, 5)
+OPTIMIZERS[5] = OptimizerKernel("adam", adam, 2, 6)
+OPTIMIZERS[6] = OptimizerKernel("amsgrad", amsgrad, 3, 6)
+OPTIMIZERS[7] = OptimizerKernel("adagrad", adagrad, 1, 2)
+OPTIMIZERS[8] = OptimizerKernel("adadelta", adadelta, 2, 4)
+OPTIMIZERS[9] = OptimizerKernel("adamax", adamax, 2, 5)
+OPTIMIZERS[10] = OptimizerKernel("nadam", nadam, 2, 8)
+OPTIMIZERS[11] = OptimizerKernel("lion", lion, 1, 5)

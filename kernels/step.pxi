@@ -11,6 +11,30 @@ cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t 
         first = end
 
 
+cdef bint forward_phases(Job* job, Py_ssize_t step, Py_ssize_t start, Part* part) noexcept nogil:
+    """The batch that begins at sample `start`, through the operations that training runs; False where it is too late."""
+    cdef Network* net = job.net
+    cdef OperationKernel* kind
+    cdef Py_ssize_t i
+    if part.thread == 0 and step >= job.next_clock and job.until != 0:
+        job.next_clock = step + job.every_clock
+        if seconds() > job.until:
+            job.losses[step] = 0
+            pool_set(&job.late)
+    gather_share(job, start, share(part.samples, part.thread, part.threads),
+                 share(part.samples, part.thread + 1, part.threads), part.thread)
+    meet(job, part.thread, part.threads)
+    if pool_is_set(&job.late):
+        return False
+    for i in range(net.trained):
+        kind = kind_of(&net.operations[i])
+        kind.forward(job, i, part)
+        # an elementwise operation goes on with the units that this thread has just computed, if it computed units
+        if i + 1 == net.trained or not (kind_of(&net.operations[i + 1]).elementwise and kind.on_units):
+            meet(job, part.thread, part.threads)
+    return True
+
+
 cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
     """One step: gather, forward, loss, backward with update.
 
@@ -24,23 +48,12 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     cdef Part part = Part(thread, threads, rows, job.iteration + step, job.scalars + step * job.scalars_per_step,
                           work.scratch + thread * work.scratch_size)
     cdef OperationKernel* kind
-    if thread == 0 and step >= job.next_clock and job.until != 0:
-        job.next_clock = step + job.every_clock
-        if seconds() > job.until:
-            job.losses[step] = 0
-            pool_set(&job.late)
-    gather_share(job, start, share(rows, thread, threads), share(rows, thread + 1, threads), thread)
-    meet(job, thread, threads)
-    if pool_is_set(&job.late):
+    if job.half != BACKWARD and not forward_phases(job, step, start, &part):
         return False
-    for i in range(net.trained):
-        kind = kind_of(&net.operations[i])
-        kind.forward(job, i, &part)
-        # an elementwise operation goes on with the units that this thread has just computed, if it computed units
-        if i + 1 == net.trained or not (kind_of(&net.operations[i + 1]).elementwise and kind.on_units):
-            meet(job, thread, threads)
     loss_blocks(job, work, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), True, &part)
     meet(job, thread, threads)
+    if job.half == FORWARD:
+        return True
     if thread == 0:
         job.losses[step] = batch_loss(job, 0, rows) / rows  # the mean of the samples
     if pool_is_set(&job.bad):

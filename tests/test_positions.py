@@ -3,9 +3,19 @@
 import inspect
 
 import pytest
-from fastnn.model import Sequential
 
-from fastnn import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from fastnn import (
+    Sequential,
+    callbacks,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+)
 
 # Keras 3's constructors (inspect.signature), the names that fastnn does not have included.
 OPTIMIZER = ["weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"]
@@ -46,6 +56,7 @@ KERAS = {
     layers.GaussianNoise: ["stddev", "seed"],
     layers.BatchNormalization: ["axis", "momentum", "epsilon"],
     layers.LayerNormalization: ["axis", "epsilon"],
+    layers.UnitNormalization: ["axis"],
     regularizers.L1: ["l1"],
     regularizers.L2: ["l2"],
     regularizers.L1L2: ["l1", "l2"],

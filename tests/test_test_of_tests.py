@@ -382,8 +382,8 @@ class WithoutMoments(Faulty):
 class WithoutWeights(Faulty):
     """Every sample counts alike."""
 
-    def _loss(self, a, t, w):
-        return super()._loss(a, t, None)
+    def _loss(self, a, y, chosen, w):
+        return super()._loss(a, y, chosen, None)
 
 
 SGD, ADAM = optimizers.SGD(0.1), optimizers.Adam(0.01, epsilon=1e-3)

@@ -114,6 +114,19 @@ class Settings:
     def __post_init__(self) -> None:
         """Checks the settings."""
 
+    def follows(self, entries: tuple[type, ...], free: tuple[str, ...] = ()) -> bool:
+        """Whether it computes what a class of the catalogue does: a subclass may change defaults, checks and name only.
+
+        free: names of methods that the compiled engine does not replace, so that it obeys them too.
+        """
+        order = type(self).__mro__
+        entry = next((one for one in order if one in entries), None)
+        if entry is None:
+            return False
+        changed = [*vars(self), *(name for one in order[: order.index(entry)] for name in vars(one))]
+        allowed = {*self._fields, *dir(Settings), "name", "cost", *free}
+        return not any(hasattr(entry, name) and name not in allowed and not name.startswith("__") for name in changed)
+
     def copied(self) -> Self:
         """A copy whose settings are copies too where they are such objects; all else, a function say, is shared."""
         new = copy.copy(self)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import activations, constraints, losses, operations, optimizers, regularizers
 from fastnn.activations import Array, Linear
 from fastnn.basics.settings import Settings
+from fastnn.data import Source
 from fastnn.layers import Layer
 from fastnn.losses import Loss
 from fastnn.operations import Elementwise, Operation, Rowwise
@@ -67,6 +70,7 @@ class Program(Settings):
     loss_object: Loss | None = None
     from_logits: bool = False  # the loss applies the last activation itself
     optimizer_object: Optimizer | None = None
+    own_loss: bool = False  # a loss of the user's own, which runs in Python between two halves of a step
 
     @property
     def width(self) -> int:
@@ -93,27 +97,43 @@ class Program(Settings):
         for row, op in zip(table, self.steps, strict=True):
             for name in PLAIN:
                 row[name] = getattr(op, name)
-            row["activation"] = op.activation.kernel
+            row["kernel"] = _kernel("operation", op, operations.ENTRIES)
+            row["activation"] = _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",))
             row["parameters"][: len(op.parameters)] = op.parameters
             for name in ("kernel", "bias", "activity"):
                 regularizer = getattr(op, f"{name}_regularizer")
-                row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2) if regularizer else (0, 0)
+                if regularizer:
+                    _refuse_own("regularizer", regularizer, (*regularizers.ENTRIES, regularizers.Regularizer))
+                    row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2)
             if op.constraint:
-                row["constraint"], row["limit"] = op.constraint.kernel, op.constraint.limit
+                row["constraint"] = _kernel("constraint", op.constraint, constraints.ENTRIES)
+                row["limit"] = op.constraint.limit
         return table
 
     @property
-    def loss(self) -> int:
-        return -1 if self.loss_object is None else self.loss_object.kernel
+    def loss(self) -> int | None:
+        """Number of the compiled kernel, None where there is none."""
+        return None if self.loss_object is None or self.own_loss else self.loss_object.kernel
 
     @property
     def loss_parameters(self) -> list[float]:
-        given = [] if self.loss_object is None else list(self.loss_object.parameters)
+        given = [] if self.loss_object is None or self.own_loss else list(self.loss_object.parameters)
         return given + [0.0] * (MOST_PARAMETERS - len(given))
 
+    def evaluate_loss(self, a: Array, y: Source, chosen: Any) -> tuple[Array, Array]:
+        """Loss of each sample and its derivative by the outputs a, for the chosen rows of y."""
+        loss = self.loss_object
+        assert loss is not None  # noqa: S101 - Sequential refuses before compile
+        t = y.array[chosen]
+        t = t.reshape(len(t), y.columns).astype(self.dtype)
+        return losses.checked(loss, a, t) if self.own_loss else loss.evaluate(a, t)
+
     @property
-    def optimizer(self) -> int:
-        return -1 if self.optimizer_object is None else self.optimizer_object.kernel
+    def optimizer(self) -> int | None:
+        """Number of the compiled kernel, None where there is none."""
+        if self.optimizer_object is None:
+            return None
+        return _kernel("optimizer", self.optimizer_object, optimizers.ENTRIES, ("rates", "scalars", "all_scalars"))
 
     @property
     def slots(self) -> int:
@@ -228,8 +248,9 @@ def assemble(
     steps: list[Operation], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
 ) -> Program:
     """The program of some operations: joined where they can be, each with its place in the arena."""
-    logits = loss.of_logits() if loss is not None else None
-    if loss is not None and loss.from_logits:  # the outputs are logits: what the model answers, too
+    own_loss = loss is not None and not loss.follows(losses.ENTRIES, ("outputs",))
+    logits = loss.of_logits() if loss is not None and not own_loss else None
+    if loss is not None and logits is not None and loss.from_logits:  # the outputs are logits: the model answers them
         loss, logits = logits, None
     last = steps[-1]
     from_logits = (
@@ -241,7 +262,21 @@ def assemble(
     )
     steps = _fuse(steps[:-1]) + steps[-1:] if from_logits else _fuse(steps)
     steps, size = _place(steps, LINE_BYTES // dtype.itemsize)
-    return Program(dtype, tuple(steps), size, logits if from_logits else loss, from_logits, optimizer)
+    return Program(dtype, tuple(steps), size, logits if from_logits else loss, from_logits, optimizer, own_loss)
+
+
+def _kernel(kind: str, given: Any, entries: tuple[type, ...], free: tuple[str, ...] = ()) -> int:
+    """The number of the compiled kernel of a catalogue's entry."""
+    _refuse_own(kind, given, entries, free)
+    return int(given.kernel)
+
+
+def _refuse_own(kind: str, given: Any, entries: tuple[type, ...], free: tuple[str, ...] = ()) -> None:
+    if not given.follows(entries, free):
+        raise TypeError(
+            f"{kind} {type(given).__name__} has a formula of its own, which the compiled engine cannot run; make the"
+            ' model with engine="reference", which obeys it'
+        )
 
 
 def _fuse(steps: list[Operation]) -> list[Operation]:

@@ -69,7 +69,7 @@ class Engine:
                 if augmentation is not None:
                     batch_x = augmentation.apply(batch_x, seed, start, self.program.width)
                 a = tape.forward(batch_x)
-                loss, d = self._loss(a, self.take(y, chosen), w)
+                loss, d = self._loss(a, y, chosen, w)
                 losses[step] = loss + tape.activity_penalty()
                 if outputs is not None:
                     outputs[start - first : start - first + len(chosen)] = self._outputs(a)
@@ -93,7 +93,7 @@ class Engine:
         every = np.arange(len(x.array))
         weights = self._load(self.arena[0])
         tape = Tape(self.program, weights, seed, iteration)
-        loss, d = self._loss(tape.forward(self.take(x, every)), self.take(y, every), sample_weight)
+        loss, d = self._loss(tape.forward(self.take(x, every)), y, every, sample_weight)
         gradients = tape.backward(d)
         loss += tape.activity_penalty() + self._penalize(weights, gradients)
         out = np.zeros_like(self.arena[0])
@@ -113,11 +113,9 @@ class Engine:
     ) -> None:
         """Weighted loss and activity penalty of each sample of [first, last) into losses, and outputs unless None."""
         chosen = np.arange(first, last)
-        loss = self.program.loss_object
-        assert loss is not None  # noqa: S101 - Sequential.evaluate refuses before compile
         penalty = np.zeros(last - first)
         a = _infer(self.program.trained, self._load(self.arena[0]), self.take(x, chosen), penalty)
-        losses[:] = loss.evaluate(a, self.take(y, chosen))[0]
+        losses[:] = self.program.evaluate_loss(a, y, chosen)[0]
         if sample_weight is not None:
             losses *= sample_weight[chosen]
         losses += penalty
@@ -155,11 +153,9 @@ class Engine:
         loss = self.program.loss_object
         return loss.activate(a) if loss is not None and self.program.from_logits else a
 
-    def _loss(self, a: Array, t: Array, w: Array | None) -> tuple[float, Array]:
+    def _loss(self, a: Array, y: Source, chosen: NDArray[np.int64], w: Array | None) -> tuple[float, Array]:
         """Mean loss of the batch, and its gradient by a: sum_i w_i L_i / n."""
-        loss = self.program.loss_object
-        assert loss is not None  # noqa: S101 - Sequential refuses to train before compile
-        values, d = loss.evaluate(a, t)
+        values, d = self.program.evaluate_loss(a, y, chosen)
         if w is not None:
             values, d = values * w, d * w[:, None]
         return float(values.sum(dtype=np.float64) / len(a)), d / a.dtype.type(len(a))
@@ -247,8 +243,7 @@ def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penal
         for op, arrays in zip(steps, weights, strict=False):
             x = op.infer(x, arrays)
             if op.activity_regularizer is not None and penalty is not None:
-                l1, l2 = op.activity_regularizer.l1, op.activity_regularizer.l2
-                penalty += (l1 * np.abs(x) + l2 * np.square(x, dtype=np.float64)).sum(axis=1, dtype=np.float64)
+                penalty += [op.activity_regularizer.value(row) for row in x]
     return x
 
 

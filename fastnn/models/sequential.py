@@ -30,8 +30,8 @@ from fastnn.data import (
 from fastnn.engine.program import PART, Program, lower
 from fastnn.errors import NotBuiltError, NotCompiledError
 from fastnn.layers import Dense, Input, Layer
-from fastnn.losses import Loss
-from fastnn.metrics import Metric
+from fastnn.losses import Loss, as_loss
+from fastnn.metrics import Metric, as_metric
 from fastnn.models import files
 from fastnn.models.output_check import check_outputs
 from fastnn.models.summary import summary
@@ -234,15 +234,22 @@ class Sequential:
     def compile(
         self,
         optimizer: str | Optimizer | type[Optimizer] = "rmsprop",
-        loss: str | Loss | type[Loss] | None = None,
-        metrics: Sequence[str | Metric | type[Metric]] | None = None,
+        loss: str | Loss | type[Loss] | Callable[..., Any] | None = None,
+        metrics: Sequence[str | Metric | type[Metric] | Callable[..., Any]] | None = None,
     ) -> None:
         """Sets optimizer, loss and metrics. Weights stay; the optimizer and its schedule begin anew.
 
         The model works with copies of the given objects, schedules included: ``model.optimizer``, ``model.loss`` and
         ``model.metrics``. So one object may be compiled into many models; the learning rate of one of them is changed
         by ``model.optimizer.learning_rate = ...``. Keras keeps the objects themselves. The default optimizer is Keras'
-        one, RMSprop. metrics: a list of names or objects, such as ["accuracy"].
+        one, RMSprop.
+
+        loss: a name, an object of ``fastnn.losses``, or a function (y, outputs) -> (loss of each sample, derivative by
+        the outputs), which runs in Python between two halves of each step. metrics: a list of names or objects, such as
+        ["accuracy"], or of functions (y, outputs) -> number, called once with all samples of an epoch.
+
+        A subclass with another formula is obeyed or refused: losses, metrics and schedules run in Python; activations,
+        regularizers, constraints and optimizers need a model with ``engine="reference"``.
         """
         if loss is None:
             raise ValueError("compile needs a loss, for instance loss='mse'")
@@ -251,10 +258,12 @@ class Sequential:
             hint = f"; write metrics=[{metrics!r}]" if isinstance(metrics, (str, Metric, type)) else ""
             raise TypeError(f"metrics must be a list of names or metrics, got {metrics!r}{hint}")
         new_optimizer = resolve("optimizer", optimizer, Optimizer).copied()
-        new_loss = resolve("loss", loss, Loss).copied()
-        new_metrics = [resolve("metric", metric, Metric).copied() for metric in metrics]
+        new_loss = resolve("loss", as_loss(loss), Loss).copied()
+        new_metrics = [resolve("metric", as_metric(metric), Metric).copied() for metric in metrics]
         if len({metric.name for metric in new_metrics}) < len(new_metrics):
             raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
+        if type(new_loss).evaluate is Loss.evaluate:
+            raise TypeError(f"loss {type(new_loss).__name__} has no formula: write evaluate(a, t)")
         check_outputs(self.layers, self.program, new_loss)
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)

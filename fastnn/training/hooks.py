@@ -26,8 +26,8 @@ class Callback:
 
     adds: names that the callback itself puts into the logs, so that others may monitor them. The callbacks are called
     in the order of the list; at the end of an epoch, first those that say what they add, and last those that record the
-    logs, as ``CSVLogger`` does (``records``). files: paths of what it has written since the
-    training began; ``fit_best_of`` leaves those of the best start.
+    logs, as ``CSVLogger`` does (``records``). files: paths of what it has written since the training began;
+    ``fit_best_of`` leaves those of the best start.
 
     >>> import fastnn
     >>> class Stop(Callback):
