@@ -59,7 +59,7 @@ def test_run_steps(benchmark, rate, workload, threads):
     steps = steps_of(workload, model)
     X, y = data(workload, steps * workload.batch)
     checked = loop.Data.check(model, X, y, None)
-    order = model.next_order(len(X), True)
+    order = model.network.next_order(len(X), True)
     scalars = model.optimizer.all_scalars(np.arange(1, steps + 1)).astype(model.dtype)
     losses = np.empty(steps)
 

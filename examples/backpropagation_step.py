@@ -32,7 +32,7 @@ def by_fastnn() -> tuple[np.ndarray, float]:
     model = fastnn.Sequential([Input(2), Dense(1, activation="sigmoid")], dtype="float64")
     model.compile(optimizer="sgd", loss="mse")
     model.set_weights([w[:, None], [b]])
-    X, y = model.check_features(x[None], "X"), model.check_targets([[t]], "y")
+    X, y = model.door.features(x[None]), model.door.targets([[t]])
     _, row = model.engine.gradient(X, y, None)
     dw, db = model.program.read(row, model.program.steps[0])
     return dw[:, 0] / 2, float(db[0]) / 2

@@ -16,6 +16,7 @@ from fastnn import (
     regularizers,
 )
 from fastnn.basics.backend import get_num_threads, set_num_threads, show_config
+from fastnn.basics.version import __version__ as __version__
 from fastnn.callbacks import History
 from fastnn.errors import DivergenceError, NotCompiledError
 from fastnn.models.sequential import Sequential
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from fastnn.learning_rate import find_learning_rate
     from fastnn.minimization import minimize
     from fastnn.perceptron import Perceptron
-
-__version__ = "0.1.0"
 
 __all__ = [
     "DivergenceError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from fastnn.basics import counter
 from fastnn.basics.checks import number, whole
 from fastnn.basics.settings import Settings
-from fastnn.data import Source
-from fastnn.training.feeds import Data
-
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
+from fastnn.losses import Loss
 
 STREAM = 1 << 62  # of the counter-based generator; below it the epochs and the layers have theirs
 WORDS = 8  # random words of a sample: two flips, angle, two shifts; the rest is kept for what may come
@@ -69,13 +65,12 @@ class ImageAugmentation(Settings):
             raise ValueError(f"{what} of {least} or more, got {pair!r}")
         object.__setattr__(self, name, tuple(check(f"{what}; each", one, least) for one in pair))
 
-    def check(self, model: Sequential) -> None:
-        """Refuses a model whose samples are no images, or whose targets cannot be mixed."""
-        self.image_shape(model.input_shape)
-        assert model.loss is not None  # noqa: S101 - fit refuses before compile
-        if self.mixup and model.loss.targets != "probabilities":
+    def check(self, sample: tuple[int, ...], loss: Loss) -> None:
+        """Refuses samples that are no images, and a loss whose targets cannot be mixed."""
+        self.image_shape(sample)
+        if self.mixup and loss.targets != "probabilities":
             raise ValueError(
-                f"mixup mixes targets, but {model.loss.name} takes {model.loss.targets}; use one-hot rows and"
+                f"mixup mixes targets, but {loss.name} takes {loss.targets}; use one-hot rows and"
                 " loss='categorical_crossentropy', or mixup=0"
             )
 
@@ -97,23 +92,33 @@ class ImageAugmentation(Settings):
         """Whether the engine can do it to each row that it gathers: no mixing, and no class of the user's own."""
         return not self.mixup and type(self) is ImageAugmentation
 
-    def changes(self, model: Sequential) -> Changes:
-        """What the engine does to the images of the epoch that begins now."""
-        return Changes(self, model.input_shape, model.iterations)
+    def changes(self, sample: tuple[int, ...], step: int) -> Changes:
+        """What the engine does to the images, of this shape, of the epoch that begins at a step."""
+        return Changes(self, sample, step)
 
-    def apply(self, model: Sequential, batch: Data, step: int, first: int) -> Data:
-        """A changed copy of a batch, whose first sample is number ``first`` of the epoch that began at ``step``."""
-        n = len(batch)
-        changes = Changes(self, model.input_shape, step)
-        x = changes.apply(batch.x.array.reshape(n, -1).astype(model.dtype), model.seed, first, model.program.width)
-        x = x.reshape(batch.x.array.shape)
+    def apply(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        seed: int,
+        step: int,
+        first: int,
+        width: int,
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        """Changed copies of a batch, whose first sample is number ``first`` of the epoch that began at ``step``.
+
+        width: of the program. Without mixup, y and the weights are returned as they are.
+        """
+        n = len(x)
+        changes = Changes(self, x.shape[1:], step)
+        x = changes.apply(x.reshape(n, -1), seed, first, width).reshape(x.shape)
         if not self.mixup:
-            return Data(Source(x), batch.y, batch.sample_weight)
-        generator = np.random.Generator(np.random.Philox(key=model.seed, counter=[0, 0, first, changes.stream]))
+            return x, y, sample_weight
+        generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, first, changes.stream]))
         share, other = generator.beta(self.mixup, self.mixup, n), generator.permutation(n)
-        y = _mix(batch.y.array.astype(model.dtype), share, other)
-        factors = None if batch.sample_weight is None else _mix(batch.sample_weight, share, other)
-        return Data(Source(_mix(x, share, other)), Source(y), factors)
+        factors = None if sample_weight is None else _mix(sample_weight, share, other)
+        return _mix(x, share, other), _mix(y, share, other), factors
 
     def change(self, images: NDArray[Any], words: NDArray[np.float64]) -> NDArray[Any]:
         """Flipped, turned and moved images (n, height, width, channels) by numbers (n, 8) from 0 to 1."""

@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import weakref
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics import backend
 from fastnn.basics.arrays import column_name, column_names, is_array, plain, real
+from fastnn.engine.source import Source
+from fastnn.losses import Loss
+from fastnn.metrics import Metric
 
 Rows = NDArray[np.int64]
 READABLE = {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "b": (1,)}
-
-
-class Source:
-    """Rows of numbers of any type and strides, as the engine reads them.
-
-    array: (rows, ...), a view of the user's own memory, whose shape and dtype nobody else changes; columns: numbers in
-    a row; kind: of the dtype; names: of the columns of a table, for messages; pin: keeps the memory where it is.
-    """
-
-    __slots__ = ("array", "columns", "kind", "names", "pin")
-
-    def __init__(self, array: NDArray[Any], names: list[Any] | None = None) -> None:
-        array = array.view(np.ndarray)
-        self.array = array
-        self.names = names
-        self.pin = pin(array)
-        self.columns = prod(array.shape[1:])
-        self.kind = array.dtype.kind
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-
-def pin(array: NDArray[Any]) -> weakref.ref[NDArray[Any]]:
-    """While this lives, ``resize`` refuses to free the array's memory: NumPy looks for references of this kind."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return weakref.ref(array)
 
 
 def readable(values: Any, name: str) -> NDArray[Any]:
@@ -161,6 +137,60 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
         row = int(np.argmin(good))
         raise ValueError(f"{name} must hold finite numbers of 0 or more, got {array[row]} in row {row}")
     return array
+
+
+class Door:
+    """What a model lets in: samples of one shape, and the targets that its loss and metrics take.
+
+    shape: of a sample; dtype: of the network; outputs: of a sample; loss, metrics: None and () before ``compile``.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        outputs: int,
+        loss: Loss | None = None,
+        metrics: Sequence[Metric] = (),
+    ) -> None:
+        self.shape, self.dtype, self.outputs, self.loss, self.metrics = shape, dtype, outputs, loss, metrics
+        self.nonfinite = backend.core(dtype).nonfinite
+
+    def features(self, x: Any, name: str = "X") -> Source:
+        """X as the engine reads it, or an error that says what is wrong with it."""
+        source = features(x, self.shape, name)
+        check_finite(source, name, self.nonfinite)
+        return source
+
+    def targets(self, y: Any, name: str = "y") -> Source:
+        """y as the loss wants it, or an error that says what is wrong with it."""
+        loss = self.loss
+        assert loss is not None  # noqa: S101 - refused before compile
+        if y is None:
+            raise ValueError(f"{name} is missing: pass the targets of the rows of X")
+        array = readable(y, name)
+        if array.ndim and len(array):
+            check_finite(Source(array, column_names(y)), name, self.nonfinite)
+        source = targets(array, loss.targets, self.outputs, loss.columns(self.outputs), loss.name, name)
+        check_rows(source, name)
+        check_range(source, loss.targets, loss.name, name)
+        for metric in self.metrics:
+            metric.check_targets(source.array, self.outputs, name)
+        return source
+
+    def sample_weight(self, values: Any, rows: int, name: str = "sample_weight") -> NDArray[Any] | None:
+        """Factors of so many samples; see ``weights``."""
+        return weights(values, rows, self.dtype, name)
+
+    def class_factors(self, class_weight: Any, y: Source) -> NDArray[Any]:
+        """The factor of each row; see ``class_factors``."""
+        assert self.loss is not None  # noqa: S101
+        return class_factors(class_weight, y, self.loss.targets, self.outputs, self.dtype)
+
+    def strata(self, y: Source) -> NDArray[Any] | None:
+        """The class of each row; see ``strata``."""
+        assert self.loss is not None  # noqa: S101
+        return strata(y, self.loss.targets)
 
 
 class Batches:

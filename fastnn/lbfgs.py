@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.basics import backend
 from fastnn.basics.checks import number, whole
-from fastnn.data import Source, check_rows, weights
+from fastnn.data import check_rows
 from fastnn.engine.program import Program
+from fastnn.engine.source import Source
 from fastnn.errors import DivergenceError, NotCompiledError
 from fastnn.operations import BatchNormalization, Dropout, Noise
 
@@ -91,9 +91,9 @@ def fit_lbfgs(
         raise TypeError(f"callback must be a function (iteration, loss), got {callback!r}")
     with model._lock:
         _refuse(model)
-        source, target = model.check_features(x, "X"), model.check_targets(y, "y")
+        source, target = model.door.features(x), model.door.targets(y)
         check_rows(source, "X", target, "y")
-        factors = weights(sample_weight, len(source), model.dtype)
+        factors = model.door.sample_weight(sample_weight, len(source))
         return _minimize(model, source, target, factors, max_iter, tol, callback, optimize)
 
 
@@ -123,10 +123,9 @@ def _minimize(
     callback: Callable[[int, float], Any] | None,
     optimize: Any,
 ) -> LBFGSResult:
-    engine = model.spare_engine()  # the points of a line search never touch the model
-    row = engine.arena[0]
+    network = model.network.copy()  # the points of a line search never touch the model
+    row = network.arena[0]
     at = parameter_indices(model.program)
-    threads = backend.threads_for(model.program.cost(len(x)))
     last = 0.0  # loss of the latest evaluation, which is that of the new point when an iteration is finished
 
     def evaluate(point: Array) -> tuple[float, Array]:
@@ -134,7 +133,7 @@ def _minimize(
         result.evaluations += 1
         with np.errstate(over="ignore"):
             row[at] = point
-        loss, gradient = engine.gradient(x, y, factors, threads=threads)
+        loss, gradient = network.gradient(x, y, factors)
         slope = gradient[at].astype(np.float64)
         if not (np.isfinite(loss) and np.isfinite(slope).all()):
             if result.evaluations == 1:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics import backend
 from fastnn.basics.checks import number, whole
-from fastnn.data import check_rows, weights
+from fastnn.data import check_rows
 from fastnn.errors import NotCompiledError
 from fastnn.schedules import Schedule
 
@@ -105,11 +105,11 @@ def find_learning_rate(
     if not 0 < start < end < np.inf:
         raise ValueError(f"0 < start < end is needed, got start={start!r} and end={end!r}")
     smoothing = number("smoothing", smoothing, 0, below=1)
-    source, target = model.check_features(x, "X"), model.check_targets(y, "y")
+    source, target = model.door.features(x), model.door.targets(y)
     check_rows(source, "X", target, "y")
-    factors = weights(sample_weight, len(source), model.dtype)
+    factors = model.door.sample_weight(sample_weight, len(source))
 
-    engine = model.spare_engine()
+    network = model.network.copy()
     rule = copy.copy(optimizer)
     rule.learning_rate = sweep = _Sweep(start, end, model.iterations, steps)
     numbers = np.arange(model.iterations + 1, model.iterations + steps + 1)
@@ -123,9 +123,9 @@ def find_learning_rate(
     average, best, done, end_of = 0.0, np.inf, 0, ""
     for i in range(steps):
         if i % per_epoch == 0:
-            order = model.permutation(model._epochs + 1 + i // per_epoch, n)
+            order = network.permutation(network.epochs + 1 + i // per_epoch, n)
         first = i % per_epoch * batch
-        finished = engine.run_steps(
+        finished = network.engine.run_steps(
             source,
             target,
             factors,
@@ -136,7 +136,7 @@ def find_learning_rate(
             scalars[i : i + 1],
             raw[i : i + 1],
             None,
-            model._seed,
+            network.seed,
             threads,
         )
         if not finished:

@@ -619,8 +619,8 @@ class FromFunction(Metric):
     def reset(self) -> None:
         self.parts: list[tuple[NDArray, NDArray]] = []
 
-    def update(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        self.parts.append((y.copy(), outputs.copy()))
+    def update(self, y: ArrayLike, outputs: ArrayLike, classes: ArrayLike | None = None) -> None:
+        self.parts.append((np.array(y), np.array(outputs)))
 
     def result(self) -> float:
         if not self.parts:

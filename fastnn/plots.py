@@ -480,8 +480,7 @@ def gradient_histograms(model: Sequential, X: ArrayLike, y: ArrayLike, ax: Any =
     """
     if _model(model).loss is None:
         raise ValueError("gradients need a loss: call model.compile(optimizer=..., loss=...) first")
-    source, targets = model.check_features(X, "X"), model.check_targets(y, "y")
-    row = model.engine.gradient(source, targets, None)[1]
+    row = model.network.gradient(model.door.features(X), model.door.targets(y), None)[1]
     dense = [op for op in model.program.steps if isinstance(op, Dense)]
     sizes = [np.abs(model.program.read(row, op)[0]).ravel().astype(np.float64) for op in dense]
     places = _row(ax, len(dense), size=(3.6, 3.2))
@@ -507,7 +506,7 @@ def _model(model: Any) -> Sequential:
 def _tape(model: Sequential, X: ArrayLike) -> Tape:
     """A forward pass of the reference engine, as in training."""
     program = model.program
-    x = model.check_features(X, "X").array
+    x = model.door.features(X).array
     tape = Tape(program, [program.read(model.arena[0], op) for op in program.steps], seed=0, iteration=0)
     with np.errstate(all="ignore"):
         tape.forward(x.reshape(len(x), -1).astype(program.dtype))

@@ -52,6 +52,7 @@ class Model:
     stop_training = False
     optimizer = None
     weights = clock = -1
+    iterations = 0
 
     def get_weights(self):
         return self.weights
@@ -62,8 +63,10 @@ class Model:
         self.weights = weights
 
     @property
-    def arena(self):
+    def network(self):
         return self
+
+    arena = network
 
     def __setitem__(self, row, weights):
         assert row == 0

@@ -7,9 +7,9 @@ import numpy as np
 
 from fastnn.basics import backend
 from fastnn.catalogue import resolve
-from fastnn.data import Source
-from fastnn.engine import reference
+from fastnn.engine import network, reference
 from fastnn.engine.program import Program, lower
+from fastnn.engine.source import Source
 from fastnn.layers import Dense, Input
 from fastnn.losses import Loss
 from fastnn.operations import Dense as Product
@@ -336,13 +336,13 @@ def weights_of(engine, row=0):
 @contextmanager
 def computed_by(kind):
     """Every engine that models make is of this class, while the block runs; None: as ever."""
-    before = backend.engine
+    before = network.new_engine
     if kind is not None:
-        backend.engine = lambda name, program, arena: kind(program, arena)
+        network.new_engine = lambda name, program, arena: kind(program, arena)
     try:
         yield
     finally:
-        backend.engine = before
+        network.new_engine = before
 
 
 def put(engine, arrays):

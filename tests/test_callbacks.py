@@ -196,8 +196,8 @@ def test_history_is_small_and_pickles():
 def test_callbacks_for_batches_alone_make_slices_of_one_step():
     calls = []
     model = make()
-    original = model.run_steps
-    model.run_steps = lambda *a: calls.append(a[3]) or original(*a)
+    original = model.network.run_steps
+    model.network.run_steps = lambda *a: calls.append(a[5]) or original(*a)
     quiet = [EarlyStopping("loss", patience=9), LambdaCallback(on_epoch_end=lambda e, l: None), ProgressBar()]  # noqa: E741
     model.fit(X, Y, batch_size=5, callbacks=quiet)
     assert calls == [10]
@@ -334,7 +334,7 @@ try:
 except KeyboardInterrupt:
     pass
 held = fastnn.training.loop.Run(model, X, y, validation_split=0.2).validation
-print(fastnn.training.evaluation.evaluate(model, held, 32)["loss"], min(model.history.history["val_loss"]))
+print(fastnn.training.evaluation.evaluate(model.network, [], held, 32)["loss"], min(model.history.history["val_loss"]))
 """
 
 

@@ -12,9 +12,9 @@ from numerics import assemble, build, derivative, distance, engines, targets, un
 
 from fastnn import activations, losses, regularizers
 from fastnn.catalogue import resolve
-from fastnn.data import Source
 from fastnn.engine.program import lower
 from fastnn.engine.reference import Tape
+from fastnn.engine.source import Source
 from fastnn.layers import (
     Activation,
     BatchNormalization,

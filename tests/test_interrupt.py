@@ -119,7 +119,7 @@ LONG = """
 import json
 import numpy as np
 import fastnn
-from fastnn.data import Source
+from fastnn.engine.source import Source
 from fastnn.layers import BatchNormalization, Dense, Input
 
 rng = np.random.default_rng(0)

@@ -7,8 +7,8 @@ from numerics import assemble, compare, distance, eps, guard, intact, padding, t
 import fastnn
 from fastnn import losses, optimizers, regularizers
 from fastnn.constraints import MaxNorm, NonNeg
-from fastnn.data import Source
 from fastnn.engine import reference
+from fastnn.engine.source import Source
 from fastnn.layers import (
     Activation,
     BatchNormalization,

@@ -13,7 +13,7 @@ from fastnn.basics import backend, counter
 from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.data import split_rows
 from fastnn.layers import Dense, Flatten, Input
-from fastnn.training import evaluation, loop
+from fastnn.training import evaluation, feeds, loop
 from fastnn.training.feeds import SPLIT_STREAM
 
 ENGINES = ["compiled", "reference"]
@@ -44,11 +44,11 @@ def same(first, second):
 
 def unchanged(model, error, match, *arguments, **named):
     """fit refuses, and neither weights, nor history, nor the order of the next epoch are others."""
-    before = (model.arena.copy(), model.history, model._epochs, model.iterations)
+    before = (model.arena.copy(), model.history, model.network.epochs, model.iterations)
     with pytest.raises(error, match=match):
         model.fit(*arguments, **named)
     assert np.array_equal(model.arena, before[0])
-    assert (model.history, model._epochs, model.iterations) == before[1:]
+    assert (model.history, model.network.epochs, model.iterations) == before[1:]
 
 
 # -- batch sizes -------------------------------------------------------------------------------------------------------
@@ -313,8 +313,8 @@ def test_augmentation_that_does_nothing_changes_nothing():
 
 def changed(augmentation, first=0, count=20, step=0, loss=SPARSE, y=CLASSES):
     model = image_model(loss)
-    data = loop.Data.check(model, IMAGES, y, None).take(np.arange(first, first + count))
-    return augmentation.apply(model, data, step, first)
+    data = loop.Data.check(model.door, IMAGES, y, None).take(np.arange(first, first + count))
+    return feeds.augmented(data, augmentation, model.network, step, first)
 
 
 FULL = ImageAugmentation(True, True, rotation=20, shift=(1, 2), noise=0.1)
@@ -563,7 +563,7 @@ def test_early_stopping_within_best_of():
     stop = EarlyStopping(patience=2)
     history = model.fit_best_of(2, X, Y, epochs=30, validation_split=0.3, callbacks=[stop])
     held = loop.Run(model, X, Y, validation_split=0.3).validation
-    score = evaluation.evaluate(model, held, 32)["loss"]
+    score = evaluation.evaluate(model.network, model.metrics, held, 32)["loss"]
     assert score == pytest.approx(min(history.history["val_loss"]), rel=1e-12)
 
 

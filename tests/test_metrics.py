@@ -203,7 +203,7 @@ def test_as_scikit_learn_in_every_shape(name, seed):
 def test_degenerate_counts_as_scikit_learn(entry, average, y, answers):
     sklearn = pytest.importorskip("sklearn.metrics")
     theirs = getattr(sklearn, f"{entry.name}_score")(y, answers, average=average, zero_division=0)
-    assert value(entry(average), y, np.eye(3)[answers] * 0.4 + 0.2) == pytest.approx(theirs, rel=1e-13)
+    assert value(entry(average=average), y, np.eye(3)[answers] * 0.4 + 0.2) == pytest.approx(theirs, rel=1e-13)
     two = [min(one, 1) for one in y], [min(one, 1) for one in answers]
     if set(two[0]) | set(two[1]) == {0, 1}:
         theirs = getattr(sklearn, f"{entry.name}_score")(*two, zero_division=0)
@@ -240,7 +240,7 @@ def test_soft_rows_count_as_their_largest_share():
     y, a = np.array([[0.6, 0.4], [0.25, 0.75]]), np.array([[0.9, 0.1], [0.8, 0.2]])
     assert value(CategoricalAccuracy(), y, a) == value(Accuracy(), y, a) == 0.5
     assert value(Accuracy(), y.astype(np.float16), a) == 0.5
-    assert value(Recall("macro"), y, a) == 0.5
+    assert value(Recall(average="macro"), y, a) == 0.5
 
 
 DECIDED = [metric for metric in metrics.ENTRIES if issubclass(metric, metrics._Decided)]

@@ -7,8 +7,8 @@ from numerics import derivative, engines, eps, sizes, train, weights_of
 from fastnn import operations
 from fastnn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, Softmax, Tanh
 from fastnn.basics import backend
-from fastnn.data import Source
 from fastnn.engine.program import assemble
+from fastnn.engine.source import Source
 from fastnn.losses import MeanSquaredError
 from fastnn.operations import Draws
 from fastnn.optimizers import SGD

@@ -6,7 +6,7 @@ from numerics import build, compare, eps, guard, intact, put, targets, train, we
 from test_kernels import OPTIMIZERS, suited
 
 from fastnn import losses, optimizers
-from fastnn.data import Source
+from fastnn.engine.source import Source
 
 NETWORKS = {  # sizes, activations
     "7-5-3": ((7, 5, 3), ("relu", "sigmoid")),

@@ -84,7 +84,7 @@ def test_threads_change_no_bit_of_a_loss_of_the_users_own():
     for threads in (1, 2, 3):
         model = make(loss=squares)
         order, losses_of_steps = np.arange(53), np.empty(3)
-        x, y = model.check_features(X, "X"), model.check_targets(Y, "y")
+        x, y = model.door.features(X), model.door.targets(Y)
         scalars = model.optimizer.all_scalars(np.arange(1, 4))
         outputs = np.empty((53, 3))
         done = model.engine.run_steps(x, y, None, order, 0, 3, 20, scalars, losses_of_steps, outputs, 0, threads)
@@ -224,7 +224,7 @@ def test_a_loss_may_ask_its_own_model():
             asking.append(1)
             assert model.predict(X).shape == (53, 3)
             model.evaluate(X, Y)
-            model.engine.gradient(model.check_features(X[:32], "X"), model.check_targets(Y[:32], "y"), None)
+            model.engine.gradient(model.door.features(X[:32]), model.door.targets(Y[:32]), None)
             asking.clear()
         return squares(y, outputs)
 

@@ -9,7 +9,7 @@ from numerics import assemble, eps, train
 
 from fastnn import Sequential
 from fastnn.basics import counter
-from fastnn.data import Source
+from fastnn.engine.source import Source
 from fastnn.layers import Dense, Dropout, GaussianNoise, Input
 from fastnn.optimizers import SGD
 

@@ -13,7 +13,7 @@ import pytest
 import fastnn
 from fastnn.basics import backend
 from fastnn.callbacks import Callback
-from fastnn.data import Source
+from fastnn.engine.source import Source
 from fastnn.layers import Dense, Input
 
 ROWS, INPUTS, OUTPUTS = 20, 5, 3

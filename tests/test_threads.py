@@ -15,7 +15,7 @@ import pytest
 
 import fastnn
 from fastnn.basics import backend
-from fastnn.data import Source
+from fastnn.engine.source import Source
 from fastnn.layers import Dense, Input
 
 

@@ -190,7 +190,7 @@ def test_shuffle_depends_on_the_seed_and_the_epoch():
     def order(seed, epochs):
         """The order of the last epoch, from losses of batches of one at rate 0."""
         model = small(optimizers.SGD(0.0), seed=seed)
-        return [model.next_order(30, True).tolist() for _ in range(epochs)][-1]
+        return [model.network.next_order(30, True).tolist() for _ in range(epochs)][-1]
 
     assert order(0, 1) == order(0, 1)
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (1, 2, 3)}) == 6

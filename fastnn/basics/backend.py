@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -48,15 +47,6 @@ level = _chosen_level()
 def core(dtype: str | np.dtype) -> ModuleType:
     """The compiled module for a number type. An import that fails is an error, never a silent step down."""
     return importlib.import_module(f"fastnn._core.{level}_{np.dtype(dtype).name}")
-
-
-def engine(kind: str, program: Any, arena: Any) -> Any:
-    """The engine of a model: "compiled" or "reference"."""
-    if kind == "reference":
-        from fastnn.engine import reference
-
-        return reference.Engine(program, arena)
-    return core(program.dtype).Engine(program, arena)
 
 
 def _available_threads() -> int:
@@ -151,7 +141,7 @@ def show_config() -> None:
     """Prints the version, the CPU level in use and the possible ones, the threads, and NumPy's version."""
     import platform
 
-    from fastnn import __version__
+    from fastnn.basics.version import __version__
 
     print(f"fastnn {__version__}")
     print(f"cpu: {level} (this machine runs {', '.join(levels())}; FASTNN_CPU forces one)")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fastnn import activations, constraints, losses, operations, optimizers, regularizers
 from fastnn.activations import Array, Linear
 from fastnn.basics.settings import Settings
-from fastnn.data import Source
+from fastnn.engine.source import Source
 from fastnn.layers import Layer
 from fastnn.losses import Loss
 from fastnn.operations import Elementwise, Operation, Rowwise

@@ -10,19 +10,16 @@ Notation of one dense layer with weights W (inputs, outputs), bias b and activat
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.activations import Array
 from fastnn.constraints import norm
-from fastnn.data import Source
 from fastnn.engine.program import Program
+from fastnn.engine.source import Source
 from fastnn.operations import Draws, Operation, Weights
-
-if TYPE_CHECKING:
-    from fastnn.augmentation import Changes
 
 
 class Engine:
@@ -50,7 +47,7 @@ class Engine:
         outputs: Array | None,
         seed: int = 0,
         threads: int = 1,
-        augmentation: Changes | None = None,
+        augmentation: Any = None,
         most_seconds: float = 0.0,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnn.basics.files import write_atomically
-from fastnn.models.weights import weight_names
 
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
+Array = NDArray[Any]
 
 
-def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+def save_weights(path: str | os.PathLike[str], weights: dict[str, Array]) -> None:
     """See ``Sequential.save_weights``."""
-    arrays = dict(zip(weight_names(model), model.get_weights(), strict=True))
-    write_atomically(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    write_atomically(path, lambda file: np.savez(file, **weights))  # type: ignore[arg-type]
 
 
-def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
-    """See ``Sequential.load_weights``."""
+def load_weights(path: str | os.PathLike[str], expected: list[str]) -> list[Array]:
+    """The arrays of these names; see ``Sequential.load_weights``."""
     from zipfile import BadZipFile
 
-    expected = weight_names(model)
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -40,7 +37,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
             f"{os.fspath(path)!r} holds the weights of another model: it {' and '.join(faults)}; make the same layers"
             " with the same names first"
         )
-    model.set_weights([arrays[name] for name in expected])
+    return [arrays[name] for name in expected]
 
 
 def _listed(names: list[str], most: int = 6) -> str:

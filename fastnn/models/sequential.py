@@ -10,24 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.basics import backend, counter
-from fastnn.basics.arrays import column_names
+from fastnn.basics import backend
 from fastnn.basics.checks import whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
+from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
 from fastnn.catalogue import resolve, unknown
-from fastnn.data import (
-    Source,
-    are_batches,
-    as_generator,
-    check_finite,
-    check_range,
-    check_rows,
-    features,
-    readable,
-    targets,
-)
-from fastnn.engine.program import PART, Program, lower
+from fastnn.data import Door, are_batches, as_generator, features
+from fastnn.engine.network import ENGINES, Network
+from fastnn.engine.program import Program, lower
 from fastnn.errors import NotBuiltError, NotCompiledError
 from fastnn.layers import Dense, Input, Layer
 from fastnn.losses import Loss, as_loss
@@ -35,15 +26,12 @@ from fastnn.metrics import Metric, as_metric
 from fastnn.models import files
 from fastnn.models.output_check import check_outputs
 from fastnn.models.summary import summary
-from fastnn.models.weights import checked_weights
+from fastnn.models.weights import checked_weights, weight_names
 from fastnn.optimizers import Optimizer
 from fastnn.training import evaluation, loop
-from fastnn.training.hooks import Callback, CallbackList, History, check_callbacks
 
 if TYPE_CHECKING:
-    from fastnn.augmentation import Changes, ImageAugmentation
-
-ENGINES = ("compiled", "reference")
+    from fastnn.augmentation import ImageAugmentation
 
 
 class Sequential:
@@ -82,18 +70,15 @@ class Sequential:
         self.dtype = np.dtype(dtype)
         self.engine_name = engine
         self.name = name
-        self.optimizer: Optimizer | None = None
         self.loss: Loss | None = None
         self.metrics: list[Metric] = []
         self.history: History | None = None
         self.stop_training = False  # a callback may set it
         self._rng = as_generator(rng)
-        self._seed = int(self._rng.integers(1 << 63))  # of the counter-based generator
-        self._epochs = 0  # since the model was made: each one has an order of its own
+        self._seed = int(self._rng.integers(1 << 63))  # of the network's random numbers
         self._lock = TrainingLock()
-        self._program: Program
-        self._arena: NDArray[Any]
-        self._engine: Any
+        self._network: Network | None = None
+        self._door: Door | None = None
         self._short: Any = None  # the engine, where ``__call__`` may hand it an array as it is
         self._early: list[NDArray[Any]] = []  # weights that wait for a program
         self.layers: list[Layer] = []
@@ -139,7 +124,7 @@ class Sequential:
         return fresh
 
     def _has_weights(self) -> bool:
-        return hasattr(self, "_program")
+        return self._network is not None
 
     def _free_name(self, kind: str) -> str:
         taken = {layer.name for layer in self.layers if layer.name}
@@ -159,59 +144,67 @@ class Sequential:
         ``__dict__.update`` sets them in one call of C: Ctrl-C comes before or after it.
         """
         program = lower(layers, self.dtype, loss, optimizer)
-        arena = program.new_arena()
-        program.fill(arena[0], weights)
+        if self._network is None:
+            network = Network(program, self.engine_name, self._seed, weights=weights)
+        else:
+            network = self._network.changed(program, weights)
         return {
             "layers": layers,
-            "loss": loss,
-            "optimizer": optimizer,
             "metrics": metrics,
+            "loss": loss,
             "_early": [],
-            "_program": program,
-            "_arena": arena,
-            **self._bound(layers, backend.engine(self.engine_name, program, arena)),
+            "_network": network,
+            "_door": Door(layers[0].output_shape(()), self.dtype, program.outputs, loss, metrics),
+            "_short": _short(layers, network),
         }
 
-    @staticmethod
-    def _bound(layers: list[Layer], engine: Any) -> dict[str, Any]:
-        """What makes ``engine`` compute; it looks itself at the shape of samples that are rows of numbers."""
-        return {"_engine": engine, "_short": engine if len(layers[0].output_shape(())) == 1 else None}
+    @property
+    def network(self) -> Network:
+        """The weights and what computes them; see ``fastnn.engine.network``."""
+        if self._network is None:
+            raise NotBuiltError("the model has no layer with weights; add a Dense layer")
+        return self._network
 
-    def spare_engine(self) -> Any:
-        """An engine on a copy of the arena: what it does leaves the model as it is, however it ends."""
-        arena = self.program.new_arena()
-        arena[:] = self._arena
-        engine = backend.engine(self.engine_name, self._program, arena)
-        engine.iterations = self.iterations
-        return engine
+    @property
+    def door(self) -> Door:
+        """What the model lets in; see ``fastnn.data``."""
+        self.network  # noqa: B018 - refuses a model without weights
+        assert self._door is not None  # noqa: S101 - made with the network
+        return self._door
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """The model's own copy of what ``compile`` was given; its learning rate may be changed."""
+        return None if self._network is None else self._network.program.optimizer_object
 
     @property
     def program(self) -> Program:
         """The lowered network; see ``fastnn.engine.program``."""
-        if not self._has_weights():
-            raise NotBuiltError("the model has no layer with weights; add a Dense layer")
-        return self._program
+        return self.network.program
 
     @property
     def engine(self) -> Any:
         """What computes: the compiled engine or the reference."""
-        self.program  # noqa: B018 - refuses a model without weights
-        return self._engine
+        return self.network.engine
 
     @property
     def arena(self) -> NDArray[Any]:
         """All weights (row 0) and optimizer state (other rows); see ``fastnn.engine.program``."""
-        self.program  # noqa: B018
-        return self._arena
+        return self.network.arena
 
     @property
     def iterations(self) -> int:
         """Finished training steps since ``compile``."""
-        return int(self.engine.iterations)
+        return self.network.iterations
 
     @iterations.setter
     def iterations(self, count: int) -> None:
-        self.engine.iterations = count
+        self.network.iterations = count
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The names of all layers, in their order."""
+        return [str(layer.name) for layer in self.layers]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -420,10 +413,14 @@ class Sequential:
         steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
         data: loop.Data | loop.BatchFeed
-        data = loop.BatchFeed(self, x, None, steps) if are_batches(x, y) else loop.Data.check(self, x, y, sample_weight)
+        data = (
+            loop.BatchFeed(self.network, self.door, x, None, steps)
+            if are_batches(x, y)
+            else loop.Data.check(self.door, x, y, sample_weight)
+        )
         names = ["loss", *(metric.name for metric in self.metrics)]
         called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
-        logs = evaluation.evaluate(self, data, batch_size, steps, called)
+        logs = evaluation.evaluate(self.network, self.metrics, data, batch_size, steps, called)
         if verbose in (1, 2):
             print(logs_text(logs))
         results = list(logs.values())
@@ -455,25 +452,20 @@ class Sequential:
         if steps is not None and not batches:
             raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
         if callbacks is None and not batches:
-            return self.predict_rows(x)
+            return self.network.predict(self.door.features(x))
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
         parts: Iterable[Any] = [x]
         if batches:
             steps = None if steps is None else whole("predict: steps", steps, 1)
-            feed = loop.BatchFeed(self, x, None, steps)
+            feed = loop.BatchFeed(self.network, self.door, x, None, steps)
             parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in feed.given())
         elif called.predict_batchwise:
-            rows = self.check_features(x, "X").array
+            rows = self.door.features(x).array
             parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
-        outputs = evaluation.predict(self, parts, called)
+        outputs = evaluation.predict(self.network, (self.door.features(part) for part in parts), called)
         if batches:
             feed.end_epoch()
         return outputs
-
-    def predict_rows(self, x: Any) -> NDArray[Any]:
-        """``predict`` for an array."""
-        source = self.check_features(x, "X")
-        return self._engine.predict(source, backend.threads_for(self._program.inference_cost(len(source))))
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
@@ -484,113 +476,7 @@ class Sequential:
             out = self._short(x)
             if out is not None:
                 return out
-        return self.engine.predict(features(x, self.input_shape), 1)
-
-    def check_features(self, x: Any, name: str) -> Source:
-        """X as the engine reads it, or an error that says what is wrong with it."""
-        self.program  # noqa: B018
-        source = features(x, self.input_shape, name)
-        check_finite(source, name, backend.core(self.dtype).nonfinite)
-        return source
-
-    def check_targets(self, y: Any, name: str) -> Source:
-        """y as the loss wants it, or an error that says what is wrong with it."""
-        loss = self.loss
-        assert loss is not None  # noqa: S101 - _need_compiled
-        if y is None:
-            raise ValueError(f"{name} is missing: pass the targets of the rows of X")
-        array = readable(y, name)
-        flat = Source(array, column_names(y))
-        if array.ndim and len(array):
-            check_finite(flat, name, backend.core(self.dtype).nonfinite)
-        source = targets(array, loss.targets, self.program.outputs, loss.columns(self.program.outputs), loss.name, name)
-        check_rows(source, name)
-        check_range(source, loss.targets, loss.name, name)
-        return source
-
-    @property
-    def seed(self) -> int:
-        """Of the counter-based generator."""
-        return self._seed
-
-    def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:
-        """The order of the samples of the next epoch: a function of the seed and the number of epochs so far."""
-        self._epochs += 1
-        return self.permutation(self._epochs, n) if shuffle else np.arange(n)
-
-    def next_generator(self) -> np.random.Generator:
-        """For a sampler: a function of the seed and the number of epochs so far."""
-        self._epochs += 1
-        return np.random.default_rng([self._seed, self._epochs])
-
-    def permutation(self, stream: int, n: int) -> NDArray[np.int64]:
-        """A random order of n rows: a function of the seed and the stream."""
-        permutation = counter.permutation if self.engine_name == "reference" else backend.machine.permutation
-        return permutation(self._seed, stream, n)
-
-    def run_steps(
-        self,
-        data: loop.Data,
-        order: NDArray[np.int64],
-        first: int,
-        count: int,
-        batch: int,
-        losses: NDArray[np.float64],
-        outputs: NDArray[Any] | None,
-        threads: int,
-        augmentation: Changes | None = None,
-        most_seconds: float = 0.0,
-    ) -> int:
-        """``count`` steps of the engine at the optimizer's present learning rate; returns how many finished.
-
-        Fewer where a loss is not finite, or where so many seconds are over.
-        """
-        optimizer = self.optimizer
-        assert optimizer is not None  # noqa: S101 - _need_compiled
-        steps = np.arange(self.iterations + 1, self.iterations + count + 1)
-        scalars = optimizer.all_scalars(steps).astype(self.dtype)
-        return self._engine.run_steps(
-            data.x,
-            data.y,
-            data.sample_weight,
-            order,
-            first,
-            count,
-            batch,
-            scalars,
-            losses,
-            outputs,
-            self._seed,
-            threads,
-            augmentation,
-            most_seconds,
-        )
-
-    def take_average(self) -> None:
-        """Puts the moving average in the place of the weights, where the optimizer keeps one (``use_ema``)."""
-        if self.optimizer is not None and self.optimizer.use_ema:
-            self._arena[0] = self.weights_after_fit()
-
-    def weights_after_fit(self) -> NDArray[Any]:
-        """A copy of the arena's weights as a fit that ended now would leave them: averaged, with ``use_ema``."""
-        row = self._arena[0].copy()
-        if self.optimizer is not None and self.optimizer.use_ema and self.iterations:
-            for op in self._program.steps:
-                self._program.write(row, op, self._program.read(self._arena[-1], op)[:2])
-        return row
-
-    def averaged_engine(self) -> Any:
-        """An engine with the weights of ``weights_after_fit``: the model's own, unless they are averaged."""
-        if self.optimizer is None or not self.optimizer.use_ema:
-            return self.engine
-        engine = self.spare_engine()
-        engine.arena[0] = self.weights_after_fit()
-        return engine
-
-    def is_finite(self) -> bool:
-        """Whether all weights are finite numbers."""
-        row = self.arena[0]
-        return all(np.isfinite(row[first : first + PART]).all() for first in range(0, len(row), PART))
+        return self.engine.predict(features(x, self.door.shape), 1)
 
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:
@@ -600,30 +486,26 @@ class Sequential:
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Copies of all weights: W (inputs, units) and, where the layer has one, b (units,), layer by layer."""
-        out = []
-        for op in self.program.steps:
-            out += self.program.read(self.arena[0], op)[: len(op.shapes)]
-        return out
+        return self.network.get_weights()
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
-        row = self.arena[0].copy()
-        self.program.fill(row, checked_weights(self, weights))
-        self.arena[0] = row  # all at once: Ctrl-C comes before or after
+        self.network.set_weights(checked_weights(self.program, self.layer_names, weights))
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Writes all weights to a file in NumPy's .npz format, under the names of their layers.
 
         The file appears whole or not at all: a crash leaves an older one as it was. Its name is ``path``, unchanged.
         """
-        files.save_weights(self, path)
+        names = weight_names(self.program, self.layer_names)
+        files.save_weights(path, dict(zip(names, self.get_weights(), strict=True)))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Sets all weights from a file of ``save_weights``. The optimizer's state stays.
 
         Raises ValueError where the layers' names or shapes are others, before anything changes.
         """
-        files.load_weights(self, path)
+        self.set_weights(files.load_weights(path, weight_names(self.program, self.layer_names)))
 
     def count_params(self) -> int:
         """Number of weights and biases."""
@@ -632,7 +514,7 @@ class Sequential:
 
     def summary(self) -> None:
         """Prints the layers with their output shapes and numbers of parameters."""
-        print(summary(self))
+        print(summary(self.name, self.layers, self.shapes(), self.dtype.itemsize))
 
     def __repr__(self) -> str:
         inner = "".join(f"    {layer!r},\n" for layer in self.layers)
@@ -645,24 +527,20 @@ class Sequential:
     def __getstate__(self) -> dict[str, Any]:
         if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
-        state = self.__dict__.copy()
-        for key in ("_lock", "_engine", "_short"):
-            state.pop(key, None)
-        if "_arena" in state:  # without its aligned base
-            state["_arena"] = state["_arena"].copy()
-            state["_iterations"] = self.iterations
-        return state
+        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_short", "_door")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        iterations = state.pop("_iterations", 0)
         self.__dict__.update(state)
-        self._lock, self._short = TrainingLock(), None
-        if "_program" in state:
-            values = self._arena
-            self._arena = self._program.new_arena()
-            self._arena[:] = values
-            self.__dict__.update(self._bound(self.layers, backend.engine(self.engine_name, self._program, self._arena)))
-            self.iterations = iterations
+        self._lock, self._short, self._door = TrainingLock(), None, None
+        if self._network is not None:
+            outputs = self._network.program.outputs
+            self._door = Door(self.input_shape, self.dtype, outputs, self.loss, self.metrics)
+            self._short = _short(self.layers, self._network)
+
+
+def _short(layers: list[Layer], network: Network) -> Any:
+    """The engine, where samples are rows of numbers: it looks itself at the shape of an array."""
+    return network.engine if len(layers[0].output_shape(())) == 1 else None
 
 
 def _begin_anew(optimizer: Optimizer) -> None:

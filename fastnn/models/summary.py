@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from fastnn.basics.progress import writable
-
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
+from fastnn.layers import Layer
 
 HEADS = ("Layer (type)", "Output Shape", "Param #")
 LEAST_WIDTHS = (33, 24, 15)  # as Keras has them
 
 
-def summary(model: Sequential) -> str:
-    """Layers with their output shapes and numbers of parameters, and the sums, in characters that stdout can write."""
-    shapes = model.shapes()
-    counts = [layer.count_params(before) for layer, before in zip(model.layers[1:], shapes, strict=False)]
-    frozen = sum(layer.count_frozen(before) for layer, before in zip(model.layers[1:], shapes, strict=False))
+def summary(name: str, layers: Sequence[Layer], shapes: Sequence[tuple[int, ...]], itemsize: int) -> str:
+    """Layers with their output shapes and numbers of parameters, and the sums, in characters that stdout can write.
+
+    layers: the first one an Input; shapes: behind each of them; itemsize: bytes of a parameter.
+    """
+    counts = [layer.count_params(before) for layer, before in zip(layers[1:], shapes, strict=False)]
+    frozen = sum(layer.count_frozen(before) for layer, before in zip(layers[1:], shapes, strict=False))
     rows = [
         (f"{layer.name} ({type(layer).__name__})", str((None, *shape)), f"{count:,}")
-        for layer, shape, count in zip(model.layers[1:], shapes[1:], counts, strict=True)
+        for layer, shape, count in zip(layers[1:], shapes[1:], counts, strict=True)
     ]
     total = sum(counts)
-    lines = [f'Model: "{model.name}"', *_table(rows)]
+    lines = [f'Model: "{name}"', *_table(rows)]
     for title, count in (("Total", total), ("Trainable", total - frozen), ("Non-trainable", frozen)):
-        lines.append(f" {title} params: {count:,} ({_bytes(count * model.dtype.itemsize)})")
+        lines.append(f" {title} params: {count:,} ({_bytes(count * itemsize)})")
     return writable("\n".join(lines), sys.stdout)
 
 

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics.arrays import plain
-
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
+from fastnn.engine.program import Program
 
 
-def weight_names(model: Sequential) -> list[str]:
-    """A name for each array of ``get_weights``: the layer's, and its position there.
+def weight_names(program: Program, layers: Sequence[str]) -> list[str]:
+    """A name for each array of ``get_weights``: the layer's, and its position there. layers: their names.
 
     >>> from fastnn import Sequential, layers
-    >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]))
+    >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]).program, ["input", "dense"])
     ['dense/0', 'dense/1']
     """
-    return [f"{model.layers[op.layer].name}/{i}" for op in model.program.steps for i in range(len(op.shapes))]
+    return [f"{layers[op.layer]}/{i}" for op in program.steps for i in range(len(op.shapes))]
 
 
-def checked_weights(model: Sequential, weights: Any) -> list[NDArray[Any]]:
+def checked_weights(program: Program, layers: Sequence[str], weights: Any) -> list[NDArray[Any]]:
     """What ``Sequential.set_weights`` was given as arrays, or an error that names the first that does not fit."""
-    expected = [(op, shape) for op in model.program.steps for shape in op.shapes]
+    expected = [(op, shape) for op in program.steps for shape in op.shapes]
     if not hasattr(weights, "__len__") or isinstance(weights, (str, bytes, dict)):
         raise TypeError(f"expected a list of arrays, as get_weights() returns it, got {weights!r}")
     if len(weights) != len(expected):
         raise ValueError(f"expected {len(expected)} arrays, as get_weights() returns them, got {len(weights)}")
     arrays = []
     for i, ((op, shape), values) in enumerate(zip(expected, weights, strict=True)):
-        name = f"weights[{i}] of layer {model.layers[op.layer].name!r}"
+        name = f"weights[{i}] of layer {layers[op.layer]!r}"
         array = plain(values, name)
         if array.shape != shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
@@ -44,7 +43,7 @@ def checked_weights(model: Sequential, weights: Any) -> list[NDArray[Any]]:
         raise TypeError(f"weights have different dtypes, {', '.join(sorted(map(str, kinds)))}; convert them to one")
     for i, array in enumerate(arrays):
         with np.errstate(over="ignore"):
-            finite = np.isfinite(array.astype(model.dtype)).all()
+            finite = np.isfinite(array.astype(program.dtype)).all()
         if not finite:
-            raise ValueError(f"weights[{i}] holds values that are not finite in {model.dtype}")
+            raise ValueError(f"weights[{i}] holds values that are not finite in {program.dtype}")
     return arrays

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.basics import backend
+from fastnn.callbacks.base import CallbackList, Logs
+from fastnn.engine.network import Network
+from fastnn.engine.source import Source
 from fastnn.metrics import Metric
 from fastnn.training.feeds import BatchFeed, Data, pieces
-from fastnn.training.hooks import CallbackList, Logs
-
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
 
 SLICE = 0.05  # seconds in the engine between two looks at the keyboard
 FIRST_GUESS = 1e10  # cost per second (``Program.cost``), until the first slice is measured
@@ -75,14 +73,14 @@ class Recorder:
     After ``buffer(rows)``, which the engine fills, comes ``update(y)``. What fills no block waits for the next rows.
     """
 
-    def __init__(self, model: Sequential) -> None:
+    def __init__(self, network: Network, metrics: Sequence[Metric]) -> None:
         # Copies: an evaluation in a callback or in another thread shall not disturb the epoch.
-        self.metrics: list[Metric] = [copy.copy(metric) for metric in model.metrics]
+        self.metrics: list[Metric] = [copy.copy(metric) for metric in metrics]
         # The data were checked before; a metric of the user's own has ``update`` only.
         self.adders = [one.add if type(one).update is Metric.update else one.update for one in self.metrics]
-        self.classes = model.engine.classes
-        self.outputs = np.empty((0, model.program.outputs), dtype=model.dtype)
-        self.targets = Blocks(max(1, BLOCK // model.program.outputs))
+        self.classes = network.engine.classes
+        self.outputs = np.empty((0, network.program.outputs), dtype=network.dtype)
+        self.targets = Blocks(max(1, BLOCK // network.program.outputs))
         self.reset()
 
     def reset(self) -> None:
@@ -124,23 +122,22 @@ class Recorder:
 
 
 def evaluate(
-    model: Sequential,
+    network: Network,
+    metrics: Sequence[Metric],
     data: Data | BatchFeed,
     batch_size: int,
     steps: int | None = None,
     callbacks: CallbackList | None = None,
     epoch: int | None = None,
-    engine: Any = None,
 ) -> Logs:
     """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches.
 
-    epoch: of the fit that is validated, for messages. engine: computes, the model's own by default.
+    epoch: of the fit that is validated, for messages.
     """
-    engine = model.engine if engine is None else engine
     if callbacks is not None:
         callbacks.call("on_test_begin", {})
-    recorded = Recorder(model) if model.metrics else None
-    program = model.program
+    recorded = Recorder(network, metrics) if metrics else None
+    program = network.program
     size = max(1, min(RECORDED // program.outputs, int(SLICE * FIRST_GUESS / program.inference_cost(1))))
     listeners = callbacks.test_batchwise if callbacks is not None else []
     if listeners:
@@ -155,15 +152,14 @@ def evaluate(
         parts = pieces(data, size, None if steps is None else steps * batch_size)
     penalty = 0.0
     if program.penalized:
-        penalty = program.weight_penalty([program.read(engine.arena[0], op) for op in program.steps])
+        penalty = program.weight_penalty([program.read(network.arena[0], op) for op in program.steps])
     total, n = Sum(), 0
     for i, (part, first, last) in enumerate(parts):
         for callback in listeners:
             callback.on_test_batch_begin(i, {})
         losses = np.empty(last - first)
         outputs = recorded.buffer(last - first) if recorded else None
-        threads = backend.threads_for(program.inference_cost(last - first))
-        engine.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs, threads)
+        network.evaluate(part.x, part.y, part.sample_weight, first, last, losses, outputs)
         total.add(losses)
         n += last - first
         if recorded:
@@ -178,14 +174,14 @@ def evaluate(
     return logs
 
 
-def predict(model: Sequential, parts: Iterable[Any], callbacks: CallbackList) -> NDArray[Any]:
-    """Outputs for X that comes in parts, whose callbacks see each of them."""
+def predict(network: Network, parts: Iterable[Source], callbacks: CallbackList) -> NDArray[Any]:
+    """Outputs for X that comes in checked parts, whose callbacks see each of them."""
     callbacks.call("on_predict_begin", {})
     outputs = []
     for i, part in enumerate(parts):
         for callback in callbacks.predict_batchwise:
             callback.on_predict_batch_begin(i, {})
-        outputs.append(model.predict_rows(part))
+        outputs.append(network.predict(part))
         for callback in callbacks.predict_batchwise:
             callback.on_predict_batch_end(i, {"outputs": outputs[-1]})
     if not outputs:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data import Source, check_indices, check_rows, class_factors, split_rows, strata, weights
+from fastnn.data import Door, check_indices, check_rows, split_rows
+from fastnn.engine.network import Network
+from fastnn.engine.source import Source
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
-    from fastnn.models.sequential import Sequential
 
 SPLIT_STREAM = 1 << 63  # of the counter-based generator; the epochs have 1, 2, ...
 
@@ -30,27 +31,24 @@ class Data:
 
     @staticmethod
     def check(
-        model: Sequential,
+        door: Door,
         x: Any,
         y: Any,
         sample_weight: Any,
         names: tuple[str, str, str] = ("X", "y", "sample_weight"),
     ) -> Data:
         """From the user's arrays, or an error that names them."""
-        source = model.check_features(x, names[0])
+        source = door.features(x, names[0])
         check_rows(source, names[0])
-        target = model.check_targets(y, names[1])
+        target = door.targets(y, names[1])
         check_rows(source, names[0], target, names[1])
-        for metric in model.metrics:
-            metric.check_targets(target.array, model.program.outputs, names[1])
-        return Data(source, target, weights(sample_weight, len(source), model.dtype, names[2]))
+        return Data(source, target, door.sample_weight(sample_weight, len(source), names[2]))
 
-    def weighted(self, model: Sequential, class_weight: Any) -> Data:
+    def weighted(self, door: Door, class_weight: Any) -> Data:
         """The same samples, each weight multiplied by the factor of its class."""
         if class_weight is None:
             return self
-        assert model.loss is not None  # noqa: S101 - check_targets
-        factors = class_factors(class_weight, self.y, model.loss.targets, model.program.outputs, model.dtype)
+        factors = door.class_factors(class_weight, self.y)
         if self.sample_weight is not None:
             factors = factors * self.sample_weight
         return Data(self.x, self.y, factors, self.rows)
@@ -60,11 +58,9 @@ class Data:
         factors = None if self.sample_weight is None else self.sample_weight[rows]
         return Data(Source(self.x.array[rows]), Source(self.y.array[rows]), factors)
 
-    def split(self, model: Sequential, share: Any) -> tuple[Data, Data]:
-        """Training and validation data over the same arrays, by a random order that the model's seed alone decides."""
-        assert model.loss is not None  # noqa: S101
-        classes = strata(self.y, model.loss.targets)
-        parts = split_rows(share, model.permutation(SPLIT_STREAM, len(self)), classes)
+    def split(self, door: Door, network: Network, share: Any) -> tuple[Data, Data]:
+        """Training and validation data over the same arrays, by a random order that the seed alone decides."""
+        parts = split_rows(share, network.permutation(SPLIT_STREAM, len(self)), door.strata(self.y))
         train, held = (Data(self.x, self.y, self.sample_weight, rows) for rows in parts)
         return train, held
 
@@ -72,25 +68,39 @@ class Data:
 class _Orders:
     """Orders of n things: a fresh one for each epoch, or the next ``count`` of an endless row of such passes."""
 
-    def __init__(self, model: Sequential, shuffle: bool, count: int | None) -> None:
-        self.model, self.shuffle, self.count = model, shuffle, count
+    def __init__(self, network: Network, shuffle: bool, count: int | None) -> None:
+        self.network, self.shuffle, self.count = network, shuffle, count
         self.n = 0
         self.rest = np.empty(0, dtype=np.int64)
 
     def next(self, n: int) -> NDArray[np.int64]:
         if self.count is None:
-            return self.model.next_order(n, self.shuffle)
+            return self.network.next_order(n, self.shuffle)
         order = np.empty(self.count, dtype=np.int64)  # or a MemoryError
         if n != self.n:  # the rest of a pass over another number is void
             self.n, self.rest = n, self.rest[:0]
         filled = 0
         while filled < self.count:
             if not len(self.rest):
-                self.rest = self.model.next_order(n, self.shuffle)
+                self.rest = self.network.next_order(n, self.shuffle)
             part, self.rest = np.split(self.rest, [self.count - filled])
             order[filled : filled + len(part)] = part
             filled += len(part)
         return order
+
+
+def augmented(batch: Data, augmentation: ImageAugmentation, network: Network, step: int, first: int) -> Data:
+    """A changed copy of a batch, whose first sample is number ``first`` of the epoch that began at ``step``."""
+    x, y, factors = augmentation.apply(
+        batch.x.array.astype(network.dtype),
+        batch.y.array.astype(network.dtype) if augmentation.mixup else batch.y.array,
+        batch.sample_weight,
+        network.seed,
+        step,
+        first,
+        network.program.width,
+    )
+    return Data(Source(x), batch.y if y is batch.y.array else Source(y), factors)
 
 
 class RowFeed:
@@ -101,7 +111,7 @@ class RowFeed:
 
     def __init__(
         self,
-        model: Sequential,
+        network: Network,
         data: Data,
         batch: int,
         shuffle: bool = True,
@@ -109,16 +119,16 @@ class RowFeed:
         sampler: Callable[..., Any] | None = None,
         augmentation: ImageAugmentation | None = None,
     ) -> None:
-        self.model, self.data, self.sampler, self.augmentation = model, data, sampler, augmentation
+        self.network, self.data, self.sampler, self.augmentation = network, data, sampler, augmentation
         self.batch = min(batch, len(data)) if sampler is None else batch
         self.samples: int | None = len(data) if steps is None else steps * self.batch
         self.steps: int | None = -(-self.samples // self.batch)
-        self.orders = _Orders(model, shuffle, None if steps is None else self.samples)
+        self.orders = _Orders(network, shuffle, None if steps is None else self.samples)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The row numbers of an epoch."""
         if self.sampler is not None:
-            chosen = self.sampler(epoch, self.model.next_generator())
+            chosen = self.sampler(epoch, self.network.next_generator())
             return check_indices(chosen, len(self.data))
         order = self.orders.next(len(self.data))
         return order if self.data.rows is None else self.data.rows[order]
@@ -127,10 +137,10 @@ class RowFeed:
         """Copies of the batches of an epoch, augmented."""
         assert self.augmentation is not None  # noqa: S101 - without it, the engine gathers the rows itself
         order = self.order(epoch)
-        stream = self.model.iterations
+        stream = self.network.iterations
         for first in range(0, len(order), self.batch):
             batch = self.data.take(order[first : first + self.batch])
-            yield self.augmentation.apply(self.model, batch, stream, first)
+            yield augmented(batch, self.augmentation, self.network, stream, first)
 
     def end_epoch(self) -> None:
         """After each epoch."""
@@ -148,7 +158,8 @@ class BatchFeed:
 
     def __init__(
         self,
-        model: Sequential,
+        network: Network,
+        door: Door,
         source: Any,
         shuffle: bool | None = None,
         steps: int | None = None,
@@ -156,7 +167,8 @@ class BatchFeed:
         augmentation: ImageAugmentation | None = None,
         name: str = "",
     ) -> None:
-        self.model, self.source, self.class_weight, self.augmentation = model, source, class_weight, augmentation
+        self.network, self.door, self.source = network, door, source
+        self.class_weight, self.augmentation = class_weight, augmentation
         self.name = f"{name} " if name else ""
         self.orders: _Orders | None = None
         self.iterator: Iterator[Any] | None = None
@@ -167,7 +179,7 @@ class BatchFeed:
             n = self._length()
             self.steps = n if steps is None else steps
             if shuffle is not None:
-                self.orders = _Orders(model, shuffle, steps)
+                self.orders = _Orders(network, shuffle, steps)
 
     def _length(self) -> int:
         """How many batches there are now; it may change after each epoch."""
@@ -178,11 +190,11 @@ class BatchFeed:
 
     def batches(self, epoch: int | None) -> Iterator[Data]:
         """The checked batches of an epoch, or of an evaluation (None), augmented where asked."""
-        stream, first, i = self.model.iterations, 0, -1
+        stream, first, i = self.network.iterations, 0, -1
         for i, given in enumerate(self.given()):
             batch = self._check(given, i)
             if self.augmentation is not None:
-                batch = self.augmentation.apply(self.model, batch, stream, first)
+                batch = augmented(batch, self.augmentation, self.network, stream, first)
             first += len(batch)
             yield batch
         if i + 1 < (self.count or 1):
@@ -236,8 +248,8 @@ class BatchFeed:
             )
         weight = given[2] if len(given) == 3 else None
         where = f"of {self.name}batch {i}"
-        data = Data.check(self.model, given[0], given[1], weight, (f"X {where}", f"y {where}", f"weights {where}"))
-        return data.weighted(self.model, self.class_weight)
+        data = Data.check(self.door, given[0], given[1], weight, (f"X {where}", f"y {where}", f"weights {where}"))
+        return data.weighted(self.door, self.class_weight)
 
     def end_epoch(self) -> None:
         """After each epoch, evaluation and prediction."""

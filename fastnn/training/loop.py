@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,41 @@ from fastnn.basics import backend
 from fastnn.basics.checks import flag, whole
 from fastnn.basics.files import write_atomically
 from fastnn.basics.progress import progress
-from fastnn.callbacks import ProgressBar, TerminateOnNaN, Verbose
-from fastnn.data import are_batches
+from fastnn.callbacks.base import Callback, CallbackList, History, Logs, check_callbacks
+from fastnn.callbacks.library import ProgressBar, TerminateOnNaN, Verbose
+from fastnn.data import Door, are_batches
+from fastnn.engine.network import Network
 from fastnn.engine.program import PART
 from fastnn.errors import DivergenceError
+from fastnn.metrics import Metric
+from fastnn.optimizers import Optimizer
 from fastnn.training.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
 from fastnn.training.feeds import BatchFeed, Data, Feed, RowFeed
-from fastnn.training.hooks import Callback, CallbackList, History, Logs, check_callbacks
-
-if TYPE_CHECKING:
-    from fastnn.augmentation import Changes
-    from fastnn.models.sequential import Sequential
-
 
 MOST_ROWS = 1 << 40  # more than any memory holds
 LOOK = 8  # a slice that tries another number of threads is so many times shorter
+
+
+class Model(Protocol):
+    """What a fit needs of a model, which is also what callbacks get."""
+
+    metrics: list[Metric]
+    stop_training: bool
+    history: History | None
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def door(self) -> Door: ...
+
+    @property
+    def optimizer(self) -> Optimizer | None: ...
+
+    @property
+    def layer_names(self) -> list[str]: ...
+
+    def start_anew(self) -> None: ...
 
 
 class Run:
@@ -37,7 +57,7 @@ class Run:
 
     def __init__(
         self,
-        model: Sequential,
+        model: Model,
         x: Any,
         y: Any = None,
         batch_size: int | str | None = None,
@@ -57,6 +77,7 @@ class Run:
         sampler: Callable[..., Any] | None = None,
         augmentation: Any = None,
     ) -> None:
+        network, door = model.network, model.door
         self.model = model
         self.epochs = whole("fit: epochs", epochs, 1)
         self.initial_epoch = whole("fit: initial_epoch", initial_epoch, 0)
@@ -69,7 +90,7 @@ class Run:
         batch = 32
         if batch_size is not None and not (isinstance(batch_size, str) and batch_size == "all"):
             batch = min(whole("fit: batch_size", batch_size, 1), MOST_ROWS)
-        _check_extras(model, sampler, augmentation, steps, streamed, validation_split)
+        _check_extras(door, sampler, augmentation, steps, streamed, validation_split)
         split = not (isinstance(validation_split, (int, float)) and validation_split == 0)
         if split and validation_data is not None:
             raise ValueError("give validation_data or validation_split, not both")
@@ -79,25 +100,25 @@ class Run:
             for name, value in given.items():
                 if value is not None:
                     raise ValueError(f"{name} needs arrays x and y, but x is batches; put it into the batches")
-            self.feed = BatchFeed(model, x, shuffle, steps, class_weight, augmentation)
+            self.feed = BatchFeed(network, door, x, shuffle, steps, class_weight, augmentation)
         else:
-            data = Data.check(model, x, y, sample_weight)
+            data = Data.check(door, x, y, sample_weight)
             if split:
-                data, self.validation = data.split(model, validation_split)
-            data = data.weighted(model, class_weight)  # not the validation: its loss is compared with others
+                data, self.validation = data.split(door, network, validation_split)
+            data = data.weighted(door, class_weight)  # not the validation: its loss is compared with others
             if batch_size == "all":
                 batch = len(data)
-            self.feed = RowFeed(model, data, batch, shuffle, steps, sampler, augmentation)
-        self.recorded = Recorder(model) if model.metrics else None
+            self.feed = RowFeed(network, data, batch, shuffle, steps, sampler, augmentation)
+        self.recorded = Recorder(network, model.metrics) if model.metrics else None
         rows = self.feed.batch if isinstance(self.feed, RowFeed) else batch
-        cost = model.program.cost(rows)
+        cost = network.program.cost(rows)
         if augmentation is not None:
-            cost += augmentation.changes(model).cost * rows
+            cost += augmentation.changes(door.shape, 0).cost * rows
         self.slice = max(1, int(SLICE * FIRST_GUESS / cost))  # steps of a call of the engine
         self.team = backend.Team(backend.threads_for(cost))
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
-            self.validation = _check_validation(model, validation_data, self.validation_steps)
+            self.validation = _check_validation(network, door, validation_data, self.validation_steps)
         if self.epochs - self.initial_epoch > 1:
             for feed in (self.feed, self.validation):
                 if isinstance(feed, BatchFeed) and feed.once and feed.count is None:
@@ -140,7 +161,7 @@ def fit(run: Run) -> History:
         model.stop_training = False
         callbacks.call("on_train_begin", {})  # may refuse, and then nothing has changed
         model.history = history
-        safe = Snapshot(model, run.initial_epoch)
+        safe = Snapshot(model.network, run.initial_epoch)
         for epoch in range(run.initial_epoch, run.epochs):
             if not model.stop_training:
                 callbacks.call("on_epoch_begin", epoch, {})
@@ -149,8 +170,8 @@ def fit(run: Run) -> History:
             logs, safe = _epoch(run, callbacks, epoch, safe)
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
-                size, steps, engine = run.evaluation_batch, run.validation_steps, model.averaged_engine()
-                results = evaluate(model, run.validation, size, steps, callbacks, epoch, engine)
+                network, size, steps = model.network.averaged(), run.evaluation_batch, run.validation_steps
+                results = evaluate(network, model.metrics, run.validation, size, steps, callbacks, epoch)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             run.feed.end_epoch()
             rate: Any = model.optimizer.learning_rate if model.optimizer else None
@@ -159,7 +180,7 @@ def fit(run: Run) -> History:
             callbacks.call("on_epoch_end", epoch, logs)
             if model.stop_training:
                 break
-        model.take_average()
+        model.network.take_average()
         callbacks.end(logs)  # interrupted, it goes on below
     except BaseException as error:
         quiet = [one for one in callbacks.begun if isinstance(one, TerminateOnNaN) and not one.raise_error]
@@ -171,7 +192,7 @@ def fit(run: Run) -> History:
     return history
 
 
-def fit_best_of(model: Sequential, k: int, run: Run) -> History:
+def fit_best_of(model: Model, k: int, run: Run) -> History:
     """Trains from k starting points; see ``Sequential.fit_best_of``."""
     optimizer = model.optimizer
     assert optimizer is not None  # noqa: S101 - Sequential.fit_best_of refuses before compile
@@ -197,10 +218,10 @@ def fit_best_of(model: Sequential, k: int, run: Run) -> History:
             finally:
                 written.update(path for callback in run.callbacks for path in callback.files)
             if np.isfinite(score) and (best is None or score < best[0]):
-                best = (score, Snapshot(model, 0), history, Kept(model, run.callbacks))
+                best = (score, Snapshot(model.network, 0), history, Kept(model, run.callbacks))
     finally:
         if best is not None:
-            best[1].restore(model)
+            best[1].restore(model.network)
             model.history = best[2]
             best[3].restore(written)
     if best is None:
@@ -215,18 +236,18 @@ def _score(run: Run, history: History) -> float:
         name = "loss" if data is None else "val_loss"
         return history.history.get(name, [float("nan")])[-1]
     steps = run.validation_steps if data is run.validation else None
-    return evaluate(run.model, data, run.evaluation_batch, steps)["loss"]
+    return evaluate(run.model.network, run.model.metrics, data, run.evaluation_batch, steps)["loss"]
 
 
 class Snapshot:
     """Weights and optimizer state of the start of an epoch, to go back to."""
 
-    def __init__(self, model: Sequential, epoch: int) -> None:
-        self.arena, self.iterations, self.epoch = _copied(model.arena), model.iterations, epoch
+    def __init__(self, network: Network, epoch: int) -> None:
+        self.arena, self.iterations, self.epoch = _copied(network.arena), network.iterations, epoch
 
-    def restore(self, model: Sequential) -> None:
-        model.arena[:] = self.arena
-        model.iterations = self.iterations
+    def restore(self, network: Network) -> None:
+        network.arena[:] = self.arena
+        network.iterations = self.iterations
 
 
 def _copied(arena: NDArray[Any]) -> NDArray[Any]:
@@ -242,11 +263,11 @@ def _copied(arena: NDArray[Any]) -> NDArray[Any]:
 class Kept:
     """What a start of ``fit_best_of`` leaves beside weights: the optimizer's settings, callbacks' values and files."""
 
-    def __init__(self, model: Sequential, callbacks: list[Callback]) -> None:
+    def __init__(self, model: Model, callbacks: list[Callback]) -> None:
         self.optimizer = model.optimizer
         assert self.optimizer is not None  # noqa: S101 - the model has been trained
         self.settings = self.optimizer.copied()
-        own = [one for one in callbacks if type(one).__module__ == Verbose.__module__]  # a user's may go on counting
+        own = [one for one in callbacks if type(one).__module__.startswith("fastnn.")]  # a user's may go on counting
         self.values = [(callback, dict(vars(callback))) for callback in own]
         self.files = {path: Path(path).read_bytes() for callback in callbacks for path in callback.files}
 
@@ -270,10 +291,10 @@ class _Epoch:
     """The steps of one epoch, its losses, and weights to go back to (``safe``) whose loss was finite."""
 
     def __init__(
-        self, model: Sequential, callbacks: CallbackList, epoch: int, safe: Snapshot, recorded: Recorder | None
+        self, model: Model, callbacks: CallbackList, epoch: int, safe: Snapshot, recorded: Recorder | None
     ) -> None:
         self.model, self.callbacks, self.epoch, self.safe, self.recorded = model, callbacks, epoch, safe, recorded
-        self.start = Snapshot(model, epoch)
+        self.start = Snapshot(model.network, epoch)
         if recorded:
             recorded.reset()
         self.losses = Sum()  # of the steps, times their samples
@@ -287,7 +308,7 @@ class _Epoch:
         last: int,
         batch: int,
         threads: int,
-        changes: Changes | None = None,
+        changes: Any = None,
     ) -> float:
         """Steps over positions [first, last) of the order, fewer if they last long; returns the seconds of a step."""
         model, count = self.model, -(-(last - first) // batch)
@@ -296,7 +317,20 @@ class _Epoch:
         losses = np.empty(count)
         outputs = self.recorded.buffer(last - first) if self.recorded else None
         began = time.perf_counter()
-        finished = model.run_steps(data, order, first, count, batch, losses, outputs, threads, changes, 2 * SLICE)
+        finished = model.network.run_steps(
+            data.x,
+            data.y,
+            data.sample_weight,
+            order,
+            first,
+            count,
+            batch,
+            losses,
+            outputs,
+            threads,
+            changes,
+            2 * SLICE,
+        )
         elapsed = time.perf_counter() - began
         endless = ~np.isfinite(losses[:finished])  # by a penalty: the engine looks at the losses of samples only
         if endless.any():
@@ -325,7 +359,7 @@ class _Epoch:
 
     def end(self) -> Logs:
         """The logs of the epoch. Each sample counts alike; how steps were grouped changes no bit."""
-        if not self.model.is_finite():
+        if not self.model.network.is_finite():
             what = f"the weights became infinite or NaN in epoch {self.epoch + 1}, step {self.done}"
             raise _diverged(self.model, self.safe, what)
         loss = self.losses.result() / self.seen
@@ -341,7 +375,7 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
     else:
         for data in feed.batches(number):
             n = len(data)
-            epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.program.cost(n)))
+            epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.network.program.cost(n)))
             if model.stop_training:
                 break
     return epoch.end(), epoch.safe
@@ -349,8 +383,11 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
 
 def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run) -> None:
     """The engine gathers the rows of many steps: slices of about 50 ms, of one step where a callback wants it."""
-    changes = feed.augmentation.changes(epoch.model) if feed.augmentation is not None else None
-    program = epoch.model.program
+    network = epoch.model.network
+    changes = None
+    if feed.augmentation is not None:
+        changes = feed.augmentation.changes(epoch.model.door.shape, network.iterations)
+    program = network.program
     n = len(order)
     batch = min(n, feed.batch)
     steps = -(-n // batch)
@@ -378,9 +415,7 @@ def _check_freq(freq: Any) -> int | frozenset[int]:
     return whole("fit: validation_freq", freq, 1)
 
 
-def _check_extras(
-    model: Sequential, sampler: Any, augmentation: Any, steps: int | None, streamed: bool, split: Any
-) -> None:
+def _check_extras(door: Door, sampler: Any, augmentation: Any, steps: int | None, streamed: bool, split: Any) -> None:
     if sampler is not None:
         if not callable(sampler):
             raise TypeError(f"sampler must be a function of (epoch, rng), got {sampler!r}")
@@ -395,37 +430,38 @@ def _check_extras(
 
         if not isinstance(augmentation, ImageAugmentation):
             raise TypeError(f"augmentation must be a fastnn.augmentation.ImageAugmentation, got {augmentation!r}")
-        augmentation.check(model)
+        assert door.loss is not None  # noqa: S101 - fit refuses before compile
+        augmentation.check(door.shape, door.loss)
 
 
-def _check_validation(model: Sequential, given: Any, steps: int | None) -> Data | BatchFeed:
+def _check_validation(network: Network, door: Door, given: Any, steps: int | None) -> Data | BatchFeed:
     if isinstance(given, tuple) or (isinstance(given, list) and len(given) in (2, 3) and not _is_batch(given[0])):
         if len(given) not in (2, 3):
             raise ValueError("validation_data must be (X, y) or (X, y, sample_weight), or batches of these")
         extra = given[2] if len(given) == 3 else None
         names = ("validation X", "validation y", "validation sample_weight")
-        return Data.check(model, given[0], given[1], extra, names)
+        return Data.check(door, given[0], given[1], extra, names)
     if not are_batches(given, None):
         raise ValueError("validation_data must be (X, y) or (X, y, sample_weight), or batches of these")
-    return BatchFeed(model, given, None, steps, name="validation")
+    return BatchFeed(network, door, given, None, steps, name="validation")
 
 
 def _is_batch(given: Any) -> bool:
     return isinstance(given, tuple) and len(given) in (2, 3)
 
 
-def _diverged(model: Sequential, safe: Snapshot, what: str) -> DivergenceError:
+def _diverged(model: Model, safe: Snapshot, what: str) -> DivergenceError:
     """The error to raise, after the safe weights have taken the place of the bad ones."""
-    optimizer = model.optimizer
-    assert optimizer is not None  # noqa: S101 - Sequential.fit refuses to train before compile
-    rate = float(optimizer.rates(np.array([model.iterations + 1]))[0])
+    optimizer, network = model.optimizer, model.network
+    assert optimizer is not None  # noqa: S101 - fit refuses to train before compile
+    rate = float(optimizer.rates(np.array([network.iterations + 1]))[0])
     bad = [
-        model.layers[op.layer].name
-        for op in model.program.steps
-        if not np.isfinite(model.program.panels(model.arena[0], op)).all()
+        model.layer_names[op.layer]
+        for op in network.program.steps
+        if not np.isfinite(network.program.panels(network.arena[0], op)).all()
     ]
     where = f" (the weights of layer {bad[0]!r} are not finite)" if bad else ""
-    safe.restore(model)
+    safe.restore(network)
     return DivergenceError(
         f"{what}{where}. The weights are again those of the start of epoch {safe.epoch + 1}. Lower the learning rate"
         f" ({rate:g}) or scale the features"

@@ -1,4 +1,4 @@
-"""Keras' callbacks, with the same names and arguments: who listens to a fit and takes part in it."""
+"""The callbacks themselves: what Keras has, and a progress bar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 from math import isclose
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,8 @@ from numpy.typing import NDArray
 from fastnn.basics.checks import flag, number, whole
 from fastnn.basics.files import write_atomically
 from fastnn.basics.progress import Progress, TqdmProgress, best_progress
+from fastnn.callbacks.base import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, Logs
 from fastnn.catalogue import unknown
-from fastnn.training.hooks import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, History, Logs
-
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
-
-__all__ = [
-    "CSVLogger",
-    "Callback",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "ProgressBar",
-    "ReduceLROnPlateau",
-    "TerminateOnNaN",
-]
 
 
 class _Monitor(Callback):
@@ -146,7 +130,7 @@ class EarlyStopping(_Monitor):
         self.wait += 1
         if self.better(value, self.best):
             if self.restore_best_weights:
-                self._weights = self.model.weights_after_fit()
+                self._weights = self.model.network.weights_after_fit()
             self.best, self.best_epoch = value, epoch
             if self.baseline is None or self.better(value, self.baseline):
                 self.wait = 0
@@ -161,7 +145,7 @@ class EarlyStopping(_Monitor):
         if self._weights is not None:
             if self.verbose:
                 print(f"The weights are those of the end of epoch {self.best_epoch + 1}")
-            self.model.arena[0] = self._weights
+            self.model.network.arena[0] = self._weights
             self._weights = None
 
 
@@ -238,7 +222,7 @@ class ModelCheckpoint(_Monitor):
         self.best = self.initial_value_threshold
         self._epoch = self._batch = self._steps = 0
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Any) -> None:
         if getattr(self, "model", None) is not model:
             self._begin_anew()
         super().set_model(model)

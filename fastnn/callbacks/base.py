@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastnn.basics.progress import logs_text
-
-if TYPE_CHECKING:
-    from fastnn.models.sequential import Sequential
 
 Logs = dict[str, Any]  # numbers, and whatever a callback puts into them
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -42,10 +39,10 @@ class Callback:
     adds: tuple[str, ...] = ()
     records = False
     files: Sequence[str] = ()
-    model: Sequential
+    model: Any  # the Sequential in training
     params: dict[str, Any]
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Any) -> None:
         self.model = model
 
     def set_params(self, params: dict[str, Any]) -> None:
@@ -117,7 +114,7 @@ def overrides(callback: Callback, hooks: tuple[str, ...]) -> bool:
 class CallbackList:
     """All callbacks of a fit, called one after another; see ``Callback`` for the order at the end of an epoch."""
 
-    def __init__(self, callbacks: list[Callback], model: Sequential, params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: list[Callback], model: Any, params: dict[str, Any]) -> None:
         self.all = callbacks
         self.model = model
         self.batchwise = [callback for callback in callbacks if callback.wants_batches()]
@@ -187,7 +184,7 @@ class History(Callback):
         self.params = {}
         self.on_train_begin()
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Any) -> None:
         """Keeps no model: a history is small."""
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

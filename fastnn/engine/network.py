@@ -1,0 +1,212 @@
+"""A network: a program with its weights, and the engine that computes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.activations import Array
+from fastnn.basics import backend, counter
+from fastnn.engine.program import PART, Program
+from fastnn.engine.source import Source
+
+ENGINES = ("compiled", "reference")
+
+
+def new_engine(name: str, program: Program, arena: Array) -> Any:
+    """What computes a program on an arena: "compiled" or "reference"."""
+    if name == "reference":
+        from fastnn.engine import reference
+
+        return reference.Engine(program, arena)
+    return backend.core(program.dtype).Engine(program, arena)
+
+
+class Network:
+    """Weights that can be trained, asked, copied and pickled. It knows no layers' names, metrics, callbacks or history.
+
+    program: what is computed. arena: all weights (row 0) and the optimizer's state (other rows), see
+    ``fastnn.engine.program``. engine_name: "compiled" or "reference". seed: of all random numbers. epochs: how many
+    orders of samples were drawn; each epoch has one of its own. weights: a list of arrays, as ``get_weights`` gives it.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        engine_name: str = "compiled",
+        seed: int = 0,
+        epochs: int = 0,
+        weights: list[Array] | None = None,
+    ) -> None:
+        self.program, self.engine_name, self.seed, self.epochs = program, engine_name, seed, epochs
+        self.arena = program.new_arena()
+        if weights is not None:
+            program.fill(self.arena[0], weights)
+        self.engine = new_engine(self.engine_name, self.program, self.arena)
+
+    def changed(self, program: Program, weights: list[Array]) -> Network:
+        """Another program with these weights, which goes on with the seed and the epochs; its optimizer begins anew."""
+        return Network(program, self.engine_name, self.seed, self.epochs, weights)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.program.dtype
+
+    @property
+    def iterations(self) -> int:
+        """Finished training steps."""
+        return int(self.engine.iterations)
+
+    @iterations.setter
+    def iterations(self, count: int) -> None:
+        self.engine.iterations = count
+
+    # -- weights -------------------------------------------------------------------------------------------------------
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights, operation by operation."""
+        return [array for op in self.program.steps for array in self.program.read(self.arena[0], op)[: len(op.shapes)]]
+
+    def set_weights(self, weights: list[Array]) -> None:
+        """Sets all weights; the optimizer's state stays."""
+        row = self.arena[0].copy()
+        self.program.fill(row, weights)
+        self.arena[0] = row  # all at once: Ctrl-C comes before or after
+
+    def is_finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        row = self.arena[0]
+        return all(np.isfinite(row[first : first + PART]).all() for first in range(0, len(row), PART))
+
+    @property
+    def averages(self) -> bool:
+        """Whether the optimizer keeps a moving average of the weights (``use_ema``)."""
+        return self.program.optimizer_object is not None and bool(self.program.optimizer_object.use_ema)
+
+    def weights_after_fit(self) -> Array:
+        """A copy of the arena's weights as a fit that ended now would leave them: averaged, with ``use_ema``."""
+        row = self.arena[0].copy()
+        if self.averages and self.iterations:
+            for op in self.program.steps:
+                self.program.write(row, op, self.program.read(self.arena[-1], op)[: op.variables])
+        return row
+
+    def take_average(self) -> None:
+        """Puts the moving average in the place of the weights, where there is one."""
+        if self.averages:
+            self.arena[0] = self.weights_after_fit()
+
+    def averaged(self) -> Network:
+        """A network with the weights of ``weights_after_fit``: this one itself, unless they are averaged."""
+        if not self.averages:
+            return self
+        other = self.copy()
+        other.take_average()
+        return other
+
+    # -- asking --------------------------------------------------------------------------------------------------------
+
+    def predict(self, x: Source) -> Array:
+        """Outputs (rows, outputs) for all rows of x."""
+        return self.engine.predict(x, backend.threads_for(self.program.inference_cost(len(x))))
+
+    def evaluate(
+        self,
+        x: Source,
+        y: Source,
+        sample_weight: Array | None,
+        first: int,
+        last: int,
+        losses: NDArray[np.float64],
+        outputs: Array | None,
+    ) -> None:
+        """Weighted loss and activity penalty of each of the rows [first, last) into losses, and outputs unless None."""
+        threads = backend.threads_for(self.program.inference_cost(last - first))
+        self.engine.evaluate(x, y, sample_weight, first, last, losses, outputs, threads)
+
+    def gradient(self, x: Source, y: Source, sample_weight: Array | None) -> tuple[float, Array]:
+        """Loss of all rows of x as in training, and its gradient in the layout of a row of the arena."""
+        threads = backend.threads_for(self.program.cost(len(x)))
+        return self.engine.gradient(x, y, sample_weight, threads=threads)
+
+    # -- training ------------------------------------------------------------------------------------------------------
+
+    def run_steps(
+        self,
+        x: Source,
+        y: Source,
+        sample_weight: Array | None,
+        order: NDArray[np.int64],
+        first: int,
+        count: int,
+        batch: int,
+        losses: NDArray[np.float64],
+        outputs: Array | None,
+        threads: int,
+        augmentation: Any = None,
+        most_seconds: float = 0.0,
+    ) -> int:
+        """``count`` steps at the optimizer's present learning rate on batches from position ``first`` of ``order`` on.
+
+        Returns how many finished: fewer where a loss is not finite, or where so many seconds are over.
+        """
+        optimizer = self.program.optimizer_object
+        assert optimizer is not None  # noqa: S101 - refused before compile
+        steps = np.arange(self.iterations + 1, self.iterations + count + 1)
+        scalars = optimizer.all_scalars(steps).astype(self.dtype)
+        return self.engine.run_steps(
+            x,
+            y,
+            sample_weight,
+            order,
+            first,
+            count,
+            batch,
+            scalars,
+            losses,
+            outputs,
+            self.seed,
+            threads,
+            augmentation,
+            most_seconds,
+        )
+
+    def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:
+        """The order of the samples of the next epoch: a function of the seed and the number of epochs so far."""
+        self.epochs += 1
+        return self.permutation(self.epochs, n) if shuffle else np.arange(n)
+
+    def next_generator(self) -> np.random.Generator:
+        """For a sampler: a function of the seed and the number of epochs so far."""
+        self.epochs += 1
+        return np.random.default_rng([self.seed, self.epochs])
+
+    def permutation(self, stream: int, n: int) -> NDArray[np.int64]:
+        """A random order of n rows: a function of the seed and the stream."""
+        permutation = counter.permutation if self.engine_name == "reference" else backend.machine.permutation
+        return permutation(self.seed, stream, n)
+
+    # -- copies --------------------------------------------------------------------------------------------------------
+
+    def copy(self) -> Network:
+        """The same program with an arena of its own: what it does leaves this one as it is."""
+        other = object.__new__(Network)
+        other.__setstate__(self.__getstate__())
+        return other
+
+    __copy__ = copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__ | {"arena": self.arena.copy(), "iterations": self.iterations}  # without its aligned base
+        del state["engine"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        arena, iterations = state["arena"], state["iterations"]
+        self.__dict__.update({key: value for key, value in state.items() if key != "iterations"})
+        self.arena = self.program.new_arena()
+        self.arena[:] = arena
+        self.engine = new_engine(self.engine_name, self.program, self.arena)
+        self.iterations = iterations
