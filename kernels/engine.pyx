@@ -328,9 +328,10 @@ cdef class Engine:
         cdef Source sx, sy
         cdef Augmentation changes
         cdef double cost
-        cdef list keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
+        cdef list keep
         if self.net.update == NULL:
             raise ValueError("the program has no optimizer; compile the model first")
+        keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
         order = checked(order, cnp.NPY_INT64, "order", 0, ANY, False, keep)
         job.order = <const int64_t*>cnp.PyArray_DATA(order)
         job.total = cnp.PyArray_DIM(order, 0)
@@ -484,6 +485,8 @@ cdef class Engine:
     cdef list prepare(self, Job* job, Source* sx, Source* sy, x, y, sample_weight):
         """The samples of a job, checked; what is returned must live as long as the job."""
         cdef list keep
+        if self.net.loss == NULL and not self.own_loss:
+            raise ValueError("the program has no loss; compile the model first")
         memset(job, 0, sizeof(Job))
         keep = [read_source(sx, x), read_source(sy, y)]
         self.check_columns(sx)
@@ -494,8 +497,6 @@ cdef class Engine:
         job.looked = seconds()
         job.x = sx
         job.y = NULL if self.own_loss else sy
-        if self.net.loss == NULL and not self.own_loss:
-            raise ValueError("the program has no loss; compile the model first")
         if sample_weight is not None:
             job.sample_weight = <const real*>cnp.PyArray_DATA(
                 checked(sample_weight, REAL_TYPE, "sample_weight", sx.rows, ANY, False, keep))

@@ -72,8 +72,8 @@ def test_gradients_of_a_million_rows(rng, engine):
         layers = [Input(3), LayerNormalization(epsilon=0.1), BatchNormalization(), Dense(1)]
         model = fastnn.Sequential(layers, rng=0, dtype=dtype, engine=kind)
         model.compile("sgd", "mse")
-        source = model.check_features(x.astype(np.float32), "X")
-        target = model.check_targets(y.astype(np.float32), "y")
+        source = model.door.features(x.astype(np.float32))
+        target = model.door.targets(y.astype(np.float32))
         loss, row = model.engine.gradient(source, target, None)
         found[dtype] = [np.array([loss])]
         for op in model.program.steps:
