@@ -136,7 +136,7 @@ class Noisy(np.ndarray):
     "Accuracy and stability of numerical algorithms", 2nd edition, 2002, chapters 3 and 4).
     """
 
-    noise = (0.0, np.random.default_rng(0))  # eps, and what chooses between up and down
+    noise = (0.0, np.inf, np.random.default_rng(0))  # eps, the largest number, and what chooses between up and down
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **named):
         plain = [x.view(np.ndarray) if isinstance(x, Noisy) else x for x in inputs]
@@ -156,8 +156,9 @@ class Noisy(np.ndarray):
         elif method == "__call__" and ufunc in ROUNDINGS:
             sizes = ROUNDINGS[ufunc] * result
         if sizes is not None:
-            eps, rng = self.noise
+            eps, most, rng = self.noise
             moved = result + (2 * eps * rng.random(result.shape) - eps) * sizes
+            moved = np.where(np.abs(moved) > most, np.copysign(np.inf, moved), moved)  # the type overflows
             if out is None:
                 result = moved
             else:
@@ -203,10 +204,20 @@ def _rounded(op, dtype):
     return op.replace(**{name: float(dtype.type(getattr(op, name))) for name in names})
 
 
+class Inexact(Exact):
+    """The exact one, up to roundings; a gradient errs by its array's largest one too, as slopes do by ULPs of 1."""
+
+    def _update(self, rows, gradients, scalars):
+        eps, _, rng = self.kind.noise
+        for g in (g for pair in gradients for g in pair if g.size):
+            g += eps * np.abs(g).max() * (2 * rng.random(g.shape) - 1) * (g != 0)
+        super()._update(rows, gradients, scalars)
+
+
 def noisy(dtype, seed):
     """An engine that is right up to roundings of a type."""
-    kind = type("Noisy", (Noisy,), {"noise": (eps(dtype), np.random.default_rng(seed))})
-    return type("NoisyExact", (Exact,), {"kind": kind})
+    noise = (eps(dtype), float(np.finfo(dtype).max), np.random.default_rng(seed))
+    return type("Inexact", (Inexact,), {"kind": type("Noisy", (Noisy,), {"noise": noise})})
 
 
 NOISES = 2
@@ -242,7 +253,7 @@ def excess(dtype, actual, right, samples):
         return f"{actual} instead of {right}"
     bound, size = bounds(dtype, right[finite], [sample[finite] for sample in samples])
     error = _size(actual[finite] - right[finite])
-    return "" if error <= bound else f"off by {error:.2g}, roundings by {bound:.2g}, of {size:.2g}"
+    return "" if error <= bound or not np.isfinite(bound) else f"off by {error:.2g}, roundings by {bound:.2g}, of {size:.2g}"
 
 
 def _size(array):
