@@ -115,15 +115,16 @@ def product(cnp.ndarray A not None, cnp.ndarray W not None, cnp.ndarray Z not No
     outputs: columns of W that hold anything.
     """
     check_shape(W, "W", (panels(outputs), 1, WIDTH))
-    cdef Py_ssize_t p, first = 0, depth = W.shape[1] - 1, rows
-    check_shape(A, "A", (panels(depth), 0, WIDTH))
+    cdef Py_ssize_t inputs = W.shape[1] - 1, first = 0, p, rows, depth
+    check_shape(A, "A", (panels(inputs), 0, WIDTH))
     rows = A.shape[1]
     check_shape(Z, "Z", (panels(outputs), rows, WIDTH))
-    while first == 0 or first < depth:
+    depth = depth_of(inputs, outputs, rows)
+    while first == 0 or first < inputs:
         for p in range(panels(outputs)):
-            dense_block(reals(W), depth, outputs, p, first, rows, reals(A), rows * WIDTH,
+            dense_block(reals(W), inputs, outputs, p, first, depth, rows, reals(A), rows * WIDTH,
                         reals(Z, True) + p * Z.shape[1] * WIDTH)
-        first += DEPTH
+        first += max(1, depth)
 
 
 def product_of_row(cnp.ndarray A not None, cnp.ndarray W not None, cnp.ndarray Z not None):

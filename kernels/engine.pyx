@@ -42,6 +42,8 @@ cdef enum:
     PREDICT_ROWS = 96  # rows that go through the whole network at once: their activations stay in the second-level cache
 
 
+cdef double TOGETHER = 1e8  # products of two numbers from which few rows are worth a team's barriers, some milliseconds
+
 cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
 cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
@@ -512,10 +514,13 @@ cdef class Engine:
         cdef Buffers buffers = self.inference
         cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, PREDICT_ROWS)
         cdef bint small = <double>rows * self.weights < 200000  # microseconds: not worth letting another Python thread run
+        cdef bint together = (threads > 1 and rows <= PREDICT_ROWS and job.losses == NULL  # reading a weight counts as 16
+                              and (rows + 16.0) * self.weights >= TOGETHER)
         check_threads(threads)
         if rows == 0:
             return 0
-        threads = least(threads, ceil_div(rows, PREDICT_ROWS))
+        if not together:
+            threads = least(threads, ceil_div(rows, PREDICT_ROWS))
         self.inference = None  # taken, as in run_training
         if buffers is None or buffers.work.rows < chunk or buffers.count < threads:
             buffers = Buffers(self, PREDICT_ROWS if chunk > 8 else 8, threads, 1, False)
@@ -529,7 +534,7 @@ cdef class Engine:
             job.looked = seconds()
             job.mode = floating_mode()
             with nogil:
-                POOL.run(predict_task, job, threads)
+                POOL.run(predict_together if together else predict_task, job, threads)
         self.inference = buffers
         if pool_is_set(&job.stop):
             raise_interrupt()

@@ -103,6 +103,7 @@ cdef struct Part:
     uint64_t iteration    # of the random numbers
     const real* h         # the optimizer's numbers of this step
     real* scratch         # its own
+    bint together         # in inference: whether the threads share each product, not the samples
 
 # What an operation of one kind does; the table of all kinds: operations/table.pxi. NULL: nothing.
 ctypedef void (*Phase)(Job* job, Py_ssize_t i, Part* part) noexcept nogil
@@ -113,12 +114,12 @@ cdef struct OperationKernel:
     Phase backward        # d[i] of d[i + 1], each part of it handed to finish_gradient
     Phase update          # gradients of the weights, handed to hand_over
     Phase remember        # what a step changes without a gradient
-    # Outside of training, on one thread: all of a[i + 1], then go_on with the `joined` operations behind it; or n
+    # Outside of training, for the samples of one thread: all of a[i + 1], then go_on with the `joined` operations behind it; or n
     # numbers of one panel, in place.
     void (*infer)(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil
     void (*infer_panel)(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil
     Py_ssize_t (*kept)(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil  # reals for backward
-    bint on_units         # threads divide its forward by panels and tiles of rows
+    bint on_units         # threads divide its forward by panels and tiles of rows, its infer by panels if they share it
     bint elementwise      # each number of a[i + 1] needs only the one at its place: no barrier before it
     bint joins            # applies an activation to its output
     bint product          # its kernel has a line for each input
@@ -258,23 +259,26 @@ cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize
 
 
 cdef void infer(Job* job, Workspace* work, Py_ssize_t count, Part* part) noexcept nogil:
-    """The first `count` operations for some samples on one thread.
+    """The first `count` operations for some samples, on one thread; together: products on all, the rest on the first.
 
     What works in place goes on with each panel of the operation before it, while the panel is in the cache.
     """
     cdef Network* net = job.net
     cdef Py_ssize_t i = 0, joined, panel
     cdef Operation* op
-    while i < count and not interrupted(job, part.thread):
+    while i < count and (part.together or not interrupted(job, part.thread)):  # all threads must meet equally often
         op = &net.operations[i]
         joined = 0
         while i + 1 + joined < count and kind_of(op + 1 + joined).infer_panel != NULL:
             joined += 1
         if kind_of(op).infer != NULL:
-            kind_of(op).infer(job, work, i, joined, part)
-        else:  # the first operation, on the input itself
+            if kind_of(op).on_units or part.thread == 0 or not part.together:
+                kind_of(op).infer(job, work, i, joined, part)
+        elif part.thread == 0 or not part.together:  # the first operation, on the input itself
             for panel in range(panels(op.outputs)):
                 go_on(net, work, i - 1, joined + 1, panel, part.samples)
+        if part.together:
+            meet(job, part.thread, part.threads)
         i += 1 + joined
 
 
@@ -295,17 +299,16 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Job* job = <Job*>argument
     cdef Network* net = job.net
     cdef Workspace work = job.work[thread]
-    cdef Py_ssize_t chunks = ceil_div(job.total - job.first, work.rows), chunk, start, rows, r, k
-    cdef Py_ssize_t outputs = net.operations[net.count - 1].outputs
-    cdef real* to
-    cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch)
+    cdef Py_ssize_t total = job.total - job.first, chunk, start, rows, r
+    cdef Py_ssize_t chunks = ceil_div(ceil_div(total, work.rows), threads) * threads  # as many and as large for each
+    cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch, False)
     if job.losses == NULL:  # penalties belong to a loss
         work.row_penalty = NULL
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
         if interrupted(job, thread):
             break
-        start = job.first + chunk * work.rows
-        rows = least(work.rows, job.total - start)
+        start = job.first + total * chunk // chunks
+        rows = job.first + total * (chunk + 1) // chunks - start
         gather(job, &work, start, 0, rows)
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
@@ -318,12 +321,35 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
                 if work.row_penalty != NULL:
                     job.losses[start - job.first + r] += work.row_penalty[r]
         else:
-            for r in range(rows):
-                to = job.outputs + (start - job.first + r) * outputs
-                for k in range(outputs):
-                    to[k] = work.a[net.count][k // WIDTH * work.stride[net.count] + r * WIDTH + k % WIDTH]
+            hand_out(job, &work, start, rows)
     if threads > 1:
         meet(job, thread, threads)  # a busy core may make the others late
+
+
+cdef void predict_together(void* argument, int thread, int threads) noexcept nogil:
+    """Outputs of few samples, which all threads compute together: each has some panels of every product."""
+    cdef Job* job = <Job*>argument
+    cdef Workspace work = job.work[0]
+    cdef Py_ssize_t rows = job.total - job.first
+    cdef Part part = Part(thread, threads, rows, 0, NULL, job.work[thread].scratch, True)
+    work.row_penalty = NULL
+    if thread == 0:
+        gather(job, &work, job.first, 0, rows)
+    meet(job, thread, threads)
+    infer(job, &work, job.net.count, &part)
+    if thread == 0:
+        hand_out(job, &work, job.first, rows)
+
+
+cdef void hand_out(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t rows) noexcept nogil:
+    """The last outputs of some samples, from sample `start` on, to Python."""
+    cdef Network* net = job.net
+    cdef Py_ssize_t outputs = net.operations[net.count - 1].outputs, r, k
+    cdef real* to
+    for r in range(rows):
+        to = job.outputs + (start - job.first + r) * outputs
+        for k in range(outputs):
+            to[k] = work.a[net.count][k // WIDTH * work.stride[net.count] + r * WIDTH + k % WIDTH]
 
 
 # -- loss --------------------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ cdef void to_panels(const Source* x, const number* data, const int64_t* order, P
         if order != NULL and r + AHEAD < end:  # shuffled rows lie where no hardware expects them
             for byte in range(0, near, 64):
                 prefetch(row_of(data, x.stride, order, r + AHEAD) + byte)
+            prefetch(row_of(data, x.stride, order, r + AHEAD) + near - 1)  # a row seldom begins with a cache line
         line = to
         for j in range(x.columns // WIDTH):
             convert_line(row, line)

@@ -46,7 +46,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     cdef Py_ssize_t start = job.first + step * job.batch, i
     cdef Py_ssize_t rows = least(job.batch, job.total - start), blocks = ceil_div(rows, WIDTH)
     cdef Part part = Part(thread, threads, rows, job.iteration + step, job.scalars + step * job.scalars_per_step,
-                          work.scratch + thread * work.scratch_size)
+                          work.scratch + thread * work.scratch_size, False)
     cdef OperationKernel* kind
     if job.half != BACKWARD and not forward_phases(job, step, start, &part):
         return False

@@ -286,10 +286,13 @@ static void transpose_corner(const real *W, int rows, int columns, real *T) {
             for (int j = 0; j < columns; j++) T[j * WIDTH + i] = W[i * WIDTH + j];
         return;
     }
-    memcpy(full, W, (size_t)rows * WIDTH * sizeof(real));
-    memset(full + rows * WIDTH, 0, (size_t)(WIDTH - rows) * WIDTH * sizeof(real));
+    if (rows < WIDTH) {
+        memcpy(full, W, (size_t)rows * WIDTH * sizeof(real));
+        memset(full + rows * WIDTH, 0, (size_t)(WIDTH - rows) * WIDTH * sizeof(real));
+        W = full;
+    }
     for (int i = 0; i < WIDTH; i += LANES)
-        for (int j = 0; j < columns; j += LANES) transpose_square(full + i * WIDTH + j, T + j * WIDTH + i);
+        for (int j = 0; j < columns; j += LANES) transpose_square(W + i * WIDTH + j, T + j * WIDTH + i);
 }
 
 /* T[j, i] = W[i, j] for inputs [first, first + WIDTH) and all `outputs`: the operand of the input gradient.

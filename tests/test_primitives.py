@@ -15,7 +15,9 @@ from numerics import SENTINEL, assert_close, eps, from_panels, guard, intact, no
 from fastnn.basics import backend
 from fastnn.data import Source
 
-DEPTH = 2048  # inputs of a block of kernels/tile.h
+DEPTH = (
+    2048  # inputs of a block of kernels/tile.h: always where there is one output, else where there are more than four
+)
 ROWS = (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 15, 16, 17, 24, 25, 33, 37)  # around the tiles of 2, 6 and 16 rows
 
 
@@ -90,10 +92,10 @@ def test_product(core, rows):
             check_product(core, rows, inputs, outputs, shift=inputs % 2, extra=outputs % 2)
 
 
-@pytest.mark.parametrize("inputs", (DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH + 5))
+@pytest.mark.parametrize("inputs", (DEPTH - 1, DEPTH, DEPTH + 1, 2 * DEPTH + 5, 4 * DEPTH, 4 * DEPTH + 1))
 def test_product_of_deep_sums(core, inputs):
     """Sums that go on from one block of inputs to the next."""
-    for rows, outputs in ((1, 1), (7, 1), (9, 3), (13, core.PANEL_WIDTH), (2, core.PANEL_WIDTH + 1)):
+    for rows, outputs in ((1, 1), (7, 1), (19, 3), (23, core.PANEL_WIDTH), (2, core.PANEL_WIDTH + 1)):
         check_product(core, rows, inputs, outputs, shift=1, extra=1)
 
 
@@ -103,7 +105,7 @@ def product_bits(core, PA, PW, outputs):
     return Z
 
 
-@pytest.mark.parametrize("inputs", (5, 100, 2 * DEPTH + 5))
+@pytest.mark.parametrize("inputs", (5, 100, 4 * DEPTH + 21))
 def test_bits_of_a_product(core, inputs):
     """One accumulator for each output, in the order of the inputs.
 

@@ -16,7 +16,7 @@ import pytest
 import fastnn
 from fastnn.basics import backend
 from fastnn.engine.source import Source
-from fastnn.layers import Dense, Input
+from fastnn.layers import Activation, BatchNormalization, Dense, Input, LayerNormalization
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +143,28 @@ def test_predict_from_many_threads_on_one_model(rows):
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(32)))
+
+
+@pytest.mark.parametrize("rows", (1, 2, 3, 95, 97, 200))
+def test_few_rows_through_large_products_have_the_same_bits(rows):
+    """Threads that share each product, and chunks of samples of any size: the bits of one thread."""
+    stack = [
+        Input(2600),
+        BatchNormalization(),
+        Dense(2500, "relu"),
+        LayerNormalization(),
+        Dense(90),
+        Activation("softmax"),
+    ]
+    model = fastnn.Sequential([*stack, Dense(1, "gelu")], rng=0)
+    X = np.random.default_rng(0).standard_normal((rows, 2600), dtype=np.float32)
+    found = []
+    for threads in (1, 2, 3, 7):
+        fastnn.set_num_threads(threads)
+        found.append(model.predict(X))
+    assert np.ptp(found[0]) > 0 or rows == 1
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
 
 
 def test_predict_of_one_model_while_another_trains():

@@ -3,18 +3,25 @@
 cdef enum:
     LONG = 1024        # rows whose products are added up one after another
     UPDATE_PANELS = 3  # inputs / WIDTH of the gradient block that stays in the first-level cache until its update
+    NEAR = 1 << 23     # bytes of weights and slots that the hardware fetches fast enough by itself
     ROW_PANELS = 64    # panels that one row goes through between two looks for Ctrl-C
 
 
+cdef inline Py_ssize_t depth_of(Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t rows) noexcept nogil:
+    """Inputs of a block of a product. A panel that fits the cache, or that all rows pass at once, needs no blocks."""
+    return DEPTH if outputs == 1 or (inputs > 4 * DEPTH and rows > TILE) else inputs
+
+
 cdef void dense_block(const real* w, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t panel, Py_ssize_t first,
-                      Py_ssize_t rows, const real* a, Py_ssize_t stride, real* z) noexcept nogil:
-    """z = b + a W for some rows, one panel of W and the inputs [first, first + DEPTH); behind the first block z += a W.
+                      Py_ssize_t depth, Py_ssize_t rows, const real* a, Py_ssize_t stride, real* z) noexcept nogil:
+    """z = b + a W for some rows, one panel of W and the inputs [first, first + depth); behind the first block z += a W.
 
     w: all panels of W, each with the line of its biases at the end.
     """
     w += panel * (inputs + 1) * WIDTH
     cdef const real* start = w + inputs * WIDTH if first == 0 else z
-    cdef Py_ssize_t ss = 0 if first == 0 else WIDTH, depth = least(DEPTH, inputs - first)
+    cdef Py_ssize_t ss = 0 if first == 0 else WIDTH
+    depth = least(depth, inputs - first)
     a += first // WIDTH * stride
     w += first * WIDTH
     if outputs == 1:
@@ -46,17 +53,17 @@ cdef void dense_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Operation* op = &net.operations[i]
     cdef Share s
     cdef real* z
-    cdef Py_ssize_t first = 0, n
+    cdef Py_ssize_t rows = part.samples * op.positions_out, depth = depth_of(op.inputs, op.outputs, rows), first = 0, n
     while first < op.inputs:
-        s = share_of(op.outputs, part.samples * op.positions_out, part)
+        s = share_of(op.outputs, rows, part)
         while next_piece(&s) and not interrupted(job, part.thread):
             z = work.a[i + 1] + s.panel * work.stride[i + 1] + s.first * WIDTH
             n = s.last - s.first
-            dense_block(net.arena + op.offset, op.inputs, op.outputs, s.panel, first, n, work.a[i] + s.first * WIDTH,
-                        work.stride[i], z)
-            if first + DEPTH >= op.inputs:
+            dense_block(net.arena + op.offset, op.inputs, op.outputs, s.panel, first, depth, n,
+                        work.a[i] + s.first * WIDTH, work.stride[i], z)
+            if first + depth >= op.inputs:
                 activate(op, work, i, n * WIDTH, z)
-        first += DEPTH
+        first += depth
 
 
 cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t n, real* z) noexcept nogil:
@@ -79,26 +86,26 @@ cdef void dense_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
     cdef Share s
-    cdef Py_ssize_t first = 0
+    cdef Py_ssize_t rows = part.samples * op.positions_in, depth = depth_of(op.outputs, 0, rows), first = 0
     cdef real* d
     cdef const real* start
     cdef real[64] zero
     set_zero(zero)
     while first < op.outputs:
-        s = share_of(op.inputs, part.samples * op.positions_in, part)
+        s = share_of(op.inputs, rows, part)
         while next_piece(&s) and not interrupted(job, part.thread):
             transpose_panel(net.arena + op.offset + first // WIDTH * panel_size(op), panel_size(op), s.panel * WIDTH,
-                            op.inputs, least(DEPTH, op.outputs - first), part.scratch)
+                            op.inputs, least(depth, op.outputs - first), part.scratch)
             d = work.d[i] + s.panel * work.stride[i] + s.first * WIDTH
             start = d
             if first == 0:
                 start = zero
             forward_panel(s.last - s.first, columns_of(op.inputs, s.panel),
                           work.d[i + 1] + first // WIDTH * work.stride[i + 1] + s.first * WIDTH, work.stride[i + 1],
-                          part.scratch, least(DEPTH, op.outputs - first), start, 0 if first == 0 else WIDTH, d)
-            if first + DEPTH >= op.outputs:
+                          part.scratch, least(depth, op.outputs - first), start, 0 if first == 0 else WIDTH, d)
+            if first + depth >= op.outputs:
                 finish_gradient(net, work, i, part.samples, s.panel, s.first, s.last)
-        first += DEPTH
+        first += depth
 
 
 cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -111,7 +118,8 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef real* g = part.scratch
     cdef double* penalty = work.penalty[i]
     cdef const real* d
-    cdef soon next = soon(NULL, job.net.size, 0 if job.gradient != NULL else job.net.streams)
+    cdef bint far = job.gradient == NULL and job.net.streams * job.net.size * sizeof(real) > NEAR
+    cdef soon next = soon(NULL, job.net.size, job.net.streams if far else 0)
     while unit < end and not interrupted(job, part.thread):
         panel = unit // groups
         first = unit % groups
@@ -146,27 +154,30 @@ cdef void dense_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined
     cdef Network* net = job.net
     cdef Operation* op = &net.operations[i]
     cdef const real* w = net.arena + op.offset
-    cdef const real* bias = w + op.inputs * WIDTH
     cdef real* z
-    cdef Py_ssize_t rows = part.samples * op.positions_out, r, panel, first = 0
+    cdef Py_ssize_t rows = part.samples * op.positions_out, first = 0, begin = 0, end = panels(op.outputs), r, panel
+    cdef Py_ssize_t depth = depth_of(op.inputs, op.outputs, rows)
     cdef bint wide = rows <= 2 and op.outputs > 1
+    if part.together:
+        begin, end = share(end, part.thread, part.threads), share(end, part.thread + 1, part.threads)
     if wide:
         for r in range(rows):
-            panel = 0
-            while panel < panels(op.outputs) and not interrupted(job, part.thread):
+            panel = begin
+            while panel < end and not interrupted(job, part.thread):
+                z = work.a[i + 1] + panel * work.stride[i + 1] + r * WIDTH
                 forward_row(work.a[i] + r * WIDTH, work.stride[i], w + panel * panel_size(op), panel_size(op),
-                            least(ROW_PANELS, panels(op.outputs) - panel), op.inputs, bias + panel * panel_size(op),
-                            panel_size(op), work.a[i + 1] + panel * work.stride[i + 1] + r * WIDTH, work.stride[i + 1])
+                            least(ROW_PANELS, end - panel), op.inputs, w + panel * panel_size(op) + op.inputs * WIDTH,
+                            panel_size(op), z, work.stride[i + 1])
                 panel += ROW_PANELS
     while first < op.inputs:
-        for panel in range(panels(op.outputs)):
+        for panel in range(begin, end):
             if interrupted(job, part.thread):
                 return
             z = work.a[i + 1] + panel * work.stride[i + 1]
             if not wide:
-                dense_block(w, op.inputs, op.outputs, panel, first, rows, work.a[i], work.stride[i], z)
-            if wide or first + DEPTH >= op.inputs:
+                dense_block(w, op.inputs, op.outputs, panel, first, depth, rows, work.a[i], work.stride[i], z)
+            if first + depth >= op.inputs:
                 activate(op, work, i, rows * WIDTH, z)
                 add_row_penalty(op, work, i, panel, part.samples)
                 go_on(net, work, i, joined, panel, part.samples)
-        first += op.inputs if wide else DEPTH
+        first += depth
