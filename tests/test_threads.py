@@ -277,7 +277,7 @@ def most_memory(call):
 
 
 calls = [lambda: model(short), lambda: model.engine.gradient(*sources, None)]
-sources = model.check_features(short, "X"), model.check_targets(y, "y")
+sources = model.door.features(short), model.door.targets(y)
 before = [most_memory(call) for call in calls]
 threading.Thread(target=work, daemon=True).start()
 for _ in range(10):
