@@ -238,8 +238,8 @@ cdef class Engine:
                     and (op.constraint == 0 or op.kernel_rows > 0)
                     and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
                     and op.offset + panels(op.outputs) * panel_size(op) <= self.net.size):
-                raise ValueError(f"operation {i} of the program does not fit the one before it or the arena: {kind.name.decode()}"
-                                 f" from {op.inputs} to {op.outputs} columns with {op.rows} lines at {op.offset}")
+                raise ValueError(f"operation {i} of the program does not fit the one before it or the arena:"
+                                 f" {kind.name.decode()} from {op.inputs} to {op.outputs} columns with {op.rows} lines at {op.offset}")
             positions = op.positions_out
             columns = op.outputs
         if self.net.trained < self.net.count and (self.net.trained < 1 or kind_of(op).joins or op.rows != 0):

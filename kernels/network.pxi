@@ -114,8 +114,8 @@ cdef struct OperationKernel:
     Phase backward        # d[i] of d[i + 1], each part of it handed to finish_gradient
     Phase update          # gradients of the weights, handed to hand_over
     Phase remember        # what a step changes without a gradient
-    # Outside of training, for the samples of one thread: all of a[i + 1], then go_on with the `joined` operations behind it; or n
-    # numbers of one panel, in place.
+    # Outside of training, for the samples of one thread: all of a[i + 1], then go_on with the `joined` operations behind
+    # it; or n numbers of one panel, in place.
     void (*infer)(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil
     void (*infer_panel)(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil
     Py_ssize_t (*kept)(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil  # reals for backward
