@@ -239,7 +239,8 @@ cdef class Engine:
                     and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
                     and op.offset + panels(op.outputs) * panel_size(op) <= self.net.size):
                 raise ValueError(f"operation {i} of the program does not fit the one before it or the arena:"
-                                 f" {kind.name.decode()} from {op.inputs} to {op.outputs} columns with {op.rows} lines at {op.offset}")
+                                 f" {kind.name.decode()} from {op.inputs} to {op.outputs} columns with {op.rows} lines"
+                                 f" at {op.offset}")
             positions = op.positions_out
             columns = op.outputs
         if self.net.trained < self.net.count and (self.net.trained < 1 or kind_of(op).joins or op.rows != 0):
