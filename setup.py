@@ -38,8 +38,8 @@ BUILD = os.environ.get("FASTNN_BUILD", "")
 SANITIZERS = {
     "": [],
     "debug": [],
-    "sanitize": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-wrapv", "-g"],
-    "thread": ["-fsanitize=thread", "-g"],
+    "sanitize": ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-wrapv", "-g"],
+    "thread": ["-O1", "-fsanitize=thread", "-g"],
 }[BUILD]
 FOLDER = "-".join(filter(None, ["build", BUILD]))
 GENERATED = Path(FOLDER) / "variants"
