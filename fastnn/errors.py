@@ -5,7 +5,7 @@ class DivergenceError(ArithmeticError):
     """Training stopped because a loss or a weight was not finite.
 
     The model holds the weights of the start of that epoch, or of the one before where already the first loss of the
-    epoch was not finite: weights whose loss has been seen to be a number. The optimizer's state begins anew.
+    epoch was not finite: weights whose loss has been seen to be a number.
     """
 
 

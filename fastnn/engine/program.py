@@ -186,14 +186,9 @@ class Program(Settings):
         buffer = np.zeros(rows * self.size + self.width, dtype=self.dtype)
         start = -buffer.ctypes.data % LINE_BYTES // self.dtype.itemsize
         arena = buffer[start : start + rows * self.size].reshape(rows, self.size)
-        self.begin_state(arena)
-        return arena
-
-    def begin_state(self, arena: Array) -> None:
-        """The optimizer's first state, in place."""
-        arena[1:] = 0
         if self.optimizer_object is not None and self.optimizer_object.initial:
             arena[1] = self.optimizer_object.initial
+        return arena
 
     def panels(self, row: Array, op: Operation) -> Array:
         """The panel matrix of an operation in one row of the arena: a view (panels, rows, width)."""

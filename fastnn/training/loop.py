@@ -218,7 +218,7 @@ def fit_best_of(model: Model, k: int, run: Run) -> History:
             finally:
                 written.update(path for callback in run.callbacks for path in callback.files)
             if np.isfinite(score) and (best is None or score < best[0]):
-                best = (score, Snapshot(model.network, 0, state=True), history, Kept(model, run.callbacks))
+                best = (score, Snapshot(model.network, 0), history, Kept(model, run.callbacks))
     finally:
         if best is not None:
             best[1].restore(model.network)
@@ -240,33 +240,23 @@ def _score(run: Run, history: History) -> float:
 
 
 class Snapshot:
-    """Weights, and their moving average if there is one, to go back to.
+    """Weights and optimizer state of the start of an epoch, to go back to."""
 
-    state: whether the optimizer's state is kept too. Else it begins anew: for Adam it is two thirds of the arena
-    (docs/decisions/divergence.md).
-    """
-
-    def __init__(self, network: Network, epoch: int, state: bool = False) -> None:
-        last = len(network.arena) - 1
-        rows = range(last + 1) if state else [0, last] if network.averages else [0]
-        self.rows = {row: _copied(network.arena[row]) for row in rows}
-        self.iterations, self.epoch = network.iterations, epoch
+    def __init__(self, network: Network, epoch: int) -> None:
+        self.arena, self.iterations, self.epoch = _copied(network.arena), network.iterations, epoch
 
     def restore(self, network: Network) -> None:
-        if len(self.rows) < len(network.arena):
-            network.program.begin_state(network.arena)
-        for row, values in self.rows.items():
-            network.arena[row] = values
+        network.arena[:] = self.arena
         network.iterations = self.iterations
 
 
-def _copied(row: NDArray[Any]) -> NDArray[Any]:
+def _copied(arena: NDArray[Any]) -> NDArray[Any]:
     """A copy, in parts where it is large: Ctrl-C may come between two of them."""
-    if row.size <= PART:
-        return row.copy()
-    copy = np.empty_like(row)
-    for first in range(0, row.size, PART):
-        copy[first : first + PART] = row[first : first + PART]
+    if arena.size <= PART:
+        return arena.copy()
+    copy = np.empty_like(arena)
+    for first in range(0, arena.shape[1], PART):
+        copy[:, first : first + PART] = arena[:, first : first + PART]
     return copy
 
 
