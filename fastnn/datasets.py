@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.basics.checks import number, whole
-from fastnn.catalogue import unknown
+from fastnn.basics.checks import number, unknown, whole
 from fastnn.data import as_generator
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ class Optimizer(Settings, last=True, frozen=False):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._fields:
-            object.__setattr__(self, name, value)
+            super().__setattr__(name, value)
             return
         before, lowered = getattr(self, name), self._lowered()
         object.__setattr__(self, name, value)

@@ -82,3 +82,18 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def unknown(kind: str, given: str, known: list[str]) -> str:
+    """The message for a name that nobody knows, with the nearest one that somebody does, or all that contain it.
+
+    >>> unknown("shape", "circle", ["half_circle", "full_circle"])
+    "unknown shape 'circle'; did you mean 'half_circle' or 'full_circle'? Known: full_circle, half_circle"
+    """
+    import difflib
+
+    name = given.lower()
+    near = [one for one in known if len(name) > 2 and name in one.lower()]
+    near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return f"unknown {kind} {given!r}{hint} Known: {', '.join(sorted(known))}"

@@ -10,6 +10,7 @@ import copy
 import sys
 from typing import Any, Self, dataclass_transform
 
+from fastnn.basics.attributes import OTHER_WORDS, check_attribute
 from fastnn.basics.checks import flag, number
 
 _REQUIRED = object()
@@ -96,7 +97,10 @@ class Settings:
             raise TypeError(f"{type(self).__name__} takes {shown}, got {len(args)}; name the others")
         for name in kwargs:
             if name not in fields:
-                raise TypeError(f"{type(self).__name__} has no setting {name!r}; it has {', '.join(fields) or 'none'}")
+                near = OTHER_WORDS.get(name)
+                hint = f"; did you mean {near!r}?" if near in fields else "."
+                known = ", ".join(fields) or "none"
+                raise TypeError(f"{type(self).__name__} has no setting {name!r}{hint} It has {known}")
             if name in names[: len(args)]:
                 raise TypeError(f"{type(self).__name__} got two values for {name!r}")
         values = fields | dict(zip(names, args, strict=False)) | kwargs
@@ -148,6 +152,7 @@ class Settings:
     def __setattr__(self, name: str, value: Any) -> None:
         if self._frozen and name in self._fields:
             raise AttributeError(f"{type(self).__name__} cannot be changed; make a new one")
+        check_attribute(self, name)
         object.__setattr__(self, name, value)
 
     def _key(self) -> tuple[Any, ...]:

@@ -11,14 +11,22 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.basics.checks import flag, number, whole
+from fastnn.basics.attributes import check_attribute
+from fastnn.basics.checks import flag, number, unknown, whole
 from fastnn.basics.files import write_atomically
 from fastnn.basics.progress import Progress, TqdmProgress, best_progress
 from fastnn.callbacks.base import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, Logs
-from fastnn.catalogue import unknown
 
 
-class _Monitor(Callback):
+class _Own(Callback):
+    """Base of the library's callbacks: a misspelt setting is refused."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        check_attribute(self, name)
+        object.__setattr__(self, name, value)
+
+
+class _Monitor(_Own):
     """Base of those that watch one value: its name, and which values are better."""
 
     SCORES = ("acc", "auc", "precision", "recall", "f1", "f_score", "r2", "iou", "kappa", "matthews")
@@ -279,7 +287,7 @@ class ModelCheckpoint(_Monitor):
             print(f"Epoch {self._epoch + 1}: weights written to {path}")
 
 
-class LearningRateScheduler(Callback):
+class LearningRateScheduler(_Own):
     """Sets the learning rate of each epoch: schedule(epoch, rate) -> rate, epochs counted from 0, or schedule(epoch).
 
     The history gets the name "learning_rate". verbose: 1 prints the rate.
@@ -367,7 +375,7 @@ class ReduceLROnPlateau(_Monitor):
                     print(f"Epoch {epoch + 1}: learning rate {rate:g}")
 
 
-class CSVLogger(Callback):
+class CSVLogger(_Own):
     """Writes the logs of each epoch as a line of a CSV file, which is whole on the disk after each epoch.
 
     filename: a path; separator: between values; append: True goes on with a file that exists, False begins it anew.
@@ -452,7 +460,7 @@ def _cell(value: Any) -> Any:
     return f"[{', '.join(map(str, listed))}]" if isinstance(listed, (list, tuple)) else listed
 
 
-class TerminateOnNaN(Callback):
+class TerminateOnNaN(_Own):
     """Ends training without an error when a loss is not finite; without it, ``fit`` raises DivergenceError.
 
     The model has then the weights that the error promises, those of the start of the epoch, and ``stop_training`` is
@@ -472,7 +480,7 @@ class TerminateOnNaN(Callback):
         self.error = None
 
 
-class LambdaCallback(Callback):
+class LambdaCallback(_Own):
     """A callback from functions, with the arguments of the methods of the same names.
 
     >>> show = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
@@ -513,7 +521,7 @@ class LambdaCallback(Callback):
         self.__dict__.update(given)
 
 
-class ProgressBar(Callback):
+class ProgressBar(_Own):
     """A bar for each epoch: by tqdm where it is installed, else a plain one; nothing outside a terminal or notebook.
 
     >>> bar = ProgressBar()

@@ -50,6 +50,12 @@ class Network:
         """Another program with these weights, which goes on with the seed and the epochs; its optimizer begins anew."""
         return Network(program, self.engine_name, self.seed, self.epochs, weights)
 
+    def describe(self, program: Program) -> None:
+        """Another program for the same weights and optimizer; steps and state stay."""
+        engine = new_engine(self.engine_name, program, self.arena)
+        engine.iterations = self.iterations
+        self.__dict__.update(program=program, engine=engine)  # in one call of C: Ctrl-C comes before or after
+
     @property
     def dtype(self) -> np.dtype:
         return self.program.dtype

@@ -17,6 +17,8 @@ class Activation(Layer):
     Activation(activation=ReLU())
     """
 
+    changeable = ("activation",)
+
     def __init__(
         self, activation: str | activations.Activation | type[activations.Activation], *, name: str | None = None
     ) -> None:

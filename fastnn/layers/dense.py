@@ -31,6 +31,8 @@ class Dense(Layer):
     (3,)
     """
 
+    changeable = ("activation", "activity_regularizer")
+
     def __init__(
         self,
         units: int,

@@ -32,6 +32,8 @@ class BatchNormalization(_Normalization):
     ICML 2015.
     """
 
+    changeable = ("momentum", "epsilon")
+
     def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
         super().__init__(epsilon, name=name)
         self.momentum = number("BatchNormalization: momentum", momentum, 0, below=1)
@@ -53,6 +55,8 @@ class LayerNormalization(_Normalization):
 
     Source: Ba, Kiros, Hinton, "Layer normalization", 2016. PyTorch's epsilon is 1e-5.
     """
+
+    changeable = ("epsilon",)
 
     def __init__(self, *, epsilon: float = 1e-3, name: str | None = None) -> None:
         super().__init__(epsilon, name=name)

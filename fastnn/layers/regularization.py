@@ -16,6 +16,8 @@ class Dropout(Layer):
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
     """
 
+    changeable = ("rate",)
+
     def __init__(self, rate: float, *, name: str | None = None) -> None:
         super().__init__(name=name)
         self.rate = number("Dropout: rate", rate, 0, below=1)
@@ -32,6 +34,8 @@ class GaussianNoise(Layer):
     neural networks that generalize", Neural Networks 4, 1991; Bishop, "Training with noise is equivalent to Tikhonov
     regularization", Neural Computation 7, 1995.
     """
+
+    changeable = ("stddev",)
 
     def __init__(self, stddev: float, *, name: str | None = None) -> None:
         super().__init__(name=name)

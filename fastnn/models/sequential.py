@@ -11,16 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics import backend
-from fastnn.basics.checks import whole
+from fastnn.basics.attributes import Fixed, check_attribute
+from fastnn.basics.checks import unknown, whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
 from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
-from fastnn.catalogue import resolve, unknown
+from fastnn.catalogue import resolve
 from fastnn.data import Door, are_batches, as_generator, features
 from fastnn.engine.network import ENGINES, Network
 from fastnn.engine.program import Program, lower
 from fastnn.errors import NotBuiltError, NotCompiledError
 from fastnn.layers import Dense, Input, Layer
+from fastnn.layers.base import Home
 from fastnn.losses import Loss, as_loss
 from fastnn.metrics import Metric, as_metric
 from fastnn.models import files
@@ -32,6 +34,15 @@ from fastnn.training import evaluation, loop
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
+
+FIXED = {  # attributes that say what is, and what changes them
+    "layers": "add a layer with add(), or make a new model",
+    "optimizer": "call compile()",
+    "loss": "call compile()",
+    "metrics": "call compile()",
+    "dtype": "make a new model",
+    "engine_name": "make a new model",
+}
 
 
 class Sequential:
@@ -71,7 +82,7 @@ class Sequential:
         self.engine_name = engine
         self.name = name
         self.loss: Loss | None = None
-        self.metrics: list[Metric] = []
+        self._metrics: list[Metric] = []
         self.history: History | None = None
         self.stop_training = False  # a callback may set it
         self._rng = as_generator(rng)
@@ -80,8 +91,8 @@ class Sequential:
         self._network: Network | None = None
         self._door: Door | None = None
         self._short: Any = None  # the engine, where ``__call__`` may hand it an array as it is
-        self._early: list[NDArray[Any]] = []  # weights that wait for a program
-        self.layers: list[Layer] = []
+        self._home = Home(self)
+        self._layers: list[Layer] = []
         for layer in layers:
             self.add(layer)
 
@@ -91,27 +102,31 @@ class Sequential:
         """Appends a layer. Weights that exist already stay; a compiled model must be compiled again."""
         if not isinstance(layer, Layer):
             raise TypeError(f"expected a layer of fastnn.layers, got {layer!r} of type {type(layer).__name__}")
-        if not self.layers and not isinstance(layer, Input):
-            raise ValueError(f"the first layer must be Input(shape of one sample), got {layer!r}")
-        if self.layers and isinstance(layer, Input):
-            raise ValueError("only the first layer can be an Input")
-        if any(layer is other for other in self.layers):
+        if any(layer is other for other in self._layers):
             raise ValueError(f"{layer!r} is in the model already; make a new layer")
-        shape = self.output_shape if self.layers else ()
+        if layer._home is not None:
+            layer = layer.copied()
+        if not self._layers and not isinstance(layer, Input):
+            raise ValueError(f"the first layer must be Input(shape of one sample), got {layer!r}")
+        if self._layers and isinstance(layer, Input):
+            raise ValueError("only the first layer can be an Input")
+        shape = self.output_shape if self._layers else ()
         layer.output_shape(shape)  # refuses what does not fit, before anything changes
-        if layer.name is not None and any(layer.name == other.name for other in self.layers):
-            raise ValueError(f"two layers are named {layer.name!r}; names must differ")
+        name, taken = layer.name, self.layer_names
+        if name is None or (layer._numbered and name in taken):
+            name = self._free_name(type(layer).__name__.lower())
+        elif name in taken:
+            raise ValueError(f"two layers are named {name!r}; names must differ")
         with self._lock:
-            old = self.get_weights() if self._has_weights() else self._early
-            fresh = self._starting_weights(layer, shape)
-            layers = [*self.layers, layer]
+            old = [values for one in self._layers for values in one.get_weights()]
+            given = self._given_weights(layer, shape) or self._starting_weights(layer, shape)
+            layers = [*self._layers, layer]
+            state = {"_layers": layers}
             if any(isinstance(one, Dense) for one in layers):
-                state = self._built(layers, None, None, [], [*old, *fresh])
-            else:
-                state = {"layers": layers, "_early": [*old, *fresh]}  # of a normalization before the first Dense
-            if layer.name is None:
-                layer.name = self._free_name(type(layer).__name__.lower())
-            self.__dict__.update(state)
+                state = self._built(layers, None, None, [], [*old, *given])
+            own = {"_home": self._home, "_position": len(layers) - 1, "_weights": given, "name": name}
+            vars(layer).update(own, _numbered=layer._numbered or layer.name is None)
+            self._take(state)
 
     def _starting_weights(self, layer: Layer, shape: tuple[int, ...]) -> list[NDArray[Any]]:
         """Drawn from the model's generator, or an error where they are not finite in the model's dtype."""
@@ -123,11 +138,50 @@ class Sequential:
             )
         return fresh
 
+    def _given_weights(self, layer: Layer, shape: tuple[int, ...]) -> list[NDArray[Any]]:
+        """Those that the layer brings along from another model, in the model's dtype."""
+        with np.errstate(over="ignore"):
+            given = [values.astype(self.dtype) for values in layer.get_weights()]
+        expected = [shape for op in layer.operations(shape) for shape in op.shapes]
+        if given and [values.shape for values in given] != expected:
+            raise ValueError(
+                f"layer {layer.name!r} has weights of the shapes {[values.shape for values in given]} from another"
+                f" model, but here it needs {expected}; make a new layer"
+            )
+        if not all(np.isfinite(values).all() for values in given):
+            raise ValueError(f"the weights of layer {layer.name!r} are not finite in {self.dtype}")
+        return given
+
+    def _take(self, state: dict[str, Any]) -> None:
+        """Attributes from ``_built``, in one call of C: Ctrl-C comes before or after it."""
+        self.__dict__.update(state)
+        self._home.network = self._network
+        if self._network is not None:
+            for layer in self._layers:
+                layer._weights = ()
+
+    def layer_has_changed(self, layer: Layer) -> None:
+        """Obeys a setting of a layer that was changed: weights, optimizer and steps stay as they are."""
+        if self._lock.held_elsewhere():
+            raise RuntimeError(
+                "this model is being trained in another thread; change its layers before, or in a callback"
+            )
+        names = self.layer_names
+        if not isinstance(layer.name, str) or names.count(layer.name) > 1:
+            raise ValueError(f"two layers are named {layer.name!r}; names must differ")
+        if self._network is None:
+            return
+        program = lower(self._layers, self.dtype, self.loss, self.optimizer)
+        if self.loss is not None:
+            check_outputs(self._layers, program, self.loss)
+        self._network.describe(program)
+        self._short = _short(self._layers, self._network)
+
     def _has_weights(self) -> bool:
         return self._network is not None
 
     def _free_name(self, kind: str) -> str:
-        taken = {layer.name for layer in self.layers if layer.name}
+        taken = {layer.name for layer in self._layers if layer.name}
         names = (kind if i == 0 else f"{kind}_{i}" for i in range(len(taken) + 1))
         return next(name for name in names if name not in taken)
 
@@ -139,24 +193,36 @@ class Sequential:
         metrics: list[Metric],
         weights: list[NDArray[Any]],
     ) -> dict[str, Any]:
-        """The model's attributes with a new program and arena, and these weights.
-
-        ``__dict__.update`` sets them in one call of C: Ctrl-C comes before or after it.
-        """
+        """The model's attributes with a new program and arena, and these weights."""
         program = lower(layers, self.dtype, loss, optimizer)
         if self._network is None:
             network = Network(program, self.engine_name, self._seed, weights=weights)
         else:
             network = self._network.changed(program, weights)
         return {
-            "layers": layers,
-            "metrics": metrics,
+            "_layers": layers,
+            "_metrics": metrics,
             "loss": loss,
-            "_early": [],
             "_network": network,
             "_door": Door(layers[0].output_shape(()), self.dtype, program.outputs, loss, metrics),
             "_short": _short(layers, network),
         }
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in FIXED and (name in vars(self) or hasattr(type(self), name)):
+            raise AttributeError(f"{name} of a model cannot be set; {FIXED[name]}")
+        check_attribute(self, name)
+        object.__setattr__(self, name, value)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """A copy of the list of layers. ``Sequential(model.layers[:2])`` is a new model with copies of these layers."""
+        return Fixed(self._layers, "add a layer with add(), or make a new model: Sequential(model.layers[:2])")
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """A copy of the list of metrics, the model's own copies of what ``compile`` was given."""
+        return Fixed(self._metrics, "call compile() with other metrics")
 
     @property
     def network(self) -> Network:
@@ -204,14 +270,14 @@ class Sequential:
     @property
     def layer_names(self) -> list[str]:
         """The names of all layers, in their order."""
-        return [str(layer.name) for layer in self.layers]
+        return [str(layer.name) for layer in self._layers]
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample."""
-        if not self.layers:
+        if not self._layers:
             raise NotBuiltError("the model has no layers; add Input(shape of one sample) first")
-        return self.layers[0].output_shape(())
+        return self._layers[0].output_shape(())
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -220,7 +286,7 @@ class Sequential:
 
     def shapes(self) -> list[tuple[int, ...]]:
         shapes = [self.input_shape]
-        for layer in self.layers[1:]:
+        for layer in self._layers[1:]:
             shapes.append(layer.output_shape(shapes[-1]))
         return shapes
 
@@ -257,13 +323,12 @@ class Sequential:
             raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
         if type(new_loss).evaluate is Loss.evaluate:
             raise TypeError(f"loss {type(new_loss).__name__} has no formula: write evaluate(a, t)")
-        check_outputs(self.layers, self.program, new_loss)
+        check_outputs(self._layers, self.program, new_loss)
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)
         with self._lock:
             _begin_anew(new_optimizer)
-            state = self._built(self.layers, new_loss, new_optimizer, new_metrics, self.get_weights())
-            self.__dict__.update(state)
+            self._take(self._built(self._layers, new_loss, new_optimizer, new_metrics, self.get_weights()))
 
     # -- training and asking -------------------------------------------------------------------------------------------
 
@@ -382,12 +447,12 @@ class Sequential:
         """Fresh starting weights from the model's generator; the optimizer begins anew."""
         fresh = [
             values
-            for layer, shape in zip(self.layers[1:], self.shapes(), strict=False)
+            for layer, shape in zip(self._layers[1:], self.shapes(), strict=False)
             for values in self._starting_weights(layer, shape)
         ]
         if self.optimizer is not None:
             _begin_anew(self.optimizer)
-        self.__dict__.update(self._built(self.layers, self.loss, self.optimizer, self.metrics, fresh))
+        self._take(self._built(self._layers, self.loss, self.optimizer, self._metrics, fresh))
 
     def evaluate(
         self,
@@ -418,9 +483,9 @@ class Sequential:
             if are_batches(x, y)
             else loop.Data.check(self.door, x, y, sample_weight)
         )
-        names = ["loss", *(metric.name for metric in self.metrics)]
+        names = ["loss", *(metric.name for metric in self._metrics)]
         called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
-        logs = evaluation.evaluate(self.network, self.metrics, data, batch_size, steps, called)
+        logs = evaluation.evaluate(self.network, self._metrics, data, batch_size, steps, called)
         if verbose in (1, 2):
             print(logs_text(logs))
         results = list(logs.values())
@@ -510,14 +575,14 @@ class Sequential:
     def count_params(self) -> int:
         """Number of weights and biases."""
         shapes = self.shapes()
-        return sum(layer.count_params(before) for layer, before in zip(self.layers[1:], shapes, strict=False))
+        return sum(layer.count_params(before) for layer, before in zip(self._layers[1:], shapes, strict=False))
 
     def summary(self) -> None:
         """Prints the layers with their output shapes and numbers of parameters."""
-        print(summary(self.name, self.layers, self.shapes(), self.dtype.itemsize))
+        print(summary(self.name, self._layers, self.shapes(), self.dtype.itemsize))
 
     def __repr__(self) -> str:
-        inner = "".join(f"    {layer!r},\n" for layer in self.layers)
+        inner = "".join(f"    {layer!r},\n" for layer in self._layers)
         return f"Sequential([\n{inner}], dtype={self.dtype.name!r}, engine={self.engine_name!r})"
 
     def __copy__(self) -> Sequential:
@@ -527,15 +592,20 @@ class Sequential:
     def __getstate__(self) -> dict[str, Any]:
         if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
-        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_short", "_door")}
+        left_out = ("_lock", "_short", "_door", "_home")
+        state = {key: value for key, value in self.__dict__.items() if key not in left_out}
+        return state | {"_layers": [layer.copied(weights=self._network is None) for layer in self._layers]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock, self._short, self._door = TrainingLock(), None, None
+        self._lock, self._short, self._door, self._home = TrainingLock(), None, None, Home(self)
+        self._home.network = self._network
+        for position, layer in enumerate(self._layers):
+            layer._home, layer._position = self._home, position
         if self._network is not None:
             outputs = self._network.program.outputs
-            self._door = Door(self.input_shape, self.dtype, outputs, self.loss, self.metrics)
-            self._short = _short(self.layers, self._network)
+            self._door = Door(self.input_shape, self.dtype, outputs, self.loss, self._metrics)
+            self._short = _short(self._layers, self._network)
 
 
 def _short(layers: list[Layer], network: Network) -> Any:

@@ -33,9 +33,11 @@ LOOK = 8  # a slice that tries another number of threads is so many times shorte
 class Model(Protocol):
     """What a fit needs of a model, which is also what callbacks get."""
 
-    metrics: list[Metric]
     stop_training: bool
     history: History | None
+
+    @property
+    def metrics(self) -> list[Metric]: ...
 
     @property
     def network(self) -> Network: ...
