@@ -372,5 +372,5 @@ def test_copies_of_optimizers_and_other_attributes():
     for other in (copy.copy(optimizer), copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         assert other == optimizer
         other.learning_rate = schedules.Constant(0.2)
-        other.note = "mine"
+        other._note = "mine"  # a name that no code of the class knows would be refused without the underscore
         assert other != optimizer and optimizer.learning_rate == 0.1
