@@ -253,7 +253,9 @@ def excess(dtype, actual, right, samples):
         return f"{actual} instead of {right}"
     bound, size = bounds(dtype, right[finite], [sample[finite] for sample in samples])
     error = _size(actual[finite] - right[finite])
-    return "" if error <= bound or not np.isfinite(bound) else f"off by {error:.2g}, roundings by {bound:.2g}, of {size:.2g}"
+    if error <= bound or not np.isfinite(bound):
+        return ""
+    return f"off by {error:.2g}, roundings by {bound:.2g}, of {size:.2g}"
 
 
 def _size(array):

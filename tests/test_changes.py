@@ -433,3 +433,13 @@ def test_fresh_layers_are_not_touched_by_another_model():
     model = trained()
     fresh = fastnn.Sequential([Input(3), Dense(**model.layers[1].get_config())], rng=5, dtype="float64")
     assert not equal(fresh.get_weights(), model.get_weights()[:2])
+
+
+def test_a_model_takes_notes_but_no_misspelt_names():
+    """Keras' models take any attribute; what looks like one of the model's own is refused."""
+    model = fastnn.Sequential([Input(2), Dense(1)])
+    model.found = [1, 2]
+    assert model.found == [1, 2]
+    for name in ("stop_trainning", "optimiser", "metric", "layer_name"):
+        with pytest.raises(AttributeError, match=r"did you mean|cannot be set"):
+            setattr(model, name, 1)

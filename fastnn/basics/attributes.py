@@ -12,8 +12,10 @@ OTHER_WORDS = {"lr": "learning_rate", "decay": "weight_decay", "eps": "epsilon",
 MISSING = {"trainable": "layers cannot be frozen yet, all of them are trained"}
 
 
-def check_attribute(owner: object, name: str) -> None:
+def check_attribute(owner: object, name: str, free: bool = False) -> None:
     """AttributeError where nothing in the class of ``owner`` has the name: nobody would ever look at the value.
+
+    free: the owner takes notes of the user's own, as Keras' models do; only what looks like a misspelt name is refused.
 
     >>> from fastnn.optimizers import SGD
     >>> SGD().lr = 0.1
@@ -23,6 +25,8 @@ def check_attribute(owner: object, name: str) -> None:
     """
     if name.startswith("_") or name in vars(owner) or hasattr(type(owner), name):
         return
+    from difflib import get_close_matches
+
     if _knows(type(owner), name):  # type: ignore[arg-type]
         return
     kind = type(owner).__name__
@@ -31,6 +35,8 @@ def check_attribute(owner: object, name: str) -> None:
     known = [one for one in dir(owner) if not one.startswith("_") and not callable(getattr(type(owner), one, None))]
     if OTHER_WORDS.get(name) in known:
         raise AttributeError(f"{kind} has no attribute {name!r}; did you mean {OTHER_WORDS[name]!r}?")
+    if free and not get_close_matches(name, known, n=1, cutoff=0.75):
+        return
     hint = unknown("attribute", name, known)
     raise AttributeError(f"{kind}: {hint}. A class of your own may set it in a method")
 

@@ -211,7 +211,7 @@ class Sequential:
     def __setattr__(self, name: str, value: Any) -> None:
         if name in FIXED and (name in vars(self) or hasattr(type(self), name)):
             raise AttributeError(f"{name} of a model cannot be set; {FIXED[name]}")
-        check_attribute(self, name)
+        check_attribute(self, name, free=True)
         object.__setattr__(self, name, value)
 
     @property
