@@ -58,7 +58,7 @@ def test_run_steps(benchmark, rate, workload, threads):
     model = network(workload)
     steps = steps_of(workload, model)
     X, y = data(workload, steps * workload.batch)
-    checked = loop.Data.check(model, X, y, None)
+    checked = loop.Data.check(model.door, X, y, None)
     order = model.network.next_order(len(X), True)
     scalars = model.optimizer.all_scalars(np.arange(1, steps + 1)).astype(model.dtype)
     losses = np.empty(steps)
