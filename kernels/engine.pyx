@@ -307,6 +307,7 @@ cdef class Engine:
             if job.done == 0:
                 break
             done += 1
+            job.safe = NULL
             if job.update:  # at once: the next call of the user's function may raise
                 self.iterations += 1
             job.iteration += 1
@@ -317,13 +318,14 @@ cdef class Engine:
         return 0
 
     def run_steps(self, x, y, sample_weight, order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch, scalars, losses,
-                  outputs, uint64_t seed, int threads, augmentation=None, double most_seconds=0):
+                  outputs, uint64_t seed, int threads, augmentation=None, double most_seconds=0, safe=None):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
         losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. seed: of the random numbers,
         which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None.
-        most_seconds: no step but the first begins after so long; 0: no limit. Returns the number of finished steps: less
+        most_seconds: no step but the first begins after so long; 0: no limit. safe: OUT, the arena before the first step,
+        if the loss of that step is finite, or None. Returns the number of finished steps: less
         than count where the time is over, or where a loss, at that place in ``losses``, is not finite. The weights are
         those of the finished steps.
         """
@@ -356,6 +358,9 @@ cdef class Engine:
             samples = min(count * batch, job.total - first)
             job.outputs = <real*>cnp.PyArray_DATA(
                 checked(outputs, REAL_TYPE, "outputs", samples, self.outputs, True, keep))
+        if safe is not None:
+            job.safe = <real*>cnp.PyArray_DATA(
+                checked(safe, REAL_TYPE, "safe", self.net.streams, self.net.size, True, keep))
         job.seed = seed
         job.iteration = self.iterations
         job.update = True

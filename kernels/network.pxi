@@ -84,6 +84,7 @@ cdef struct Job:
     double* losses             # OUT (steps,)
     real* outputs              # OUT (samples, outputs of the network), or NULL
     real* gradient             # OUT, one arena row, or NULL where nothing needs the whole gradient
+    real* safe                 # OUT, the arena before the first step if its loss is finite, or NULL
     bint update                # whether to update the weights
     const pool_table* pool
     pool_flag bad              # set by the thread that meets a loss that is not finite

@@ -35,6 +35,13 @@ cdef bint forward_phases(Job* job, Py_ssize_t step, Py_ssize_t start, Part* part
     return True
 
 
+cdef void copy_arena(Job* job, int thread, int threads) noexcept nogil:
+    """A thread's share of the copy to go back to: a finite loss has just proved these weights."""
+    cdef Py_ssize_t lines = job.net.size * job.net.streams // WIDTH
+    cdef Py_ssize_t first = share(lines, thread, threads) * WIDTH, end = share(lines, thread + 1, threads) * WIDTH
+    memcpy(job.safe + first, job.net.arena + first, (end - first) * sizeof(real))
+
+
 cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
     """One step: gather, forward, loss, backward with update.
 
@@ -58,6 +65,9 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         job.losses[step] = batch_loss(job, 0, rows) / rows  # the mean of the samples
     if pool_is_set(&job.bad):
         return False
+    if step == 0 and job.safe != NULL:
+        copy_arena(job, thread, threads)
+        meet(job, thread, threads)
     for i in range(net.trained - 1, net.lowest - 1, -1):
         kind = kind_of(&net.operations[i])
         if i > net.lowest:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 
@@ -128,3 +129,18 @@ def test_the_core_models_subnormals_too():
     model = fastnn.Sequential([Input(1), Dense(1)], dtype="float64")
     model.set_weights([[[0.5]], [0.0]])
     assert model.predict([[1e-310]])[0, 0] == 5e-311
+
+
+def test_a_fit_holds_one_copy_to_go_back_to():
+    """Beside weights and moments: a copy of them, and some buffers; not a second copy."""
+    x, y = np.zeros((64, 1000), np.float32), np.zeros(64, np.float32)
+    model = fastnn.Sequential([Input(1000), Dense(1000, "relu"), Dense(1)], rng=0)
+    model.compile("adam", "mse")
+    model.fit(x[:1], y[:1])  # what is allocated once
+    tracemalloc.start()
+    try:
+        model.fit(x, y, epochs=3, batch_size=16)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert model.network.arena.nbytes <= peak <= 1.2 * model.network.arena.nbytes

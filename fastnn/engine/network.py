@@ -153,10 +153,12 @@ class Network:
         threads: int,
         augmentation: Any = None,
         most_seconds: float = 0.0,
+        safe: Array | None = None,
     ) -> int:
         """``count`` steps at the optimizer's present learning rate on batches from position ``first`` of ``order`` on.
 
-        Returns how many finished: fewer where a loss is not finite, or where so many seconds are over.
+        Returns how many finished: fewer where a loss is not finite, or where so many seconds are over. safe: receives
+        the arena before the first step, if the loss of that step is finite.
         """
         optimizer = self.program.optimizer_object
         assert optimizer is not None  # noqa: S101 - refused before compile
@@ -177,6 +179,7 @@ class Network:
             threads,
             augmentation,
             most_seconds,
+            safe,
         )
 
     def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:

@@ -49,6 +49,7 @@ class Engine:
         threads: int = 1,
         augmentation: Any = None,
         most_seconds: float = 0.0,
+        safe: Array | None = None,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
@@ -72,6 +73,8 @@ class Engine:
                     outputs[start - first : start - first + len(chosen)] = self._outputs(a)
                 if not np.isfinite(losses[step]):
                     return step
+                if step == 0 and safe is not None:
+                    safe[:] = self.arena
                 gradients = tape.backward(d)
                 losses[step] += self._penalize(rows[0], gradients)
                 self._update(rows, gradients, scalars[step])

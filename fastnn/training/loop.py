@@ -169,7 +169,7 @@ def fit(run: Run) -> History:
                 callbacks.call("on_epoch_begin", epoch, {})
             if model.stop_training:  # set by a callback before any step
                 break
-            logs, safe = _epoch(run, callbacks, epoch, safe)
+            logs = _epoch(run, callbacks, epoch, safe)
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
                 network, size, steps = model.network.averaged(), run.evaluation_batch, run.validation_steps
@@ -242,10 +242,17 @@ def _score(run: Run, history: History) -> float:
 
 
 class Snapshot:
-    """Weights and optimizer state of the start of an epoch, to go back to."""
+    """Weights and optimizer state of the start of an epoch, to go back to.
+
+    One is enough for a fit: the engine writes those of the next epoch over it, once a finite loss has proved them.
+    """
 
     def __init__(self, network: Network, epoch: int) -> None:
         self.arena, self.iterations, self.epoch = _copied(network.arena), network.iterations, epoch
+
+    def renewed(self, iterations: int, epoch: int) -> None:
+        """The engine has written the arena."""
+        self.iterations, self.epoch = iterations, epoch
 
     def restore(self, network: Network) -> None:
         network.arena[:] = self.arena
@@ -290,13 +297,12 @@ def _put(content: bytes, file: BinaryIO) -> None:
 
 
 class _Epoch:
-    """The steps of one epoch, its losses, and weights to go back to (``safe``) whose loss was finite."""
+    """The steps of one epoch and its losses. safe: weights whose loss was finite, to go back to; kept up to date."""
 
     def __init__(
         self, model: Model, callbacks: CallbackList, epoch: int, safe: Snapshot, recorded: Recorder | None
     ) -> None:
         self.model, self.callbacks, self.epoch, self.safe, self.recorded = model, callbacks, epoch, safe, recorded
-        self.start = Snapshot(model.network, epoch)
         if recorded:
             recorded.reset()
         self.losses = Sum()  # of the steps, times their samples
@@ -318,6 +324,7 @@ class _Epoch:
             callback.on_train_batch_begin(self.done, {})
         losses = np.empty(count)
         outputs = self.recorded.buffer(last - first) if self.recorded else None
+        iterations = model.network.iterations
         began = time.perf_counter()
         finished = model.network.run_steps(
             data.x,
@@ -332,13 +339,14 @@ class _Epoch:
             threads,
             changes,
             2 * SLICE,
+            self.safe.arena if self.done == 0 else None,
         )
         elapsed = time.perf_counter() - began
+        if self.done == 0 and finished > 0:
+            self.safe.renewed(iterations, self.epoch)
         endless = ~np.isfinite(losses[:finished])  # by a penalty: the engine looks at the losses of samples only
         if endless.any():
             finished = int(endless.argmax())
-        if self.done + finished > 0:  # the loss of a step proves the weights before it
-            self.safe = self.start
         if finished < count and not np.isfinite(losses[finished]):
             what = f"the loss became {losses[finished]} in epoch {self.epoch + 1}, step {self.done + finished + 1}"
             raise _diverged(model, self.safe, what)
@@ -368,8 +376,8 @@ class _Epoch:
         return {"loss": loss} | (self.recorded.results() if self.recorded else {})
 
 
-def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tuple[Logs, Snapshot]:
-    """One epoch: its logs, and weights to go back to."""
+def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> Logs:
+    """One epoch: its logs."""
     model, feed = run.model, run.feed
     epoch = _Epoch(model, callbacks, number, safe, run.recorded)
     if isinstance(feed, RowFeed) and (feed.augmentation is None or feed.augmentation.gathered):
@@ -380,7 +388,7 @@ def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> tu
             epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.network.program.cost(n)))
             if model.stop_training:
                 break
-    return epoch.end(), epoch.safe
+    return epoch.end()
 
 
 def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run) -> None:
