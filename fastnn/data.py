@@ -91,6 +91,15 @@ def targets(values: Any, kind: str, outputs: int, columns: int, loss: str, name:
     return Source(array)
 
 
+def _map_targets(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDArray[Any]:
+    """Targets of maps as rows of numbers; of maps with one channel, the axis of channels may be left out."""
+    if array.shape[1:] not in (shape, (prod(shape),)) and (shape[-1] > 1 or array.shape[1:] != shape[:-1]):
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected (rows, {', '.join(map(str, shape))}) as the outputs"
+        )
+    return array.reshape(len(array), prod(shape))
+
+
 def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[Any]:
     if array.ndim != 1:
         hint = "for one-hot rows use loss='categorical_crossentropy'"
@@ -142,18 +151,20 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
 class Door:
     """What a model lets in: samples of one shape, and the targets that its loss and metrics take.
 
-    shape: of a sample; dtype: of the network; outputs: of a sample; loss, metrics: None and () before ``compile``.
+    shape: of a sample; dtype: of the network; output_shape: of a sample's outputs; loss, metrics: None and () before
+    ``compile``.
     """
 
     def __init__(
         self,
         shape: tuple[int, ...],
         dtype: np.dtype,
-        outputs: int,
+        output_shape: tuple[int, ...],
         loss: Loss | None = None,
         metrics: Sequence[Metric] = (),
     ) -> None:
-        self.shape, self.dtype, self.outputs, self.loss, self.metrics = shape, dtype, outputs, loss, metrics
+        self.shape, self.dtype, self.output_shape, self.loss, self.metrics = shape, dtype, output_shape, loss, metrics
+        self.outputs = prod(output_shape)
         self.nonfinite = backend.core(dtype).nonfinite
 
     def features(self, x: Any, name: str = "X") -> Source:
@@ -171,6 +182,8 @@ class Door:
         array = readable(y, name)
         if array.ndim and len(array):
             check_finite(Source(array, column_names(y)), name, self.nonfinite)
+        if len(self.output_shape) > 1:
+            array = _map_targets(array, self.output_shape, name)
         source = targets(array, loss.targets, self.outputs, loss.columns(self.outputs), loss.name, name)
         check_rows(source, name)
         check_range(source, loss.targets, loss.name, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -193,12 +194,13 @@ class Orthogonal(Initializer):
         self._numbers("gain")
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-        if len(shape) != 2:
+        if len(shape) < 2:
             raise ValueError(f"orthogonal needs a matrix, got shape {shape}")
-        tall = rng.standard_normal((max(shape), min(shape)))
+        rows, columns = prod(shape[:-1]), shape[-1]
+        tall = rng.standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(tall)
         q *= np.sign(np.diag(r))  # makes the distribution uniform
-        return self.gain * (q if shape[0] >= shape[1] else q.T)
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 class Constant(Initializer):
@@ -266,7 +268,15 @@ def _real(values: Any, name: str) -> NDArray[np.float64]:
 
 
 def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    return (shape[0], shape[-1])
+    """How many numbers each output is a sum of, and each input a part of: of a convolution, at all taps of the window.
+
+    >>> _fans((784, 10)), _fans((3, 3, 16, 32))
+    ((784, 10), (144, 288))
+    """
+    if len(shape) < 2:
+        return (shape[0], shape[-1])
+    taps = prod(shape[:-2])
+    return taps * shape[-2], taps * shape[-1]
 
 
 def _truncated_normal(deviation: float, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:

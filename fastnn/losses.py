@@ -34,6 +34,7 @@ class Loss(Settings):
     cost: ClassVar[int] = 150  # of an output, value and derivative, as in ``Program.cost``
     outputs: ClassVar[str] = "numbers"  # or "probabilities", "distributions": what it asks of the outputs
     activation: ClassVar[Activation | None] = None  # the output activation behind which `of_logits` is used
+    elementwise: ClassVar[bool] = True  # the mean over all outputs of something of each: maps of outputs will do
     from_logits = False  # whether the outputs are logits; a setting of the crossentropies
 
     @property
@@ -264,6 +265,7 @@ class KLDivergence(Loss):
 
     name = "kl_divergence"
     kernel = 13
+    elementwise = False
     targets = "probabilities"
     outputs = "distributions"
 
@@ -378,6 +380,7 @@ class CategoricalCrossentropyFromLogits(Smoothed):
 
     name = "categorical_crossentropy_logits"
     kernel = 4
+    elementwise = False
     targets = "probabilities"
 
     def activate(self, a: Array) -> Array:
@@ -404,6 +407,7 @@ class CategoricalCrossentropy(Crossentropy, positional=("from_logits", "label_sm
 
     name = "categorical_crossentropy"
     kernel = 3
+    elementwise = False
     targets = "probabilities"
     activation = Softmax()
     logits = CategoricalCrossentropyFromLogits
@@ -424,6 +428,7 @@ class SparseCategoricalCrossentropyFromLogits(Smoothed):
 
     name = "sparse_categorical_crossentropy_logits"
     kernel = 6
+    elementwise = False
     targets = "labels"
 
     def activate(self, a: Array) -> Array:
@@ -451,6 +456,7 @@ class SparseCategoricalCrossentropy(Crossentropy, positional=("from_logits",)):
 
     name = "sparse_categorical_crossentropy"
     kernel = 5
+    elementwise = False
     targets = "labels"
     activation = Softmax()
     logits = SparseCategoricalCrossentropyFromLogits
@@ -573,6 +579,7 @@ class CategoricalFocalCrossentropyFromLogits(CategoricalFocal):
 
     name = "categorical_focal_crossentropy_logits"
     kernel = 19
+    elementwise = False
     cost = 400
     targets = "probabilities"
 
@@ -601,6 +608,7 @@ class CategoricalFocalCrossentropy(
 
     name = "categorical_focal_crossentropy"
     kernel = 15
+    elementwise = False
     cost = 400
     targets = "probabilities"
     activation = Softmax()
@@ -638,6 +646,7 @@ class Quantile(Loss):
 
     name = "quantile"
     kernel = 16
+    elementwise = False
     levels: tuple[float, ...] | float = (0.5,)
 
     def __post_init__(self) -> None:
@@ -680,6 +689,7 @@ class GaussianNLL(Loss):
 
     name = "gaussian_nll"
     kernel = 17
+    elementwise = False
 
     def columns(self, outputs: int) -> int:
         if outputs % 2:

@@ -509,7 +509,7 @@ def _tape(model: Sequential, X: ArrayLike) -> Tape:
     x = model.door.features(X).array
     tape = Tape(program, [program.read(model.arena[0], op) for op in program.steps], seed=0, iteration=0)
     with np.errstate(all="ignore"):
-        tape.forward(x.reshape(len(x), -1).astype(program.dtype))
+        tape.forward(x.reshape(-1, program.steps[0].inputs).astype(program.dtype))
     return tape
 
 

@@ -156,12 +156,12 @@ def test_frozen_weights_stay_and_pass_the_gradient_on(core, kind, settings):
 # -- derivatives -------------------------------------------------------------------------------------------------------
 
 
-def check_derivative(op, seed=3):
+def check_derivative(op, samples=6, seed=3):
     """The twin's backward against differences of its forward, by the input and by each weight."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(6, op.inputs))
+    x = rng.normal(size=(samples * op.positions_in, op.inputs))
     weights = op.arrays(rng.uniform(0.5, 1.5, size=(op.rows, op.outputs))) if op.rows else []
-    side = rng.normal(size=(6, op.outputs))  # L = sum side a
+    side = rng.normal(size=(samples * op.positions_out, op.outputs))  # L = sum side a
     draws = Draws(SEED, 1, 0, 8)
     a, kept = op.forward(x, weights, draws)
     dx, gradients = op.backward(side, x, a, kept, weights)
@@ -182,6 +182,55 @@ def check_derivative(op, seed=3):
 @pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
 def test_derivatives(kind, settings):
     check_derivative(kind(4, 4, **settings))
+
+
+MAPS = [  # windows, strides, dilations, groups and padding, each different along both axes
+    operations.Convolution(2, 3, map_in=(4, 5), map_out=(3, 3), window=(2, 3), bias=True, activation=Tanh()),
+    operations.Convolution(
+        *(4, 6),
+        map_in=(5, 7),
+        map_out=(2, 3),
+        window=(3, 2),
+        strides=(3, 2),
+        dilation=(1, 2),
+        corner=(1, 0),
+        groups=2,
+    ),
+    operations.Convolution(3, 6, map_in=(3, 4), map_out=(3, 4), window=(3, 3), corner=(1, 1), groups=3, bias=True),
+    operations.Convolution(3, 2, map_in=(1, 6), map_out=(1, 6), window=(1, 3), dilation=(1, 2), corner=(0, 4)),
+    operations.TransposedConvolution(
+        *(3, 2),
+        map_in=(2, 3),
+        map_out=(5, 8),
+        window=(3, 2),
+        strides=(2, 3),
+        corner=(1, 0),
+        bias=True,
+        activation=GELU(),
+    ),
+    operations.TransposedConvolution(2, 3, map_in=(3, 2), map_out=(5, 6), window=(3, 3), dilation=(1, 2)),
+    operations.MaxPooling(3, 3, map_in=(5, 4), map_out=(3, 2), window=(2, 2), strides=(2, 2)),
+    operations.MaxPooling(2, 2, map_in=(5, 4), map_out=(5, 4), window=(3, 2), corner=(1, 0)),
+    operations.MaxPooling(2, 2, map_in=(4, 3), window=(4, 3)),
+    operations.AveragePooling(3, 3, map_in=(5, 4), map_out=(3, 2), window=(2, 2), strides=(2, 2)),
+    operations.AveragePooling(2, 2, map_in=(5, 4), map_out=(5, 2), window=(3, 3), strides=(1, 2), corner=(1, 0)),
+    operations.Resampling(2, 2, map_in=(3, 4), map_out=(6, 5), corner=(2, 1)),
+    operations.Resampling(2, 2, map_in=(4, 5), map_out=(2, 3), corner=(-1, -2)),
+    operations.Resampling(2, 2, map_in=(2, 3), map_out=(6, 6), factor=(3, 2)),
+    operations.Resampling(2, 2, map_in=(3, 2), map_out=(6, 6), factor=(2, 3), smooth=True),
+    operations.Permutation(2, 24, map_in=(3, 4)),
+    operations.Permutation(2, 3, map_in=(3, 4), map_out=(2, 4), shape=(3, 4, 2), axes=(2, 1, 0)),
+    operations.Dropout(3, 3, map_in=(2, 3), map_out=(2, 3), rate=0.4, spatial=True),
+]
+
+
+@pytest.mark.parametrize("op", MAPS, ids=[f"{op.name}-{i}" for i, op in enumerate(MAPS)])
+def test_derivatives_on_maps(op):
+    check_derivative(op, samples=2)
+
+
+def test_all_kinds_on_maps_have_derivatives_tested():
+    assert set(operations.UNCOMPILED) <= {type(op) for op in MAPS}
 
 
 # -- the checks themselves ---------------------------------------------------------------------------------------------

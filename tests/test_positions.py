@@ -22,6 +22,12 @@ OPTIMIZER = ["weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_em
 MOMENTS = ["learning_rate", "beta_1", "beta_2", "epsilon"]
 INITIALIZER = ["seed", "input_axes", "output_axes"]
 SMOOTHED = ["from_logits", "label_smoothing", "axis", "reduction", "name"]
+CONVOLUTION = [
+    *["filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation"],
+    *["use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"],
+    *["activity_regularizer", "kernel_constraint", "bias_constraint"],
+]
+POOLING = ["pool_size", "strides", "padding", "data_format", "name"]
 KERAS = {
     optimizers.SGD: ["learning_rate", "momentum", "nesterov", *OPTIMIZER],
     optimizers.RMSprop: ["learning_rate", "rho", "momentum", "epsilon", "centered", *OPTIMIZER],
@@ -57,6 +63,39 @@ KERAS = {
     layers.BatchNormalization: ["axis", "momentum", "epsilon"],
     layers.LayerNormalization: ["axis", "epsilon"],
     layers.UnitNormalization: ["axis"],
+    layers.Conv1D: CONVOLUTION,
+    layers.Conv2D: CONVOLUTION,
+    layers.DepthwiseConv2D: [
+        *["kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate", "activation"],
+        *["use_bias", "depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer"],
+        *["activity_regularizer", "depthwise_constraint", "bias_constraint"],
+    ],
+    layers.SeparableConv2D: [
+        *["filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier"],
+        *["activation", "use_bias", "depthwise_initializer", "pointwise_initializer", "bias_initializer"],
+        *["depthwise_regularizer", "pointwise_regularizer", "bias_regularizer", "activity_regularizer"],
+        *["depthwise_constraint", "pointwise_constraint", "bias_constraint"],
+    ],
+    layers.Conv2DTranspose: [
+        *["filters", "kernel_size", "strides", "padding", "output_padding", "data_format", "dilation_rate"],
+        *["activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer"],
+        *["bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"],
+    ],
+    layers.MaxPooling1D: POOLING,
+    layers.MaxPooling2D: POOLING,
+    layers.AveragePooling1D: POOLING,
+    layers.AveragePooling2D: POOLING,
+    layers.GlobalMaxPooling1D: ["data_format", "keepdims"],
+    layers.GlobalMaxPooling2D: ["data_format", "keepdims"],
+    layers.GlobalAveragePooling1D: ["data_format", "keepdims"],
+    layers.GlobalAveragePooling2D: ["data_format", "keepdims"],
+    layers.ZeroPadding2D: ["padding", "data_format"],
+    layers.Cropping2D: ["cropping", "data_format"],
+    layers.UpSampling2D: ["size", "data_format", "interpolation"],
+    layers.Reshape: ["target_shape"],
+    layers.Permute: ["dims"],
+    layers.SpatialDropout1D: ["rate", "seed"],
+    layers.SpatialDropout2D: ["rate", "data_format", "seed"],
     regularizers.L1: ["l1"],
     regularizers.L2: ["l2"],
     regularizers.L1L2: ["l1", "l2"],

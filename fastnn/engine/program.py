@@ -21,7 +21,7 @@ from fastnn.basics.settings import Settings
 from fastnn.engine.source import Source
 from fastnn.layers import Layer
 from fastnn.losses import Loss
-from fastnn.operations import Elementwise, Operation, Rowwise
+from fastnn.operations import Dropout, Elementwise, Noise, Operation, Permutation, Rowwise
 from fastnn.optimizers import Optimizer
 
 LINE_BYTES = 64
@@ -79,10 +79,12 @@ class Program(Settings):
 
     @property
     def inputs(self) -> int:
-        return self.steps[0].inputs
+        """Numbers of a sample."""
+        return self.steps[0].inputs * self.steps[0].positions_in
 
     @property
     def outputs(self) -> int:
+        """Numbers of a sample's output, one row."""
         return self.steps[-1].outputs
 
     @property
@@ -97,6 +99,8 @@ class Program(Settings):
         for row, op in zip(table, self.steps, strict=True):
             for name in PLAIN:
                 row[name] = getattr(op, name)
+            if type(op) in operations.UNCOMPILED:
+                raise NotImplementedError(f'{op.name} is not compiled yet; make the model with engine="reference"')
             row["kernel"] = _kernel("operation", op, operations.ENTRIES)
             row["activation"] = _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",))
             row["parameters"][: len(op.parameters)] = op.parameters
@@ -109,6 +113,11 @@ class Program(Settings):
                 row["constraint"] = _kernel("constraint", op.constraint, constraints.ENTRIES)
                 row["limit"] = op.constraint.limit
         return table
+
+    @property
+    def tables(self) -> list[tuple[NDArray[Any], ...] | None]:
+        """Of each step, the arrays that its kernel reads beside ``operations``."""
+        return [op.table for op in self.steps]
 
     @property
     def loss(self) -> int | None:
@@ -215,10 +224,15 @@ class Program(Settings):
             view[p, : len(lines), : columns.stop - columns.start] = lines[:, columns]
 
     def fill(self, row: Array, arrays: list[Array]) -> None:
-        """Stores all weights, in the order of ``Sequential.get_weights``."""
+        """Stores all weights, as ``shown`` returns them."""
         for op in self.steps:
-            self.write(row, op, arrays[: len(op.shapes)])
+            self.write(row, op, op.taken(arrays[: len(op.shapes)]))
             arrays = arrays[len(op.shapes) :]
+
+    def shown(self, row: Array, steps: Iterable[Operation] | None = None) -> list[Array]:
+        """Copies of the weights of some operations, or of all, as ``Sequential.get_weights`` returns them."""
+        steps = self.steps if steps is None else steps
+        return [array for op in steps for array in op.shown(self.read(row, op)[: len(op.shapes)])]
 
     def weight_penalty(self, weights: list[list[Array]]) -> float:
         """What the regularizers of weights add to the loss; weights: of each operation, as ``read`` returns them."""
@@ -252,6 +266,7 @@ def assemble(
     logits = loss.of_logits() if loss is not None and not own_loss else None
     if loss is not None and logits is not None and loss.from_logits:  # the outputs are logits: the model answers them
         loss, logits = logits, None
+    steps = _to_rows(_from_rows(steps))
     last = steps[-1]
     from_logits = (
         logits is not None
@@ -263,6 +278,32 @@ def assemble(
     steps = _fuse(steps[:-1]) + steps[-1:] if from_logits else _fuse(steps)
     steps, size = _place(steps, LINE_BYTES // dtype.itemsize)
     return Program(dtype, tuple(steps), size, logits if from_logits else loss, from_logits, optimizer, own_loss)
+
+
+def _from_rows(steps: list[Operation]) -> list[Operation]:
+    """Without reshapes at the beginning: samples are gathered as rows of whatever shape comes first.
+
+    So that they come first, reshapes change places with what is done to each number by itself.
+    """
+    for i, op in enumerate(steps):
+        if isinstance(op, Permutation) and not op.axes:
+            shape = {"inputs": op.outputs, "outputs": op.outputs, "map_in": op.map_out, "map_out": op.map_out}
+            return [one.replace(**shape) for one in steps[:i]] + _from_rows(steps[i + 1 :])
+        if not isinstance(op, (Elementwise, Noise, Dropout)) or getattr(op, "spatial", False):
+            break
+    return steps
+
+
+def _to_rows(steps: list[Operation]) -> list[Operation]:
+    """With one row of outputs for each sample, where it was a map; the last activation comes behind, for the loss."""
+    last = steps[-1]
+    if last.positions_out == 1:
+        return steps
+    n = last.outputs * last.positions_out
+    flat = Permutation(last.outputs, n, map_in=last.map_out, layer=last.layer)
+    if isinstance(last, Elementwise):
+        return [*steps[:-1], flat, last.replace(inputs=n, outputs=n, map_in=(1, 1), map_out=(1, 1))]
+    return [*steps, flat]
 
 
 def _kernel(kind: str, given: Any, entries: tuple[type, ...], free: tuple[str, ...] = ()) -> int:

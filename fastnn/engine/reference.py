@@ -65,7 +65,9 @@ class Engine:
                 tape = Tape(self.program, rows[0], seed, self.iterations)
                 batch_x = self.take(x, chosen)
                 if augmentation is not None:
-                    batch_x = augmentation.apply(batch_x, seed, start, self.program.width)
+                    batch_x = augmentation.apply(
+                        batch_x.reshape(len(chosen), -1), seed, start, self.program.width
+                    ).reshape(batch_x.shape)
                 a = tape.forward(batch_x)
                 loss, d = self._loss(a, y, chosen, w)
                 losses[step] = loss + tape.activity_penalty()
@@ -130,6 +132,7 @@ class Engine:
         """Outputs for a plain array (n, inputs) of this engine's type, None for any other."""
         if x.ndim != 2 or x.shape[1] != self.program.inputs or x.dtype != self.program.dtype:
             return None
+        x = x.reshape(-1, self.program.steps[0].inputs)
         return _infer(self.program.steps, self._load(self.arena[0]), x)
 
     @staticmethod
@@ -138,9 +141,8 @@ class Engine:
         return outputs.argmax(axis=1)
 
     def take(self, source: Source, chosen: NDArray[np.int64] | slice) -> Array:
-        """The chosen rows, as a matrix of the program's type."""
-        array = source.array[chosen]
-        return array.reshape(len(array), -1).astype(self.program.dtype)
+        """The chosen samples, as a matrix of the program's type: a row for each pixel."""
+        return source.array[chosen].reshape(-1, self.program.steps[0].inputs).astype(self.program.dtype)
 
     def _load(self, row: Array) -> list[Weights]:
         return [self.program.read(row, op) for op in self.program.steps]
@@ -219,7 +221,7 @@ class Tape:
         for i in range(len(self.outputs) - 1, -1, -1):
             op, a = self.program.trained[i], self.outputs[i]
             if op.activity_regularizer is not None:
-                d = d + op.activity_regularizer.gradient(a) / a.dtype.type(len(a))
+                d = d + op.activity_regularizer.gradient(a) / a.dtype.type(len(a) // op.positions_out)
             d, own = op.backward(d, self.inputs[i], a, self.kept[i], self.weights[i])
             gradients.append(own[: op.variables])
         return gradients[::-1]
@@ -233,8 +235,11 @@ class Tape:
 
     def activity_penalty(self) -> float:
         """Penalties of the activations, over the size of the batch."""
-        pairs = zip(self.program.trained, self.outputs, strict=True)
-        return sum(op.activity_regularizer.value(a) / len(a) for op, a in pairs if op.activity_regularizer is not None)
+        total = 0.0
+        for op, a in zip(self.program.trained, self.outputs, strict=True):
+            if op.activity_regularizer is not None:
+                total += op.activity_regularizer.value(a) / (len(a) // op.positions_out)
+        return total
 
 
 def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penalty: Array | None = None) -> Array:
@@ -243,7 +248,7 @@ def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penal
         for op, arrays in zip(steps, weights, strict=False):
             x = op.infer(x, arrays)
             if op.activity_regularizer is not None and penalty is not None:
-                penalty += [op.activity_regularizer.value(row) for row in x]
+                penalty += [op.activity_regularizer.value(sample) for sample in x.reshape(len(penalty), -1)]
     return x
 
 

@@ -1,20 +1,52 @@
 """Layers: what a network is made of."""
 
 from fastnn.layers.activation import Activation
-from fastnn.layers.base import Flatten, Input, Layer
+from fastnn.layers.base import Input, Layer
+from fastnn.layers.convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from fastnn.layers.dense import Dense
 from fastnn.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
-from fastnn.layers.regularization import Dropout, GaussianNoise
+from fastnn.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
+from fastnn.layers.regularization import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from fastnn.layers.reshaping import Cropping2D, Flatten, Permute, Reshape, UpSampling2D, ZeroPadding2D
 
 __all__ = [
     "Activation",
+    "AveragePooling1D",
+    "AveragePooling2D",
     "BatchNormalization",
+    "Conv1D",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
     "Input",
     "Layer",
     "LayerNormalization",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "Permute",
+    "Reshape",
+    "SeparableConv2D",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
     "UnitNormalization",
+    "UpSampling2D",
+    "ZeroPadding2D",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from fastnn import activations
 from fastnn.catalogue import resolve
-from fastnn.layers.base import Layer, Shape
+from fastnn.layers.base import Layer, Shape, map_of
 from fastnn.operations import Operation, activate
 
 
@@ -26,5 +24,6 @@ class Activation(Layer):
         self.activation: activations.Activation = resolve("activation", activation, activations.Activation)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        linear = type(self.activation) is activations.Linear
-        return [] if linear else [activate(self.activation, prod(input_shape))]
+        if type(self.activation) is activations.Linear:
+            return []
+        return [activate(self.activation, input_shape[-1], map_of(input_shape))]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnn.basics.attributes import check_attribute
 from fastnn.basics.checks import whole
-from fastnn.operations import Operation
+from fastnn.operations import Operation, Pair
 
 Shape = tuple[int, ...]
 
@@ -88,8 +88,7 @@ class Layer:
         if network is None:
             return [values.copy() for values in self._weights]
         program, row = network.program, network.arena[0]
-        own = [op for op in program.steps if op.layer == self._position]
-        return [array for op in own for array in program.read(row, op)[: len(op.shapes)]]
+        return program.shown(row, [op for op in program.steps if op.layer == self._position])
 
     def copied(self, weights: bool = True) -> Layer:
         """A copy that belongs to no model, with the weights of this one unless they are not wanted."""
@@ -115,11 +114,11 @@ class Layer:
 
     def count_params(self, input_shape: Shape) -> int:
         """Number of weights, biases included."""
-        return 0
+        return sum(prod(shape) for op in self.operations(input_shape) for shape in op.shapes)
 
     def count_frozen(self, input_shape: Shape) -> int:
         """How many of them are not trained."""
-        return 0
+        return sum(prod(shape) for op in self.operations(input_shape) for shape in op.shapes[op.variables :])
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -144,14 +143,18 @@ class Input(Layer):
         return []
 
 
-class Flatten(Layer):
-    """Turns samples of any shape into rows of numbers, the last axis running fastest."""
+def map_of(shape: Shape) -> Pair:
+    """Height and width of a sample's map: all axes but the last, which are channels. A signal has height 1.
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return (prod(input_shape),)
+    >>> map_of((28, 28, 3)), map_of((100, 4)), map_of((5,))
+    ((28, 28), (1, 100), (1, 1))
+    """
+    return (prod(shape[:-2]), shape[-2]) if len(shape) > 1 else (1, 1)
 
-    def operations(self, input_shape: Shape) -> list[Operation]:
-        return []
+
+def between(kind: type[Operation], before: Shape, after: Shape, **settings: Any) -> Operation:
+    """An operation that makes samples of one shape from those of another."""
+    return kind(before[-1], after[-1], map_in=map_of(before), map_out=map_of(after), **settings)
 
 
 def _as_tuple(shape: Any) -> tuple[Any, ...]:

@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import operations
-from fastnn.activations import Activation, Linear
+from fastnn.activations import Activation
 from fastnn.basics.checks import whole
 from fastnn.catalogue import resolve
 from fastnn.constraints import Constraint
 from fastnn.initializers import Initializer, as_initializer
-from fastnn.layers.base import Layer, Shape
+from fastnn.layers.base import Layer, Shape, between
 from fastnn.regularizers import Regularizer
 
 T = TypeVar("T")
 
 
 class Dense(Layer):
-    """a = f(x W + b), with W of shape (inputs, units) and b of shape (units,).
+    """a = f(x W + b), with W of shape (inputs, units) and b of shape (units,); of maps along the last axis.
 
     activation: a name or object of ``fastnn.activations``, None for linear. kernel_initializer, bias_initializer:
     names or objects of ``fastnn.initializers``, an array, or a callable of (shape, rng); the defaults are Keras'
@@ -53,39 +53,30 @@ class Dense(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer: Initializer = resolve("initializer", as_initializer(kernel_initializer), Initializer)
         self.bias_initializer: Initializer = resolve("initializer", as_initializer(bias_initializer), Initializer)
-        self.kernel_regularizer = _optional("regularizer", kernel_regularizer, Regularizer)
-        self.bias_regularizer = _optional("regularizer", bias_regularizer, Regularizer)
-        self.activity_regularizer = _optional("regularizer", activity_regularizer, Regularizer)
-        self.kernel_constraint = _optional("constraint", kernel_constraint, Constraint)
+        self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
+        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
+        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
+        self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"Dense takes rows of numbers, got samples of shape {input_shape}; put Flatten() before it"
-            )
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
-        product = operations.Dense(
-            input_shape[0],
-            self.units,
+        product = between(
+            operations.Dense,
+            input_shape,
+            self.output_shape(input_shape),
             bias=self.use_bias,
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,
             constraint=self.kernel_constraint,
         )
-        if isinstance(self.activation, Linear):
-            return [product.replace(activity_regularizer=self.activity_regularizer)]
-        penalty = self.activity_regularizer
-        return [product, operations.activate(self.activation, self.units, activity_regularizer=penalty)]
-
-    def count_params(self, input_shape: Shape) -> int:
-        return (input_shape[0] + self.use_bias) * self.units
+        return operations.activated(product, self.activation, self.activity_regularizer)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
-        weights = [self.kernel_initializer((input_shape[0], self.units), rng)]
+        weights = [self.kernel_initializer((input_shape[-1], self.units), rng)]
         return [*weights, self.bias_initializer((self.units,), rng)] if self.use_bias else weights
 
 
-def _optional(kind: str, given: Any, base: type[T]) -> T | None:
+def optional(kind: str, given: Any, base: type[T]) -> T | None:
     return None if given is None else resolve(kind, given, base)

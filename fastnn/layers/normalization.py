@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fastnn import operations
 from fastnn.basics.checks import number
-from fastnn.layers.base import Layer, Shape
+from fastnn.layers.base import Layer, Shape, between
 from fastnn.optimizers import LEAST_EPSILON
 
 
@@ -16,20 +16,14 @@ class _Normalization(Layer):
         super().__init__(name=name)
         self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, LEAST_EPSILON)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return _rows_of_numbers(self, input_shape)
-
-    def count_params(self, input_shape: Shape) -> int:
-        return 2 * input_shape[0] + self.count_frozen(input_shape)
-
 
 class BatchNormalization(_Normalization):
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta for each column.
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta for each column, on maps for each channel.
 
-    In training mean and variance (of n, not n - 1) are those of the batch, and moving averages of them follow with
-    factor ``momentum``; else the averages are used. As in Keras; PyTorch's momentum is 1 - momentum and its epsilon
-    1e-5. Weights: gamma, beta, moving mean, moving variance, the last two not trained. Source: Ioffe and Szegedy,
-    ICML 2015.
+    In training mean and variance (of n, not n - 1) are those of the batch, on maps over all their pixels, and moving
+    averages of them follow with factor ``momentum``; else the averages are used. As in Keras; PyTorch's momentum is
+    1 - momentum and its epsilon 1e-5. Weights: gamma, beta, moving mean, moving variance, the last two not trained.
+    Source: Ioffe and Szegedy, ICML 2015.
     """
 
     changeable = ("momentum", "epsilon")
@@ -39,21 +33,19 @@ class BatchNormalization(_Normalization):
         self.momentum = number("BatchNormalization: momentum", momentum, 0, below=1)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
-        n = input_shape[0]
+        n = input_shape[-1]
         return [np.ones(n), np.zeros(n), np.zeros(n), np.ones(n)]
 
-    def count_frozen(self, input_shape: Shape) -> int:
-        return 2 * input_shape[0]
-
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
-        n, momentum = input_shape[0], self.momentum
-        return [operations.BatchNormalization(n, n, bias=True, epsilon=self.epsilon, momentum=momentum)]
+        settings = {"bias": True, "epsilon": self.epsilon, "momentum": self.momentum}
+        return [between(operations.BatchNormalization, input_shape, input_shape, **settings)]
 
 
 class LayerNormalization(_Normalization):
     """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. Weights: gamma, beta.
 
-    Source: Ba, Kiros, Hinton, "Layer normalization", 2016. PyTorch's epsilon is 1e-5.
+    On maps over the channels of each pixel, as Keras' axis=-1. Source: Ba, Kiros, Hinton, "Layer normalization", 2016.
+    PyTorch's epsilon is 1e-5.
     """
 
     changeable = ("epsilon",)
@@ -62,32 +54,23 @@ class LayerNormalization(_Normalization):
         super().__init__(epsilon, name=name)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
-        n = input_shape[0]
+        n = input_shape[-1]
         return [np.ones(n), np.zeros(n)]
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
-        n = input_shape[0]
-        return [operations.LayerNormalization(n, n, bias=True, epsilon=self.epsilon)]
+        return [between(operations.LayerNormalization, input_shape, input_shape, bias=True, epsilon=self.epsilon)]
 
 
 class UnitNormalization(Layer):
     """y = x / max(|x|, 1e-12), with the Euclidean norm |x| of each sample: rows of length 1; a row of zeros stays.
 
-    As in Keras, for the last axis. No weights. Source: Salton, Wong, Yang, "A vector space model for automatic
-    indexing", Communications of the ACM 18, 1975, where texts are compared by the angle between them.
+    As in Keras, for the last axis: on maps for each pixel. No weights. Source: Salton, Wong, Yang, "A vector space
+    model for automatic indexing", Communications of the ACM 18, 1975, where texts are compared by the angle between
+    them.
 
     >>> UnitNormalization().output_shape((3,))
     (3,)
     """
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return _rows_of_numbers(self, input_shape)
-
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
-        return [operations.UnitNormalization(input_shape[0], input_shape[0])]
-
-
-def _rows_of_numbers(layer: Layer, input_shape: Shape) -> Shape:
-    if len(input_shape) != 1:
-        raise ValueError(f"{type(layer).__name__} takes rows of numbers, got samples of shape {input_shape}")
-    return input_shape
+        return [between(operations.UnitNormalization, input_shape, input_shape)]

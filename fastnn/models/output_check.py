@@ -6,17 +6,24 @@ from fastnn import activations
 from fastnn.engine.program import Program
 from fastnn.layers import Layer
 from fastnn.losses import Crossentropy, Loss
-from fastnn.operations import Dropout, Elementwise, Noise, Rowwise
+from fastnn.operations import Dropout, Elementwise, Noise, Permutation, Rowwise
 
 
-def check_outputs(layers: list[Layer], program: Program, loss: Loss) -> None:
+def check_outputs(layers: list[Layer], program: Program, loss: Loss, shape: tuple[int, ...]) -> None:
     """Raises ValueError where the loss would be computed from something else than it means, or could never change.
 
     Refused are outputs that are constant, losses of classes with one output, a crossentropy or divergence of outputs
-    that are no probabilities, and probabilities in place of logits: docs/decisions/losses-and-outputs.md.
+    that are no probabilities, and probabilities in place of logits: docs/decisions/losses-and-outputs.md. Behind maps
+    there are only losses that take each number by itself. shape: of a sample's output.
     """
-    last = [op for op in program.steps if not isinstance(op, (Dropout, Noise))][-1]  # which do nothing in predict
+    still = (Dropout, Noise, Permutation)  # which change no number in predict
+    last = [op for op in program.steps if not isinstance(op, still)][-1]
     f, name = last.activation, layers[last.layer].name
+    if len(shape) > 1 and not loss.elementwise:
+        raise ValueError(
+            f"{loss.name} takes one row of outputs for each sample, but those of layer {layers[-1].name!r} have the"
+            f" shape {shape}; put Flatten() or a global pooling before the last Dense"
+        )
     binary = "binary" in loss.name
     if program.outputs < 2 and loss.outputs != "numbers" and not binary:
         raise ValueError(

@@ -173,7 +173,7 @@ class Sequential:
             return
         program = lower(self._layers, self.dtype, self.loss, self.optimizer)
         if self.loss is not None:
-            check_outputs(self._layers, program, self.loss)
+            check_outputs(self._layers, program, self.loss, self.output_shape)
         self._network.describe(program)
         self._short = _short(self._layers, self._network)
 
@@ -204,7 +204,7 @@ class Sequential:
             "_metrics": metrics,
             "loss": loss,
             "_network": network,
-            "_door": Door(layers[0].output_shape(()), self.dtype, program.outputs, loss, metrics),
+            "_door": Door(layers[0].output_shape(()), self.dtype, _shapes(layers)[-1], loss, metrics),
             "_short": _short(layers, network),
         }
 
@@ -285,10 +285,9 @@ class Sequential:
         return self.shapes()[-1]
 
     def shapes(self) -> list[tuple[int, ...]]:
-        shapes = [self.input_shape]
-        for layer in self._layers[1:]:
-            shapes.append(layer.output_shape(shapes[-1]))
-        return shapes
+        """Shape of one sample, and of that behind each layer."""
+        self.input_shape  # noqa: B018 - refuses a model without layers
+        return _shapes(self._layers)
 
     def compile(
         self,
@@ -323,7 +322,7 @@ class Sequential:
             raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
         if type(new_loss).evaluate is Loss.evaluate:
             raise TypeError(f"loss {type(new_loss).__name__} has no formula: write evaluate(a, t)")
-        check_outputs(self._layers, self.program, new_loss)
+        check_outputs(self._layers, self.program, new_loss, self.output_shape)
         for metric in new_metrics:
             metric.prepare(new_loss, self.program.outputs)
         with self._lock:
@@ -501,6 +500,8 @@ class Sequential:
     ) -> NDArray[Any]:
         """Outputs (rows, outputs) for X (rows, *input shape), in the model's dtype. X must be finite.
 
+        Where the outputs of a sample are maps they keep their shape: (rows, *output shape).
+
         x may also be batches: an iterator, or a ``fastnn.data.Batches``, of x, (x, y) or (x, y, sample_weight); steps:
         only so many of them. batch_size and verbose are there for Keras' sake: the engine chooses how many rows go
         through the network at once, and nothing is printed; a callback with ``on_predict_batch_begin`` or ``_end`` sees
@@ -517,7 +518,7 @@ class Sequential:
         if steps is not None and not batches:
             raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
         if callbacks is None and not batches:
-            return self.network.predict(self.door.features(x))
+            return self._shaped(self.network.predict(self.door.features(x)))
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
         parts: Iterable[Any] = [x]
         if batches:
@@ -530,7 +531,7 @@ class Sequential:
         outputs = evaluation.predict(self.network, (self.door.features(part) for part in parts), called)
         if batches:
             feed.end_epoch()
-        return outputs
+        return self._shaped(outputs)
 
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
@@ -541,7 +542,12 @@ class Sequential:
             out = self._short(x)
             if out is not None:
                 return out
-        return self.engine.predict(features(x, self.door.shape), 1)
+        return self._shaped(self.engine.predict(features(x, self.door.shape), 1))
+
+    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Rows of outputs as the maps that they are."""
+        shape = self.door.output_shape
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
 
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:
@@ -603,14 +609,22 @@ class Sequential:
         for position, layer in enumerate(self._layers):
             layer._home, layer._position = self._home, position
         if self._network is not None:
-            outputs = self._network.program.outputs
-            self._door = Door(self.input_shape, self.dtype, outputs, self.loss, self._metrics)
+            self._door = Door(self.input_shape, self.dtype, self.output_shape, self.loss, self._metrics)
             self._short = _short(self._layers, self._network)
 
 
 def _short(layers: list[Layer], network: Network) -> Any:
-    """The engine, where samples are rows of numbers: it looks itself at the shape of an array."""
-    return network.engine if len(layers[0].output_shape(())) == 1 else None
+    """The engine, where samples and outputs are rows of numbers: it looks itself at the shape of an array."""
+    shapes = _shapes(layers)
+    return network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
+
+
+def _shapes(layers: list[Layer]) -> list[tuple[int, ...]]:
+    """Of one sample behind each layer."""
+    shapes: list[tuple[int, ...]] = []
+    for layer in layers:
+        shapes.append(layer.output_shape(shapes[-1] if shapes else ()))
+    return shapes
 
 
 def _begin_anew(optimizer: Optimizer) -> None:

@@ -3,10 +3,13 @@
 The kernel of a kind stands in ``kernels/operations/`` and in the core's table under the same name and number.
 """
 
-from fastnn.operations.activation import Elementwise, Rowwise, activate
-from fastnn.operations.base import Draws, Operation, Weights
+from fastnn.operations.activation import Elementwise, Rowwise, activate, activated
+from fastnn.operations.base import GEOMETRY, Draws, Operation, Pair, Weights
 from fastnn.operations.dense import Dense
+from fastnn.operations.maps import Convolution, TransposedConvolution
+from fastnn.operations.moves import Permutation, Resampling
 from fastnn.operations.normalization import BatchNormalization, LayerNormalization, UnitNormalization
+from fastnn.operations.pooling import AveragePooling, MaxPooling
 from fastnn.operations.randomness import Dropout, Noise
 
 ENTRIES: tuple[type[Operation], ...] = (
@@ -19,20 +22,40 @@ ENTRIES: tuple[type[Operation], ...] = (
     LayerNormalization,
     UnitNormalization,
 )
-"""All kinds, each at the place that its ``kernel`` says."""
+"""All kinds that are compiled, each at the place that its ``kernel`` says."""
+
+UNCOMPILED: tuple[type[Operation], ...] = (
+    Convolution,
+    TransposedConvolution,
+    MaxPooling,
+    AveragePooling,
+    Resampling,
+    Permutation,
+)
+"""Kinds that only the reference engine computes."""
 
 __all__ = [
     "ENTRIES",
+    "GEOMETRY",
+    "UNCOMPILED",
+    "AveragePooling",
     "BatchNormalization",
+    "Convolution",
     "Dense",
     "Draws",
     "Dropout",
     "Elementwise",
     "LayerNormalization",
+    "MaxPooling",
     "Noise",
     "Operation",
+    "Pair",
+    "Permutation",
+    "Resampling",
     "Rowwise",
+    "TransposedConvolution",
     "UnitNormalization",
     "Weights",
     "activate",
+    "activated",
 ]

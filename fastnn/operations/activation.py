@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.activations import Activation, Array
-from fastnn.operations.base import Draws, Operation, Weights
+from fastnn.activations import Activation, Array, Linear
+from fastnn.operations.base import Draws, Operation, Pair, Weights
+from fastnn.regularizers import Regularizer
 
 
 class _Activation(Operation):
@@ -34,12 +35,19 @@ class Rowwise(_Activation):
     kernel = 2
 
 
-def activate(activation: Activation, columns: int, **settings: Any) -> Operation:
-    """The operation that applies an activation to so many columns.
+def activate(activation: Activation, columns: int, pixels: Pair = (1, 1), **settings: Any) -> Operation:
+    """The operation that applies an activation to so many columns, of maps of so many pixels.
 
     >>> from fastnn.activations import ReLU, Softmax
     >>> activate(ReLU(), 3).name, activate(Softmax(), 3).name
     ('elementwise', 'rowwise')
     """
     kind = Rowwise if activation.blockwise else Elementwise
-    return kind(columns, columns, activation=activation, **settings)
+    return kind(columns, columns, map_in=pixels, map_out=pixels, activation=activation, **settings)
+
+
+def activated(product: Operation, activation: Activation, penalty: Regularizer | None) -> list[Operation]:
+    """A product, and behind it its activation where it has one; penalty: of the outputs."""
+    if isinstance(activation, Linear):
+        return [product.replace(activity_regularizer=penalty)]
+    return [product, activate(activation, product.outputs, product.map_out, activity_regularizer=penalty)]

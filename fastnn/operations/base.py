@@ -14,6 +14,24 @@ from fastnn.constraints import Constraint
 from fastnn.regularizers import Regularizer
 
 Weights = list[Array]  # of one operation: W and b, or the vectors of a normalization
+Pair = tuple[int, int]  # height and width of a map, or down and across
+
+# What the compiled engine knows of an operation on maps (kernels/network.pxi).
+GEOMETRY = (
+    "height",
+    "width",
+    "out_height",
+    "out_width",
+    "window_height",
+    "window_width",
+    "stride_y",
+    "stride_x",
+    "dilation_y",
+    "dilation_x",
+    "top",
+    "left",
+    "groups",
+)
 
 
 class Draws:
@@ -34,13 +52,17 @@ class Draws:
 class Operation(Settings):
     """One line of a program. The subclass is its kind, the NumPy twin of a row of the core's table of operations.
 
-    inputs, outputs: columns before and behind it; positions_in, positions_out: rows for each sample, more than one for
-    the pixels of a map. layer: position of its layer in the model; offset: of its weights in
-    a row of the arena, in numbers: the program gives both. trainable: whether training changes its weights.
-    activation: joined to it by the program where the kind ``applies_activation``.
+    A batch is a matrix: a row for each pixel of each sample's map, sample after sample and row by row of the map, and a
+    column for each channel. What is no map has one pixel, and a signal is a map of height 1.
+
+    inputs, outputs: columns before and behind it; map_in, map_out: height and width of the maps. layer: position of its
+    layer in the model; offset: of its weights in a row of the arena, in numbers: the program gives both. trainable:
+    whether training changes its weights. activation: joined to it by the program where the kind
+    ``applies_activation``.
 
     Its weights are lines of ``outputs`` numbers: first those of its kernel (``kernel_rows``), then the bias, then what
-    is not trained.
+    is not trained. The lines of a convolution's kernel are those of its first tap, one for each input, then those of
+    the next tap.
     """
 
     name: ClassVar[str]
@@ -53,8 +75,8 @@ class Operation(Settings):
 
     inputs: int
     outputs: int
-    positions_in: int = 1
-    positions_out: int = 1
+    map_in: Pair = (1, 1)
+    map_out: Pair = (1, 1)
     layer: int = 0
     offset: int = 0
     trainable: bool = True
@@ -68,6 +90,26 @@ class Operation(Settings):
     def replace(self, **changes: Any) -> Operation:
         """A copy with some fields changed."""
         return type(self)(**{name: getattr(self, name) for name in self._fields} | changes)
+
+    @property
+    def positions_in(self) -> int:
+        """Rows for each sample before it."""
+        return self.map_in[0] * self.map_in[1]
+
+    @property
+    def positions_out(self) -> int:
+        """Rows for each sample behind it."""
+        return self.map_out[0] * self.map_out[1]
+
+    @property
+    def geometry(self) -> tuple[int, ...]:
+        """What GEOMETRY names."""
+        return (*self.map_in, *self.map_out, 1, 1, 1, 1, 1, 1, 0, 0, 1)
+
+    @property
+    def table(self) -> tuple[NDArray[Any], ...] | None:
+        """Arrays that the compiled kernel reads beside the numbers of its description."""
+        return None
 
     # -- weights -------------------------------------------------------------------------------------------------------
 
@@ -100,6 +142,14 @@ class Operation(Settings):
         """The weights as arrays, from their lines (rows, outputs): copies."""
         return [line.copy() for line in lines]
 
+    def shown(self, arrays: Weights) -> Weights:
+        """The weights of ``arrays`` as ``Sequential.get_weights`` returns them."""
+        return [array.reshape(shape) for array, shape in zip(arrays, self.shapes, strict=False)]
+
+    def taken(self, arrays: Weights) -> Weights:
+        """The weights of ``shown`` as the twin works with them."""
+        return [array if array.ndim == 1 else array.reshape(-1, self.outputs) for array in arrays]
+
     @property
     def parameters(self) -> tuple[float, ...]:
         """The numbers that the compiled kernel gets."""
@@ -119,7 +169,7 @@ class Operation(Settings):
     # -- the NumPy twin ------------------------------------------------------------------------------------------------
 
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
-        """Training: the output for a batch x (samples, inputs), and what ``backward`` needs beside it."""
+        """Training: the output for a batch x (rows, inputs), and what ``backward`` needs beside it."""
         raise NotImplementedError
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:

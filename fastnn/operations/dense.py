@@ -33,7 +33,7 @@ class Dense(Operation):
 
     @property
     def flops(self) -> int:
-        return 2 * self.inputs * self.outputs
+        return 2 * self.inputs * self.outputs * self.positions_out
 
     def arrays(self, lines: Array) -> Weights:
         return [lines[:-1].copy(), lines[-1].copy()]

@@ -18,20 +18,25 @@ class _Random(Operation):
 
 
 class Dropout(_Random):
-    """a = x m, with a mask m of 0 with probability ``rate``, else 1 / (1 - rate). dx = da m."""
+    """a = x m, with a mask m of 0 with probability ``rate``, else 1 / (1 - rate). dx = da m.
+
+    spatial: m has one number for all pixels of a channel of a sample.
+    """
 
     name = "dropout"
     kernel = 3
     number_cost = 100
 
     rate: float = 0.0
+    spatial: bool = False
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        return (self.rate,)
+        return (self.rate, self.spatial)
 
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
-        kept = draws.words(x) >= np.uint32(self.rate * 2**32)
+        pixels = self.positions_in if self.spatial else 1
+        kept = draws.words(x[::pixels]).repeat(pixels, axis=0) >= np.uint32(self.rate * 2**32)
         mask = np.where(kept, x.dtype.type(1 / (1 - self.rate)), x.dtype.type(0))
         return x * mask, mask
 
