@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastnn import augmentation, lbfgs, plots, schedules
     from fastnn.learning_rate import find_learning_rate
     from fastnn.minimization import minimize
+    from fastnn.models.loading import load
     from fastnn.perceptron import Perceptron
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "initializers",
     "layers",
     "lbfgs",
+    "load",
     "losses",
     "metrics",
     "minimize",
@@ -60,6 +62,7 @@ _LAZY = {  # name -> module: imported when first used
     "augmentation": "augmentation",
     "find_learning_rate": "learning_rate",
     "lbfgs": "lbfgs",
+    "load": "models.loading",
     "minimize": "minimization",
     "plots": "plots",
     "schedules": "schedules",

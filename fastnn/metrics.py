@@ -51,6 +51,15 @@ class Metric(Settings, frozen=False, last=True):
         """Forgets all samples: binds new state and changes none in place, since a shallow copy may share it."""
         raise NotImplementedError
 
+    def get_state(self) -> dict[str, Any]:
+        """What it has seen since ``reset``, for a checkpoint within an epoch: all that is no setting and no object."""
+        own = {name: value for name, value in vars(self).items() if name not in self._fields}
+        return {name: value for name, value in own.items() if not (isinstance(value, Settings) or callable(value))}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what ``get_state`` returned."""
+        self.__dict__.update(state)
+
     def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
         """Refuses targets that mean nothing to the metric. ``fit`` and ``evaluate`` ask before they begin."""
 

@@ -409,10 +409,23 @@ def test_bad_checkpoints(tmp_path):
     ):
         with pytest.raises(error, match=match):
             model.fit(X, Y, validation_data=VALIDATION, callbacks=[ModelCheckpoint(path)])
-    with pytest.raises(ValueError, match="save_weights_only=True"):
-        ModelCheckpoint("x", save_weights_only=False)
+    model.compile(fastnn.optimizers.SGD(lambda step: 0.1), "mse")
+    with pytest.raises(TypeError, match=r"learning_rate of SGD cannot be written.*save_weights_only=True"):
+        model.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / "m")])
+    model.fit(X, Y, callbacks=[ModelCheckpoint(tmp_path / "m", save_weights_only=True)])
     with pytest.raises(TypeError, match="save_freq"):
         ModelCheckpoint("x", save_freq="batch")
+
+
+def test_checkpoints_of_whole_models(tmp_path):
+    """Each file is the model of its epoch, which goes on from there; the oldest go."""
+    checkpoint, model = ModelCheckpoint(tmp_path / "{epoch}.fastnn", keep=2), make()
+    model.fit(X, Y, batch_size=10, epochs=4, callbacks=[checkpoint])
+    assert sorted(os.listdir(tmp_path)) == ["3.fastnn", "4.fastnn"]
+    assert checkpoint.files == [str(tmp_path / name) for name in ("3.fastnn", "4.fastnn")]
+    other = fastnn.load(tmp_path / "3.fastnn")
+    other.fit(X, Y, batch_size=10, epochs=4, initial_epoch=3)
+    assert np.array_equal(other.arena, model.arena)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

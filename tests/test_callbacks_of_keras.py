@@ -54,7 +54,13 @@ def test_model_checkpoint(golden, tmp_path):
     for options, values in product(MODEL_CHECKPOINT, SEQUENCES):
         model, written = Model(), []
         model.save_weights = lambda path, model=model, written=written: written.append(model.clock)
-        drive(ModelCheckpoint(tmp_path / "w", "loss", **options), model, values, steps=STEPS, name="loss")
+        drive(
+            ModelCheckpoint(tmp_path / "w", "loss", save_weights_only=True, **options),
+            model,
+            values,
+            steps=STEPS,
+            name="loss",
+        )
         found.append(np.isin(np.arange(len(values) * (STEPS + 1)), written))
     expected = golden["model_checkpoint"]
     same(np.reshape(found, expected.shape), expected, MODEL_CHECKPOINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +10,11 @@ from typing import Any, BinaryIO
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
-    """Calls ``write`` on a new file beside ``path``, forces it to the disk, and puts it in the place of ``path``."""
+    """Calls ``write`` on a new file beside ``path``, forces it to the disk, and puts it in the place of ``path``.
+
+    Raises OSError where any of this fails. The old file is then as it was; or, where only the folder could not be
+    forced to the disk, the new one is there.
+    """
     target = os.fspath(path)
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
@@ -22,6 +27,29 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], A
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:  # named before it was made, so that no interrupt can leave it
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(temporary)
         raise
+    _force_folder(folder)
+
+
+def _force_folder(folder: str) -> None:
+    """Forces the names in a folder to the disk: else a power cut could undo the rename."""
+    if os.name == "nt":  # whose folders cannot be opened
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that know no such thing
+            raise
+    finally:
+        os.close(number)
+
+
+def remove_parts(folder: str) -> None:
+    """Removes the unfinished files that killed processes have left in a folder which nobody else writes to."""
+    for name in os.listdir(folder):
+        if name.startswith(".") and name.endswith(".part") and len(name) == 22:
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))

@@ -2,6 +2,7 @@
 
 from fastnn.callbacks.base import Callback, History
 from fastnn.callbacks.library import (
+    BackupAndRestore,
     CSVLogger,
     EarlyStopping,
     LambdaCallback,
@@ -13,6 +14,7 @@ from fastnn.callbacks.library import (
 )
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "EarlyStopping",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from fastnn.basics.progress import logs_text
 
 Logs = dict[str, Any]  # numbers, and whatever a callback puts into them
@@ -101,6 +103,21 @@ class Callback:
     def on_slice_end(self, seen: int, logs: Logs | None = None) -> None:
         """About every 50 ms, after ``seen`` samples of the epoch; logs: their mean "loss". Not in Keras; cheap."""
 
+    def get_state(self) -> dict[str, Any]:
+        """What the callback must know again where a fit goes on from a checkpoint: its plain values, such as numbers,
+        texts, arrays, and lists of these; of the library's callbacks not the constructor's arguments. Not in Keras."""
+        from fastnn.description import is_plain
+
+        library = next(one for one in type(self).__mro__ if one.__module__.startswith("fastnn."))
+        code = getattr(library.__init__, "__code__", None)  # type: ignore[misc]
+        settings = () if code is None else code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        left_out = {"model", "params", *settings}
+        return {name: value for name, value in vars(self).items() if name not in left_out and is_plain(value)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes back what ``get_state`` returned; called after ``on_train_begin``, and after an ``on_epoch_begin``."""
+        vars(self).update(state)
+
     def wants_batches(self) -> bool:
         """Whether a method for the batches of training must be called."""
         return overrides(self, BATCH_HOOKS)
@@ -195,6 +212,19 @@ class History(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.append(epoch, logs or {})
 
+    def get_state(self) -> dict[str, Any]:
+        """Long lists of numbers as arrays."""
+        return {
+            "epoch": np.array(self.epoch, dtype=np.int64),
+            "history": {name: _packed(values) for name, values in self.history.items()},
+            "epochs_of": {name: np.array(epochs, dtype=np.int64) for name, epochs in self.epochs_of.items()},
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.epoch = state["epoch"].tolist()
+        self.history = {name: _unpacked(values) for name, values in state["history"].items()}
+        self.epochs_of = {name: epochs.tolist() for name, epochs in state["epochs_of"].items()}
+
     def append(self, epoch: int, logs: Logs) -> None:
         self.epoch.append(epoch)
         for name, value in logs.items():
@@ -204,3 +234,16 @@ class History(Callback):
     def __repr__(self) -> str:
         last = logs_text({name: values[-1] for name, values in self.history.items()}, ", ")
         return f"<History of {len(self.epoch)} epochs; {last}>"
+
+
+def _packed(values: list[Any]) -> Any:
+    """An array where all are floats; else the values that are plain."""
+    from fastnn.description import is_plain
+
+    if all(type(value) is float for value in values):
+        return np.array(values)
+    return [value if is_plain(value) else None for value in values]
+
+
+def _unpacked(values: Any) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else values

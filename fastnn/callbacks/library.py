@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 from math import isclose
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -165,17 +166,17 @@ class _Samples(dict[str, Any]):
 
 
 class ModelCheckpoint(_Monitor):
-    """Writes the weights to a file after each epoch; a crash while writing leaves the old file whole.
+    """Writes the model to a file after each epoch; a crash while writing leaves the old file whole.
 
     filepath: a path, in which {epoch:02d} (counted from 1), {val_loss:.2f} and the other names of the logs are filled
     in; with a save_freq in steps {epoch}, {batch} and {loss}. A folder with such a name is made when it is needed.
     save_best_only: only when ``monitor`` is better than ever, and than initial_value_threshold; an epoch without the
     value writes nothing. Further fits of the same model go on with the best so far; those of another, or after
-    ``compile``, begin anew. save_weights_only: must be True; whole models have no file format yet. save_freq: "epoch",
-    or a number of steps (which makes training slower, and knows no monitor but the running "loss").
-    ``Sequential.load_weights`` reads the file.
+    ``compile``, begin anew. save_weights_only: the weights alone, for ``Sequential.load_weights``; else the whole
+    model, for ``fastnn.load``. save_freq: "epoch", or a number of steps (which makes training slower, and knows no
+    monitor but the running "loss"). keep: only so many of the newest files of this fit stay; None: all. Not in Keras.
 
-    >>> checkpoint = ModelCheckpoint("run-{epoch:02d}-{val_loss:.2f}.npz", save_best_only=True)
+    >>> checkpoint = ModelCheckpoint("run-{epoch:02d}-{val_loss:.2f}.fastnn", save_best_only=True, keep=3)
     """
 
     def __init__(
@@ -184,16 +185,16 @@ class ModelCheckpoint(_Monitor):
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
-        save_weights_only: bool = True,
+        save_weights_only: bool = False,
         mode: str = "auto",
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
+        *,
+        keep: int | None = None,
     ) -> None:
         super().__init__(monitor, mode)
-        if not save_weights_only:
-            raise ValueError(
-                "whole models cannot be saved to a file yet; use save_weights_only=True, or pickle the model"
-            )
+        self.save_weights_only = flag("save_weights_only", save_weights_only)
+        self.keep = None if keep is None else whole("keep", keep, 1)
         self.filepath = os.fspath(filepath)
         self.save_freq = save_freq if save_freq == "epoch" else whole("save_freq", save_freq, 1)
         self.save_best_only, self.verbose = save_best_only, verbose
@@ -253,6 +254,15 @@ class ModelCheckpoint(_Monitor):
             raise FileNotFoundError(f"ModelCheckpoint: the folder {folder!r} does not exist; make it first")
         if os.path.isdir(self.filepath):
             raise IsADirectoryError(f"ModelCheckpoint: {self.filepath!r} is a folder; give the path of a file")
+        if not self.save_weights_only:
+            self._check_model()
+
+    def _check_model(self) -> None:
+        """Refuses a model that no file can hold, before it is trained for hours."""
+        try:
+            self.model.describe()
+        except TypeError as error:
+            raise TypeError(f"ModelCheckpoint: {error}; or use save_weights_only=True") from None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
@@ -281,10 +291,40 @@ class ModelCheckpoint(_Monitor):
             raise ValueError(f"filepath {self.filepath!r} cannot be filled in with {values}: {error}") from None
         if "{" in os.path.dirname(self.filepath):
             os.makedirs(os.path.dirname(path), exist_ok=True)
-        self.model.save_weights(path)
-        self.files.append(path)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+        self.files = [*(one for one in self.files if one != path), path]
+        while self.keep is not None and len(self.files) > self.keep:
+            Path(self.files.pop(0)).unlink(missing_ok=True)
         if self.verbose:
-            print(f"Epoch {self._epoch + 1}: weights written to {path}")
+            what = "weights" if self.save_weights_only else "model"
+            print(f"Epoch {self._epoch + 1}: {what} written to {path}")
+
+
+class BackupAndRestore(_Own):
+    """Checkpoints of a fit in a folder, from which the same call goes on after a crash, with the same bits.
+
+    The same as ``fit(..., checkpoint_dir=backup_dir, resume=True)``, which explains it. save_freq: "epoch", or also
+    after so many steps; save_seconds: within an epoch, so often. delete_checkpoint: the folder is emptied at the end of
+    the fit, as in Keras; where it is not, a further fit goes on from there.
+
+    >>> backup = BackupAndRestore("backup")
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int = "epoch",
+        delete_checkpoint: bool = True,
+        *,
+        save_seconds: float = 60.0,
+    ) -> None:
+        self.backup_dir = os.fspath(backup_dir)
+        self.save_freq = save_freq if save_freq == "epoch" else whole("save_freq", save_freq, 1)
+        self.delete_checkpoint = flag("delete_checkpoint", delete_checkpoint)
+        self.save_seconds = number("save_seconds", save_seconds, 0)
 
 
 class LearningRateScheduler(_Own):
@@ -394,7 +434,7 @@ class CSVLogger(_Own):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.files = [self.filename]
-        old = self._read() if self.append else []
+        old = self._read() if self.append or self.params.get("resumed") else []
         if old and old[0][:1] != ["epoch"]:
             raise ValueError(
                 f"{self.filename!r} has the columns {old[0]}, expected 'epoch' as the first with the separator"
@@ -404,6 +444,34 @@ class CSVLogger(_Own):
         if not old:
             open(self.filename, "w", encoding="utf-8").close()
         self._add_columns(["epoch", *self.params["metrics"]])
+
+    def get_state(self) -> dict[str, Any]:
+        """How many lines there are, and their columns."""
+        return {"lines": len(self._read()), "names": list(self._names)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """The lines of the epochs that were, which a fit that was killed has written."""
+        self._close()
+        rows = [row[: len(state["names"])] for row in self._read()[: state["lines"]]]
+        if len(rows) < state["lines"]:
+            raise ValueError(f"{self.filename!r} has lost lines: {len(rows)} of {state['lines']} are there")
+        if rows:
+            self._write(rows)
+        self._names = list(state["names"])
+        self._add_columns(["epoch", *self.params["metrics"]])
+
+    def _write(self, rows: list[list[Any]]) -> None:
+        """The whole file anew."""
+        import csv
+        import io
+
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.separator).writerows(rows)
+        if os.path.isfile(self.filename):
+            write_atomically(os.path.realpath(self.filename), lambda file: file.write(text.getvalue().encode()))
+            return
+        with open(self.filename, "w", newline="", encoding="utf-8") as file:  # a pipe or a device
+            file.write(text.getvalue())
 
     def _read(self) -> list[list[str]]:
         import csv
@@ -415,23 +483,12 @@ class CSVLogger(_Own):
 
     def _add_columns(self, names: Iterable[str]) -> None:
         """Opens the file with these columns too; lines that stand there already have NA in new ones."""
-        import csv
-        import io
-
         new = [name for name in dict.fromkeys(names) if name not in self._names]
         self._close()
         if new:
-            text = io.StringIO(newline="")
             rows = self._read()[1:]
             self._names = [*self._names, *new]
-            csv.writer(text, delimiter=self.separator).writerows(
-                [self._names, *(row + ["NA"] * (len(self._names) - len(row)) for row in rows)]
-            )
-            if os.path.isfile(self.filename):
-                write_atomically(os.path.realpath(self.filename), lambda file: file.write(text.getvalue().encode()))
-            else:  # a pipe or a device
-                with open(self.filename, "w", newline="", encoding="utf-8") as file:
-                    file.write(text.getvalue())
+            self._write([self._names, *(row + ["NA"] * (len(self._names) - len(row)) for row in rows)])
         self._file = open(self.filename, "a", newline="", encoding="utf-8")  # noqa: SIM115
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

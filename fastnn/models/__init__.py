@@ -1,5 +1,18 @@
 """Models: ``Sequential``."""
 
+from typing import TYPE_CHECKING, Any
+
 from fastnn.models.sequential import Sequential
 
-__all__ = ["Sequential"]
+if TYPE_CHECKING:
+    from fastnn.models.loading import load as load_model
+
+__all__ = ["Sequential", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "load_model":
+        raise AttributeError(f"module 'fastnn.models' has no attribute {name!r}")
+    from fastnn.models.loading import load
+
+    return load

@@ -1,16 +1,93 @@
-"""The weights of a model in files."""
+"""A model, or its weights alone, in files."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics.files import write_atomically
+from fastnn.basics.version import __version__
+from fastnn.engine.network import Network
+from fastnn.engine.program import Program
+from fastnn.layers import Layer
+from fastnn.losses import Loss
+from fastnn.metrics import Metric
+from fastnn.models.weights import weight_names
+from fastnn.optimizers import Optimizer
 
 Array = NDArray[Any]
+
+FORMAT = 1  # of the description of a model
+ENDINGS = (".fastnn", ".safetensors")
+
+
+class Model(Protocol):
+    """What is written of a model."""
+
+    name: str
+    loss: Loss | None
+    _rng: np.random.Generator
+
+    @property
+    def layers(self) -> list[Layer]: ...
+
+    @property
+    def layer_names(self) -> list[str]: ...
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def optimizer(self) -> Optimizer | None: ...
+
+    @property
+    def metrics(self) -> list[Metric]: ...
+
+
+def save(path: str | os.PathLike[str], model: Model) -> None:
+    """See ``Sequential.save``."""
+    from fastnn.basics import container
+
+    arrays, description = described(model)
+    container.write(path, arrays, {"kind": "model", "format": FORMAT, "fastnn": __version__} | description)
+
+
+def described(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
+    """All arrays of a model, and the rest of it as plain values. TypeError where something cannot be written."""
+    from fastnn.description import Arrays, encode, encode_generator
+    from fastnn.engine.tensors import network_arrays
+
+    network, settings = model.network, Arrays("settings")
+    compiled = None
+    if model.loss is not None:
+        compiled = {
+            "optimizer": encode(model.optimizer, settings),
+            "loss": encode(model.loss, settings),
+            "metrics": [encode(metric, settings) for metric in model.metrics],
+        }
+    description = {
+        "model": type(model).__name__,
+        "name": model.name,
+        "dtype": network.dtype.name,
+        "engine": network.engine_name,
+        "layers": [encode(layer, settings) for layer in model.layers],
+        "numbered": [layer._numbered for layer in model.layers],
+        "compiled": compiled,
+        "seed": network.seed,
+        "epochs": network.epochs,
+        "iterations": network.iterations,
+        "generator": encode_generator(model._rng),
+    }
+    arrays = network_arrays(network, model.layer_names)
+    if arrays.keys() & settings.keys():
+        raise ValueError(
+            f"a layer is named like a part of the file, {min(arrays.keys() & settings.keys())!r}; rename it"
+        )
+    return arrays | settings, description
 
 
 def save_weights(path: str | os.PathLike[str], weights: dict[str, Array]) -> None:
@@ -18,10 +95,28 @@ def save_weights(path: str | os.PathLike[str], weights: dict[str, Array]) -> Non
     write_atomically(path, lambda file: np.savez(file, **weights))  # type: ignore[arg-type]
 
 
-def load_weights(path: str | os.PathLike[str], expected: list[str]) -> list[Array]:
-    """The arrays of these names; see ``Sequential.load_weights``."""
+def save_named_weights(
+    path: str | os.PathLike[str], program: Program, layers: Sequence[str], weights: list[Array]
+) -> None:
+    """The weights alone in the format of safetensors, under names such as "dense/kernel"."""
+    from fastnn.basics import container
+    from fastnn.engine import tensors
+
+    container.write(path, dict(zip(tensors.weight_names(program, layers), weights, strict=True)), {"kind": "weights"})
+
+
+def load_weights(path: str | os.PathLike[str], program: Program, layers: Sequence[str]) -> list[Array]:
+    """See ``Sequential.load_weights``."""
     from zipfile import BadZipFile
 
+    from fastnn.basics import container
+    from fastnn.engine import tensors
+
+    if container.is_container(path):
+        arrays, description = container.read(path)
+        if description is not None:
+            arrays = {name: array for name, array in arrays.items() if not name.startswith(("optimizer/", "settings/"))}
+        return _chosen(path, arrays, tensors.weight_names(program, layers))
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -29,6 +124,11 @@ def load_weights(path: str | os.PathLike[str], expected: list[str]) -> list[Arra
         raise ValueError(
             f"{os.fspath(path)!r} is not a file of save_weights, or it is damaged; write one with model.save_weights"
         ) from None
+    return _chosen(path, arrays, weight_names(program, layers))
+
+
+def _chosen(path: str | os.PathLike[str], arrays: dict[str, Array], expected: Sequence[str]) -> list[Array]:
+    """The arrays of these names, which must be all that the file holds."""
     if set(arrays) != set(expected):
         missing = [name for name in expected if name not in arrays]
         extra = [name for name in arrays if name not in expected]

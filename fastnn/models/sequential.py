@@ -351,6 +351,9 @@ class Sequential:
         validation_freq: int | Sequence[int] = 1,
         sampler: Callable[[int, np.random.Generator], ArrayLike] | None = None,
         augmentation: ImageAugmentation | None = None,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        save_seconds: float = 60.0,
     ) -> History:
         """Trains on X (rows, *input shape) and y, and returns the history of losses and metrics.
 
@@ -380,6 +383,11 @@ class Sequential:
         - sampler: a function (epoch, rng) -> row numbers, the order of an epoch, of any length, with repetitions or
           without: a curriculum. rng is a ``numpy.random.Generator`` for it, seeded by the model and the epoch.
         - augmentation: a ``fastnn.augmentation.ImageAugmentation`` for the training images.
+        - checkpoint_dir: a folder of this fit alone, in which the newest three checkpoints are kept: one after each
+          epoch (of epochs below a second only some) and each save_seconds within an epoch. resume: goes on from the
+          newest one, or begins where there is none. Made anew, compiled and fitted by the same call, a model whose fit
+          was killed at any moment ends with the same bits as one that was never interrupted. Batches of the user's own
+          must come the same again: a generator is read up to where it was, the epochs of a ``Batches`` are told again.
 
         Raises ValueError or TypeError for bad input, before anything changes (a bad batch of a generator or a bad
         order of a sampler: when it comes, with the weights of the last step); DivergenceError when a loss is not
@@ -417,6 +425,9 @@ class Sequential:
                 validation_freq,
                 sampler,
                 augmentation,
+                checkpoint_dir,
+                resume,
+                save_seconds,
             )
             return loop.fit(run)
 
@@ -563,20 +574,39 @@ class Sequential:
         """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
         self.network.set_weights(checked_weights(self.program, self.layer_names, weights))
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the whole model to one file: layers, weights, optimizer with its state, loss, metrics, random numbers.
+
+        ``fastnn.load(path)`` gives it back. The format is that of safetensors, with the weights under names such as
+        "dense/kernel" and a checksum over all of it. The file appears whole or not at all: a crash, or a disk that is
+        full, leaves an older one as it was. Layers, losses and functions of your own are written by name only, and
+        ``load`` must be given them; TypeError for one without a name, such as a lambda. The history is not written.
+        """
+        files.save(path, self)
+
+    def describe(self) -> dict[str, Any]:
+        """What a file says of the model beside its arrays, as plain values. TypeError for what no file can hold."""
+        return files.described(self)[1]
+
     def save_weights(self, path: str | os.PathLike[str]) -> None:
-        """Writes all weights to a file in NumPy's .npz format, under the names of their layers.
+        """Writes all weights to a file, under the names of their layers: as ``save`` does where the path ends with
+        ".safetensors" or ".fastnn", else in NumPy's .npz format.
 
         The file appears whole or not at all: a crash leaves an older one as it was. Its name is ``path``, unchanged.
         """
+        if os.fspath(path).endswith(files.ENDINGS):
+            files.save_named_weights(path, self.program, self.layer_names, self.get_weights())
+            return
         names = weight_names(self.program, self.layer_names)
         files.save_weights(path, dict(zip(names, self.get_weights(), strict=True)))
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Sets all weights from a file of ``save_weights``. The optimizer's state stays.
+        """Sets all weights from a file of ``save_weights`` or ``save``, or from one of safetensors that another program
+        wrote under the same names. The optimizer's state stays.
 
         Raises ValueError where the layers' names or shapes are others, before anything changes.
         """
-        self.set_weights(files.load_weights(path, weight_names(self.program, self.layer_names)))
+        self.set_weights(files.load_weights(path, self.program, self.layer_names))
 
     def count_params(self) -> int:
         """Number of weights and biases."""

@@ -129,6 +129,11 @@ class Operation(Settings):
         return [(self.outputs,)] * self.rows
 
     @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of its weights in files."""
+        return ("kernel", "bias")[: len(self.shapes)]
+
+    @property
     def variables(self) -> int:
         """How many of its weights training changes: the kernel and, where there is one, the bias."""
         return (min(self.kernel_rows, 1) + self.bias) * self.trainable

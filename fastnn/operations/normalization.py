@@ -30,6 +30,10 @@ class _Normalization(Operation):
         return 1
 
     @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ("gamma", "beta", "moving_mean", "moving_variance")[: self.rows]
+
+    @property
     def parameters(self) -> tuple[float, ...]:
         return (self.epsilon,)
 

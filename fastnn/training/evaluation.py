@@ -52,6 +52,13 @@ class Blocks:
             self.pieces = [np.concatenate(self.pieces) if self.pieces else np.empty(0)]
         return self.pieces[0]
 
+    def get_state(self) -> NDArray[Any]:
+        """What waits, for a checkpoint."""
+        return self.rest()
+
+    def set_state(self, rows: NDArray[Any]) -> None:
+        self.pieces, self.waiting = ([rows] if len(rows) else []), len(rows)
+
 
 class Sum:
     """Sum of numbers that come in pieces: where the pieces end changes no bit."""
@@ -65,6 +72,13 @@ class Sum:
 
     def result(self) -> float:
         return self.total + float(self.blocks.rest().sum())
+
+    def get_state(self) -> dict[str, Any]:
+        return {"total": self.total, "rest": self.blocks.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.total = state["total"]
+        self.blocks.set_state(state["rest"])
 
 
 class Recorder:
@@ -112,6 +126,19 @@ class Recorder:
         classes = self.classes(outputs)
         for metric, add in zip(self.metrics, self.adders, strict=True):
             add(y, metric.seen(outputs), classes)
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: what the metrics have seen, and what waits."""
+        waiting = self.targets.waiting
+        metrics = [metric.get_state() for metric in self.metrics]
+        return {"metrics": metrics, "targets": self.targets.get_state(), "outputs": self.outputs[:waiting]}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        for metric, own in zip(self.metrics, state["metrics"], strict=True):
+            metric.set_state(own)
+        self.targets.set_state(state["targets"])
+        if len(state["outputs"]):
+            self.outputs = state["outputs"]
 
     def results(self) -> Logs:
         """The values over all rows since ``reset``."""

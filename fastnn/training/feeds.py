@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +89,13 @@ class _Orders:
             filled += len(part)
         return order
 
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the rest of the present pass."""
+        return {"n": self.n, "rest": self.rest}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.n, self.rest = state["n"], state["rest"]
+
 
 def augmented(batch: Data, augmentation: ImageAugmentation, network: Network, step: int, first: int) -> Data:
     """A changed copy of a batch, whose first sample is number ``first`` of the epoch that began at ``step``."""
@@ -133,17 +141,23 @@ class RowFeed:
         order = self.orders.next(len(self.data))
         return order if self.data.rows is None else self.data.rows[order]
 
-    def batches(self, epoch: int) -> Iterator[Data]:
-        """Copies of the batches of an epoch, augmented."""
+    def batches(self, epoch: int, stream: int, skip: int = 0, samples: int = 0) -> Iterator[Data]:
+        """Copies of the batches of an epoch that began at step ``stream``, augmented, behind ``skip`` of them."""
         assert self.augmentation is not None  # noqa: S101 - without it, the engine gathers the rows itself
         order = self.order(epoch)
-        stream = self.network.iterations
-        for first in range(0, len(order), self.batch):
+        for first in range(skip * self.batch, len(order), self.batch):
             batch = self.data.take(order[first : first + self.batch])
             yield augmented(batch, self.augmentation, self.network, stream, first)
 
     def end_epoch(self) -> None:
         """After each epoch."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, at the beginning of an epoch."""
+        return {"orders": self.orders.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.orders.set_state(state["orders"])
 
 
 class BatchFeed:
@@ -172,6 +186,7 @@ class BatchFeed:
         self.name = f"{name} " if name else ""
         self.orders: _Orders | None = None
         self.iterator: Iterator[Any] | None = None
+        self.drawn = self.begun = self.ended = 0  # batches of the present pass, epochs of the source
         self.once = hasattr(source, "__next__")
         self.indexed = not self.once and hasattr(source, "__len__") and hasattr(source, "__getitem__")
         self.count = self.steps = steps
@@ -188,10 +203,11 @@ class BatchFeed:
             raise ValueError(f"the {self.name}batches are empty: {type(self.source).__name__} has length {n}")
         return n
 
-    def batches(self, epoch: int | None) -> Iterator[Data]:
-        """The checked batches of an epoch, or of an evaluation (None), augmented where asked."""
-        stream, first, i = self.network.iterations, 0, -1
-        for i, given in enumerate(self.given()):
+    def batches(self, epoch: int | None, stream: int = 0, skip: int = 0, samples: int = 0) -> Iterator[Data]:
+        """The checked batches of an epoch that began at step ``stream``, or of an evaluation (None), augmented where
+        asked, behind ``skip`` of them with so many samples."""
+        first, i = samples, skip - 1
+        for i, given in enumerate(self.given(skip), skip):
             batch = self._check(given, i)
             if self.augmentation is not None:
                 batch = augmented(batch, self.augmentation, self.network, stream, first)
@@ -205,21 +221,24 @@ class BatchFeed:
                 " or an object that can be read again, such as a list or a fastnn.data.Batches"
             )
 
-    def given(self) -> Iterator[Any]:
-        """The batches of an epoch as they come."""
+    def given(self, skip: int = 0) -> Iterator[Any]:
+        """The batches of an epoch as they come, behind the first ``skip``."""
+        self.begun += 1
         if hasattr(self.source, "on_epoch_begin"):
             self.source.on_epoch_begin()
         if self.orders is not None:
-            for i in self.orders.next(self._length()):
+            for i in self.orders.next(self._length())[skip:]:
                 yield self.source[int(i)]
         elif self.count is None:
-            yield from self._pass()
+            yield from islice(self._pass(), skip, None)
         else:
-            for _ in range(self.count):
+            for i in range(self.count):
                 try:
-                    yield self._next()
+                    batch = self._next()
                 except StopIteration:
                     return
+                if i >= skip:
+                    yield batch
 
     def _pass(self) -> Iterator[Any]:
         return (self.source[i] for i in range(self._length())) if self.indexed else iter(self.source)
@@ -231,13 +250,14 @@ class BatchFeed:
 
     def _next(self) -> Any:
         """The next batch of an endless row of passes."""
+        self.drawn += 1
         if self.iterator is not None:
             try:
                 return next(self.iterator)
             except StopIteration:
                 if self.once:
                     raise
-        self.iterator = self._pass()
+        self.iterator, self.drawn = self._pass(), 1
         return next(self.iterator)
 
     def _check(self, given: Any, i: int) -> Data:
@@ -253,8 +273,28 @@ class BatchFeed:
 
     def end_epoch(self) -> None:
         """After each epoch, evaluation and prediction."""
+        self.ended += 1
         if hasattr(self.source, "on_epoch_end"):
             self.source.on_epoch_end()
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, at the beginning of an epoch: how far the source has been read."""
+        orders = None if self.orders is None else self.orders.get_state()
+        drawn = 0 if self.iterator is None else self.drawn
+        return {"orders": orders, "drawn": drawn, "begun": self.begun, "ended": self.ended}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """A fresh source is told of the epochs that were, and read up to the same place."""
+        for i in range(state["begun"]):
+            if hasattr(self.source, "on_epoch_begin"):
+                self.source.on_epoch_begin()
+            if hasattr(self.source, "on_epoch_end") and i < state["ended"]:
+                self.source.on_epoch_end()
+        self.begun, self.ended = state["begun"], state["ended"]
+        if self.orders is not None:
+            self.orders.set_state(state["orders"])
+        for _ in range(state["drawn"]):
+            self._next()
 
 
 Feed = RowFeed | BatchFeed

@@ -23,6 +23,7 @@ from fastnn.engine.program import PART
 from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
+from fastnn.training.checkpoints import Checkpoints
 from fastnn.training.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
 from fastnn.training.feeds import BatchFeed, Data, Feed, RowFeed
 
@@ -78,6 +79,9 @@ class Run:
         validation_freq: Any = 1,
         sampler: Callable[..., Any] | None = None,
         augmentation: Any = None,
+        checkpoint_dir: Any = None,
+        resume: bool = False,
+        save_seconds: float = 60.0,
     ) -> None:
         network, door = model.network, model.door
         self.model = model
@@ -130,6 +134,7 @@ class Run:
                         f" {self.epochs} epochs; give {what}, or an object that can be read more than once"
                     )
         self.callbacks = check_callbacks(callbacks)
+        self.checkpoints = Checkpoints.of(self.callbacks, checkpoint_dir, resume, save_seconds)
         samples = self.feed.samples
         if verbose == "auto" and any(isinstance(callback, ProgressBar) for callback in self.callbacks):
             verbose = 0  # one bar is enough
@@ -143,6 +148,8 @@ class Run:
             "samples": samples,
             "metrics": names + ([f"val_{name}" for name in names] if self.validation is not None else []),
         }
+        if self.checkpoints is not None and self.checkpoints.resuming():
+            self.params["resumed"] = True
 
     def validates(self, epoch: int) -> bool:
         """Whether an epoch ends with a validation."""
@@ -163,8 +170,11 @@ def fit(run: Run) -> History:
         model.stop_training = False
         callbacks.call("on_train_begin", {})  # may refuse, and then nothing has changed
         model.history = history
-        safe = Snapshot(model.network, run.initial_epoch)
-        for epoch in range(run.initial_epoch, run.epochs):
+        start, checkpoints = run.initial_epoch, run.checkpoints
+        if checkpoints is not None:
+            start, logs = checkpoints.begin(run)
+        safe = Snapshot(model.network, start)
+        for epoch in range(start, run.epochs):
             if not model.stop_training:
                 callbacks.call("on_epoch_begin", epoch, {})
             if model.stop_training:  # set by a callback before any step
@@ -180,10 +190,14 @@ def fit(run: Run) -> History:
             if hasattr(rate, "update") and rate.update(logs["loss"]):  # a schedule that follows the loss
                 model.stop_training = True
             callbacks.call("on_epoch_end", epoch, logs)
+            if checkpoints is not None:
+                checkpoints.end_epoch(run, epoch, logs, model.stop_training or epoch + 1 == run.epochs)
             if model.stop_training:
                 break
         model.network.take_average()
         callbacks.end(logs)  # interrupted, it goes on below
+        if checkpoints is not None:
+            checkpoints.end()
     except BaseException as error:
         quiet = [one for one in callbacks.begun if isinstance(one, TerminateOnNaN) and not one.raise_error]
         if not (quiet and isinstance(error, DivergenceError)):
@@ -198,6 +212,10 @@ def fit_best_of(model: Model, k: int, run: Run) -> History:
     """Trains from k starting points; see ``Sequential.fit_best_of``."""
     optimizer = model.optimizer
     assert optimizer is not None  # noqa: S101 - Sequential.fit_best_of refuses before compile
+    if run.checkpoints is not None:
+        raise ValueError(
+            "fit_best_of trains several times and has no checkpoints; leave checkpoint_dir out, or call fit"
+        )
     first = optimizer.copied()  # callbacks may change it
     best: tuple[float, Snapshot, History, Kept] | None = None
     written: set[str] = set()
@@ -303,10 +321,24 @@ class _Epoch:
         self, model: Model, callbacks: CallbackList, epoch: int, safe: Snapshot, recorded: Recorder | None
     ) -> None:
         self.model, self.callbacks, self.epoch, self.safe, self.recorded = model, callbacks, epoch, safe, recorded
+        self.first_step = model.network.iterations
         if recorded:
             recorded.reset()
         self.losses = Sum()  # of the steps, times their samples
         self.done = self.seen = 0  # steps, samples
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint within the epoch keeps."""
+        recorded = None if self.recorded is None else self.recorded.get_state()
+        own = {name: getattr(self, name) for name in ("done", "seen", "first_step")}
+        return own | {"losses": self.losses.get_state(), "recorded": recorded}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on in the middle. After a divergence, weights go back to this place, not to the start of the epoch."""
+        self.done, self.seen, self.first_step = state["done"], state["seen"], state["first_step"]
+        self.losses.set_state(state["losses"])
+        if self.recorded is not None:
+            self.recorded.set_state(state["recorded"])
 
     def train(
         self,
@@ -379,13 +411,18 @@ class _Epoch:
 def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> Logs:
     """One epoch: its logs."""
     model, feed = run.model, run.feed
+    inside = None if run.checkpoints is None else run.checkpoints.enter(run)
     epoch = _Epoch(model, callbacks, number, safe, run.recorded)
+    if inside is not None:
+        epoch.set_state(inside)
     if isinstance(feed, RowFeed) and (feed.augmentation is None or feed.augmentation.gathered):
         _train_rows(epoch, feed, feed.order(number), run)
     else:
-        for data in feed.batches(number):
+        for data in feed.batches(number, epoch.first_step, epoch.done, epoch.seen):
             n = len(data)
             epoch.train(data, np.arange(n), 0, n, n, backend.threads_for(model.network.program.cost(n)))
+            if run.checkpoints is not None:
+                run.checkpoints.step(run, epoch)
             if model.stop_training:
                 break
     return epoch.end()
@@ -396,7 +433,7 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run
     network = epoch.model.network
     changes = None
     if feed.augmentation is not None:
-        changes = feed.augmentation.changes(epoch.model.door.shape, network.iterations)
+        changes = feed.augmentation.changes(epoch.model.door.shape, epoch.first_step)
     program = network.program
     n = len(order)
     batch = min(n, feed.batch)
@@ -411,6 +448,8 @@ def _train_rows(epoch: _Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run
         first = epoch.done * batch
         seconds = epoch.train(feed.data, order, first, min(n, first + count * batch), batch, threads, changes)
         run.team.report(seconds)
+        if run.checkpoints is not None:
+            run.checkpoints.step(run, epoch)
         if not run.team.looking:
             run.slice = max(1, int(min(4.0 * run.slice, SLICE / max(seconds, 1e-9))))
 
