@@ -21,7 +21,7 @@ from fastnn.data import Door, are_batches, as_generator, features
 from fastnn.engine.network import ENGINES, Network
 from fastnn.engine.program import Program, lower
 from fastnn.errors import NotBuiltError, NotCompiledError
-from fastnn.layers import Dense, Input, Layer
+from fastnn.layers import Input, Layer
 from fastnn.layers.base import Home
 from fastnn.losses import Loss, as_loss
 from fastnn.metrics import Metric, as_metric
@@ -122,7 +122,7 @@ class Sequential:
             given = self._given_weights(layer, shape) or self._starting_weights(layer, shape)
             layers = [*self._layers, layer]
             state = {"_layers": layers}
-            if any(isinstance(one, Dense) for one in layers):
+            if _learns(layers):
                 state = self._built(layers, None, None, [], [*old, *given])
             own = {"_home": self._home, "_position": len(layers) - 1, "_weights": given, "name": name}
             vars(layer).update(own, _numbered=layer._numbered or layer.name is None)
@@ -647,6 +647,12 @@ def _short(layers: list[Layer], network: Network) -> Any:
     """The engine, where samples and outputs are rows of numbers: it looks itself at the shape of an array."""
     shapes = _shapes(layers)
     return network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
+
+
+def _learns(layers: list[Layer]) -> bool:
+    """Whether there is a product: a layer whose weights make something of its input."""
+    pairs = zip(layers[1:], _shapes(layers), strict=False)
+    return any(op.flops for layer, before in pairs for op in layer.operations(before))
 
 
 def _shapes(layers: list[Layer]) -> list[tuple[int, ...]]:

@@ -19,7 +19,8 @@ def weight_names(program: Program, layers: Sequence[str]) -> list[str]:
     >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]).program, ["input", "dense"])
     ['dense/0', 'dense/1']
     """
-    return [f"{layers[op.layer]}/{i}" for op in program.steps for i in range(len(op.shapes))]
+    places = [op.layer for op in program.steps for _ in op.shapes]
+    return [f"{layers[place]}/{i - places.index(place)}" for i, place in enumerate(places)]
 
 
 def checked_weights(program: Program, layers: Sequence[str], weights: Any) -> list[NDArray[Any]]:

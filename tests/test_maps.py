@@ -1,0 +1,404 @@
+"""Layers on maps: Keras' shapes, numbers of weights, outputs and derivatives; what is refused, and how."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from map_cases import CASES, KERAS_ROUNDS, name_of, numbers, projections, weights
+from numerics import eps
+
+import fastnn
+from fastnn import layers
+from fastnn.engine.program import lower
+from fastnn.layers import (
+    Activation,
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Conv2DTranspose,
+    Cropping2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    Input,
+    LayerNormalization,
+    MaxPooling2D,
+    Permute,
+    Reshape,
+    SeparableConv2D,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from fastnn.operations import Draws
+
+KERAS = json.loads((Path(__file__).parent / "golden" / "maps.json").read_text())
+
+
+def tuples(value):
+    """Lists of a case as the tuples that Keras' users write."""
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
+
+
+def layer_of(case):
+    return getattr(layers, case["layer"])(*map(tuples, case["arguments"]), **case["settings"])
+
+
+# -- beside Keras ------------------------------------------------------------------------------------------------------
+
+
+def check_beside_keras(case, dtype):
+    """The twins of a layer's operations, forward, backward and outside of training."""
+    keras, layer, shape = KERAS[name_of(case)], layer_of(case), tuple(case["shape"])
+    assert [case["batch"], *layer.output_shape(shape)] == keras["output_shape"]
+    assert layer.count_params(shape) == keras["parameters"]
+    steps = layer.operations(shape)
+    rounded = "float32" if case["layer"].startswith(KERAS_ROUNDS) else dtype
+    shown = weights([one for op in steps for one in op.shapes])
+    x = numbers((case["batch"] * max(1, int(np.prod(shape[:-1]))), shape[-1]), 1).astype(dtype)
+    tape, a, asked = [], x, x
+    for op in steps:
+        n = len(op.shapes)
+        own, shown = op.taken([values.astype(dtype) for values in shown[:n]]), shown[n:]
+        if op.kernel_rows > 1 and not op.bias:
+            own.append(np.zeros(op.outputs, dtype=dtype))
+        before = a
+        a, kept = op.forward(before, own, Draws(0, 0, 0, 8))
+        asked = op.infer(asked, own)
+        tape.append((op, before, a, kept, own))
+    d = numbers(keras["output_shape"], 3).astype(dtype).reshape(a.shape)
+    derivatives = []
+    for op, before, after, kept, own in reversed(tape):
+        d, gradients = op.backward(d, before, after, kept, own)
+        derivatives = [*op.shown(gradients), *derivatives]
+    close(a.reshape(keras["output_shape"]), keras["output"], 4, rounded, "output")
+    close(asked.reshape(keras["output_shape"]), keras["inference"], 4, rounded, "inference")
+    assert {a.dtype, asked.dtype, d.dtype} == {np.dtype(dtype)}
+    derivatives = [d.reshape(case["batch"], *shape), *derivatives]
+    for i, (values, expected) in enumerate(zip(derivatives, keras["derivatives"], strict=True)):
+        close(values, expected, 5, rounded, f"derivative {i}")
+
+
+def close(values, expected, start, dtype, what):
+    """Within the rounding of numbers of a type."""
+    error = np.abs(np.subtract(projections(values, start), expected)).max()
+    bound = 100 * eps(dtype) * (1 + np.abs(values).sum())
+    assert error <= bound, f"{what}: {error:.3g} exceeds {bound:.3g}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_layers_answer_as_in_keras(case, dtype):
+    check_beside_keras(case, dtype)
+
+
+# -- whole networks ----------------------------------------------------------------------------------------------------
+
+ENGINES = ["reference"]
+
+
+def notes_network(engine="reference", **settings):
+    return fastnn.Sequential(
+        [
+            Input((28, 28, 1)),
+            Conv2D(32, (3, 3), activation="relu"),
+            MaxPooling2D(pool_size=(2, 2)),
+            Flatten(),
+            Dense(64, activation="relu"),
+            Dense(10, activation="softmax"),
+        ],
+        engine=engine,
+        rng=0,
+        **settings,
+    )
+
+
+def small(engine, *, last="softmax", dtype="float64"):
+    """A network with something of everything, small enough for differences."""
+    return fastnn.Sequential(
+        [
+            Input((9, 7, 2)),
+            ZeroPadding2D((1, 0)),
+            Conv2D(4, (3, 2), activation="elu", kernel_regularizer="l2", activity_regularizer="l2"),
+            BatchNormalization(),
+            Conv2D(6, 2, padding="same", groups=2, strides=2),
+            Activation("elu"),
+            LayerNormalization(),
+            Conv2DTranspose(3, 3, strides=(1, 2), padding="same", activation="elu"),
+            SeparableConv2D(4, 2, depth_multiplier=2),
+            Dense(5, "sigmoid"),
+            UpSampling2D(2, interpolation="bilinear"),
+            DepthwiseConv2D(3, depth_multiplier=1),
+            Cropping2D(((0, 1), (1, 0))),
+            MaxPooling2D(2, strides=1),
+            Permute((2, 1, 3)),
+            Reshape((-1, 2)),
+            Conv1D(3, 4, padding="causal", strides=2, activation="elu"),
+            Flatten(),
+            Dense(4, last),
+        ],
+        engine=engine,
+        rng=0,
+        dtype=dtype,
+    )
+
+
+def images(n, shape, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, *shape))
+
+
+def test_summary_of_the_notes_network(capsys):
+    model = notes_network()
+    model.summary()
+    shown = capsys.readouterr().out
+    lines = [line for line in shown.splitlines() if "(None" in line]
+    expected = [
+        ("Conv2D", "(None, 26, 26, 32)", "320"),
+        ("MaxPooling2D", "(None, 13, 13, 32)", "0"),
+        ("Flatten", "(None, 5408)", "0"),
+        ("Dense", "(None, 64)", "346,176"),
+        ("Dense", "(None, 10)", "650"),
+    ]
+    for line, cells in zip(lines, expected, strict=True):
+        assert [cell for cell in cells if cell in line] == list(cells)
+    assert "Total params: 347,146" in shown
+    assert model.count_params() == 347146
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_gradient_of_a_network_with_everything(engine):
+    model = small(engine)
+    model.compile("sgd", "categorical_crossentropy")
+    x, y = images(5, (9, 7, 2)), np.eye(4)[[0, 1, 2, 3, 1]]
+    X, Y = model.door.features(x), model.door.targets(y)
+    loss, gradient = model.network.gradient(X, Y, None)
+    rng = np.random.default_rng(1)
+    for op in model.program.steps:
+        for i in range(op.variables):
+            arrays = [np.zeros_like(values) for values in model.program.read(model.arena[0], op)]
+            arrays[i] = rng.normal(size=arrays[i].shape)
+            direction = np.zeros_like(model.arena[0])
+            model.program.write(direction, op, arrays)
+            before, found = model.arena[0].copy(), []
+            for step in (1e-4, -1e-4):
+                model.arena[0] = before + step * direction
+                found.append(model.network.gradient(X, Y, None)[0])
+            model.arena[0] = before
+            slope = (found[0] - found[1]) / 2e-4
+            assert abs(slope - direction @ gradient) < 1e-6 * (1 + abs(slope)), op
+    assert np.isfinite(loss)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("n", [1, 33])
+def test_training_makes_the_loss_smaller(engine, n):
+    model = small(engine, dtype="float32")
+    model.compile(fastnn.optimizers.Adam(0.01), "categorical_crossentropy", ["accuracy"])
+    y = np.eye(4)[np.random.default_rng(0).integers(0, 4, n)]
+    history = model.fit(images(n, (9, 7, 2)), y, epochs=4, batch_size=11, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bytes_are_images_too(engine):
+    x = np.random.default_rng(0).integers(0, 256, (7, 28, 28, 1)).astype(np.uint8)
+    model = notes_network(engine)
+    np.testing.assert_array_equal(model.predict(x), model.predict(x.astype(np.float32)))
+    turned = np.ascontiguousarray(x.transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3)
+    np.testing.assert_array_equal(model.predict(x), model.predict(turned))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_maps_as_outputs_keep_their_shape(engine):
+    stack = [Input((4, 6, 2)), Conv2D(3, 2, activation="relu"), Conv2DTranspose(1, 2, activation="sigmoid")]
+    model = fastnn.Sequential(stack, engine=engine, rng=0, dtype="float64")
+    x = images(9, (4, 6, 2))
+    y = (x[..., :1] > 0).astype(float)
+    assert model.predict(x).shape == model(x).shape == (9, 4, 6, 1)
+    model.compile("adam", "binary_crossentropy", ["accuracy", "mae"])
+    assert model.program.from_logits
+    a = model.predict(x)
+    expected = -(y * np.log(a) + (1 - y) * np.log(1 - a)).mean()
+    for targets in (y, y[..., 0], y.reshape(9, -1)):
+        np.testing.assert_allclose(model.evaluate(x, targets)[0], expected, rtol=1e-6)
+    history = model.fit(x, y, epochs=3, validation_split=0.3, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    with pytest.raises(ValueError, match=r"y has shape \(9, 6, 4\), expected \(rows, 4, 6, 1\)"):
+        model.evaluate(x, y[..., 0].transpose(0, 2, 1))
+    for loss in ("categorical_crossentropy", "sparse_categorical_crossentropy", "kl_divergence"):
+        with pytest.raises(ValueError, match=r"one row of outputs for each sample.*\(4, 6, 1\).*Flatten"):
+            model.compile("adam", loss)
+
+
+def test_a_reshape_behind_the_input_costs_nothing():
+    for stack, names in (
+        ([Input(784), Reshape((28, 28, 1)), Conv2D(2, 3)], ["convolution", "permutation"]),
+        ([Input((28, 28)), Flatten(), Dense(3)], ["dense"]),
+        ([Input((28, 28)), Dropout(0.5), Activation("relu"), Flatten(), Dense(3)], ["dropout", "elementwise", "dense"]),
+        ([Input((28, 28)), SpatialDropout1D(0.5), Flatten(), Dense(3)], ["dropout", "permutation", "dense"]),
+    ):
+        program = lower(stack, np.dtype("float32"))
+        assert [op.name for op in program.steps] == names
+        assert program.inputs == 784
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_flat_images_and_maps_are_the_same_numbers(engine):
+    x = images(5, (6, 4, 3))
+    maps = fastnn.Sequential([Input((6, 4, 3)), Conv2D(2, 3), Flatten(), Dense(2)], engine=engine, rng=0)
+    flat = fastnn.Sequential([Input(72), Reshape((6, 4, 3)), Conv2D(2, 3), Flatten(), Dense(2)], engine=engine, rng=0)
+    np.testing.assert_array_equal(maps.predict(x), flat.predict(x.reshape(5, 72)))
+    assert flat(x.reshape(5, 72).astype(np.float32)).shape == (5, 2)
+
+
+@pytest.mark.parametrize("layer, shape", [(SpatialDropout2D(0.5), (4, 5, 40)), (SpatialDropout1D(0.5), (9, 40))])
+def test_spatial_dropout_takes_whole_channels(layer, shape):
+    (op,) = layer.operations(shape)
+    x = np.ones((30 * op.positions_in, 40))
+    a, _ = op.forward(x, [], Draws(3, 0, 0, 8))
+    maps = a.reshape(30, -1, 40)
+    assert (maps == maps[:, :1]).all()
+    assert set(np.unique(maps)) == {0.0, 2.0}
+    assert 0.4 < (maps[:, 0] == 0).mean() < 0.6
+    assert len(np.unique(maps[:, 0], axis=0)) == 30
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_penalties_of_activities_are_those_of_samples(engine):
+    penalty = fastnn.regularizers.L1L2(0.1, 0.2)
+    stack = [Input((5, 4, 1)), Conv2D(2, 2, activity_regularizer=penalty), Flatten(), Dense(1)]
+    model = fastnn.Sequential(stack, engine=engine, rng=0, dtype="float64")
+    model.compile("sgd", "mse")
+    x, y = images(6, (5, 4, 1)), np.zeros(6)
+    hidden = fastnn.Sequential(stack[:2], engine=engine, dtype="float64")
+    hidden.set_weights(model.get_weights()[:2])
+    a = hidden.predict(x)
+    expected = (model.predict(x) ** 2).mean()
+    expected += (0.1 * np.abs(a) + 0.2 * a**2).sum() / 6
+    np.testing.assert_allclose(model.evaluate(x, y), expected, rtol=1e-9)
+    loss, _ = model.network.gradient(model.door.features(x), model.door.targets(y), None)
+    np.testing.assert_allclose(loss, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_max_norm_is_that_of_each_filter(engine):
+    stack = [
+        Input((5, 4, 3)),
+        Conv2D(4, 3, kernel_constraint=fastnn.constraints.MaxNorm(0.3)),
+        Conv2DTranspose(5, 2, kernel_constraint=fastnn.constraints.MaxNorm(0.2)),
+        Flatten(),
+        Dense(1),
+    ]
+    model = fastnn.Sequential(stack, engine=engine, rng=0, dtype="float64")
+    model.compile(fastnn.optimizers.SGD(0.1), "mse")
+    model.fit(images(8, (5, 4, 3)), np.ones(8), epochs=2, verbose=0)
+    one, _, two, *_ = model.get_weights()
+    assert np.sqrt((one**2).sum((0, 1, 2))).max() <= 0.3 + 1e-12
+    assert np.sqrt((two**2).sum((0, 1, 3))).max() <= 0.2 + 1e-12
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_augmentation_changes_images_before_a_convolution(engine):
+    x, y = images(12, (8, 8, 3)), np.arange(12) % 2
+    results = []
+    for noise in (0.0, 0.5):
+        model = fastnn.Sequential(
+            [Input((8, 8, 3)), Conv2D(2, 3), GlobalAveragePooling2D(), Dense(1, "sigmoid")], engine=engine, rng=0
+        )
+        model.compile("sgd", "binary_crossentropy")
+        augmentation = fastnn.augmentation.ImageAugmentation(flip_horizontal=True, rotation=10.0, noise=noise)
+        model.fit(x, y, epochs=1, verbose=0, augmentation=augmentation)
+        results.append(model.get_weights()[0])
+    assert not np.array_equal(*results)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_come_back_as_they_were_given(engine, tmp_path):
+    model = small(engine)
+    given = [images(1, values.shape, seed=i)[0] for i, values in enumerate(model.get_weights())]
+    model.set_weights(given)
+    for one, two in zip(given, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    model.save_weights(tmp_path / "weights")
+    other = small(engine)
+    other.load_weights(tmp_path / "weights")
+    x = images(3, (9, 7, 2))
+    np.testing.assert_array_equal(model.predict(x), other.predict(x))
+
+
+@pytest.mark.parametrize("name, deviation", [("he_normal", 2 / (9 * 16)), ("glorot_uniform", 2 / (9 * (16 + 64)))])
+def test_starting_weights_count_all_taps(name, deviation):
+    layer = Conv2D(64, 3, kernel_initializer=name)
+    values = layer.initial_weights((9, 9, 16), np.random.default_rng(0))[0]
+    assert values.shape == (3, 3, 16, 64)
+    assert abs(values.var() / deviation - 1) < 0.05
+
+
+def test_orthogonal_filters():
+    W = Conv2D(5, 3, kernel_initializer="orthogonal").initial_weights((9, 9, 2), np.random.default_rng(0))[0]
+    np.testing.assert_allclose(W.reshape(-1, 5).T @ W.reshape(-1, 5), np.eye(5), atol=1e-12)
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Conv2D(8, 3, data_format="channels_first"), r"channels come last; transpose.*transpose\(0, 2, 3, 1\)"),
+        (lambda: Conv1D(8, 3, data_format="channels_first"), r"x\.transpose\(0, 2, 1\)"),
+        (lambda: layers.GlobalMaxPooling2D("channels_first"), "channels_first"),
+        (lambda: UpSampling2D(2, "channels_last", "nearst"), "unknown interpolation 'nearst'; did you mean 'nearest'"),
+        (lambda: UpSampling2D(interpolation="bicubic"), "Known: bilinear, nearest"),
+        (lambda: Conv2D(8, 3, padding="full"), "unknown padding 'full'.*same, valid"),
+        (lambda: Conv2D(8, 3, padding="causal"), "unknown padding 'causal'"),
+        (lambda: Conv2D(0, 3), "filters must be 1 or more"),
+        (lambda: Conv2D(8, (3, 3, 3)), r"kernel_size must be a whole number or 2 of them, got \(3, 3, 3\)"),
+        (lambda: Conv2D(8, 3, strides=0), "strides must be 1 or more"),
+        (lambda: Conv2D(8, 3, groups=3), "groups=3 must divide the filters"),
+        (lambda: Conv2D(8, 3, groups=2).output_shape((9, 9, 3)), "groups=2 must divide the channels"),
+        (lambda: Conv2D(8, 3).output_shape((784,)), r"\(784,\); put Reshape\(\(height, width, channels\)\) before"),
+        (lambda: Conv2D(8, 3).output_shape((28, 28)), r"put Reshape\(\(28, 28, 1\)\) before it, or use Input"),
+        (lambda: Conv1D(8, 3).output_shape((100,)), r"put Reshape\(\(100, 1\)\) before it"),
+        (lambda: Conv2D(8, 5).output_shape((4, 9, 1)), "a window of 5 x 5 does not fit on 4 x 9; use padding='same'"),
+        (lambda: MaxPooling2D(3).output_shape((2, 9, 1)), "a window of 3 x 3 does not fit on 2 x 9"),
+        (lambda: Conv2D(8, 3, dilation_rate=4).output_shape((8, 8, 1)), "dilation_rate 4 does not fit"),
+        (lambda: Cropping2D(2).output_shape((4, 9, 1)), "leaves nothing"),
+        (lambda: Cropping2D((1, 2, 3)), "must be a whole number, 2 of them, or 2 pairs"),
+        (lambda: ZeroPadding2D(-1), "padding must be 0 or more"),
+        (lambda: Conv2DTranspose(3, 3, strides=2, output_padding=2), "output_padding must be less than strides"),
+        (lambda: Reshape((5, -1)).output_shape((4, 6)), r"cannot turn samples of shape \(4, 6\), 24 numbers"),
+        (lambda: Reshape((-1, -1)), "at most one of them -1"),
+        (lambda: Reshape((0, 2)), "1 or more"),
+        (lambda: Permute((0, 1)), "must be 1 or more"),
+        (lambda: Permute((1, 3)), r"numbers from 1 on in some order, got \(1, 3\)"),
+        (lambda: Permute((2, 1)).output_shape((2, 3, 4)), "are for samples of 2 axes"),
+        (lambda: SpatialDropout2D(1.0), r"rate must lie in \[0, 1\)"),
+        (lambda: SpatialDropout2D(0.5).output_shape((3, 4)), r"\(height, width, channels\), got \(3, 4\)"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_numbers_must_be_whole():
+    with pytest.raises(TypeError, match=r"kernel_size must be a whole number, got 3\.0; write 3"):
+        Conv2D(8, 3.0)
+    with pytest.raises(TypeError, match="filters"):
+        Conv2D("8", 3)
+
+
+def test_a_layer_shows_its_arguments():
+    layer = Conv2D(8, 3, strides=2, padding="SAME", activation="relu")
+    shown = repr(layer)
+    assert "Conv2D(" in shown
+    assert "kernel_size=(3, 3)" in shown
+    assert "strides=(2, 2)" in shown
+    assert "padding='same'" in shown
+    again = Conv2D(**{key: value for key, value in layer.get_config().items() if key != "name"})
+    assert repr(again) == shown
