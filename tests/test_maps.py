@@ -330,6 +330,37 @@ def test_weights_come_back_as_they_were_given(engine, tmp_path):
     np.testing.assert_array_equal(model.predict(x), other.predict(x))
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", {case["layer"]: case for case in CASES}.values(), ids=lambda case: case["layer"])
+def test_each_layer_comes_back_from_a_file_and_goes_on(engine, case, tmp_path):
+    shape = tuple(case["shape"])
+    stack = [Input(shape), layer_of(case), Flatten(), Dense(2, "tanh")]
+    model = fastnn.Sequential(stack, engine=engine, rng=0)
+    model.compile("adam", "mse")
+    x, y = images(6, shape), images(6, (2,), seed=1)
+    model.fit(x, y, batch_size=4, verbose=0)
+    model.save(tmp_path / "m.fastnn")
+    other = fastnn.load(tmp_path / "m.fastnn")
+    for one in (model, other):
+        one.fit(x, y, batch_size=4, epochs=2, verbose=0)
+    np.testing.assert_array_equal(model.arena, other.arena)
+    np.testing.assert_array_equal(model.predict(x), other.predict(x))
+
+
+def test_weights_in_files_have_keras_names(tmp_path):
+    container = pytest.importorskip("safetensors.numpy")
+    model = small("reference")
+    model.save(tmp_path / "m.fastnn")
+    names = set(container.load_file(tmp_path / "m.fastnn"))
+    for name in (
+        "conv2d/kernel",
+        "conv2d/bias",
+        "separableconv2d/depthwise_kernel",
+        "separableconv2d/pointwise_kernel",
+    ):
+        assert name in names
+
+
 @pytest.mark.parametrize("name, deviation", [("he_normal", 2 / (9 * 16)), ("glorot_uniform", 2 / (9 * (16 + 64)))])
 def test_starting_weights_count_all_taps(name, deviation):
     layer = Conv2D(64, 3, kernel_initializer=name)

@@ -43,8 +43,7 @@ def network_arrays(network: Network, layers: Sequence[str]) -> dict[str, Array]:
     program, names = network.program, weight_names(network.program, layers)
     found: dict[str, Array] = {}
     for prefix, row in zip(row_names(program), network.arena, strict=True):
-        arrays = [array for op in program.steps for array in program.read(row, op)[: len(op.shapes)]]
-        for name, array in zip(names, arrays, strict=True):
+        for name, array in zip(names, program.shown(row), strict=True):
             if prefix + name in found:
                 raise ValueError(f"two arrays would be named {prefix + name!r}; give the layers other names")
             found[prefix + name] = array

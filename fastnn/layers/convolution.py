@@ -278,13 +278,14 @@ class SeparableConv2D(_Convolution):
         return (*self._seen(input_shape)[0], self.filters)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        first = _depthwise(self, input_shape)
+        first = _depthwise(self, input_shape).replace(kernel_name="depthwise_kernel")
         second = operations.Convolution(
             first.outputs,
             self.filters,
             map_in=first.map_out,
             map_out=first.map_out,
             kernel_shape=(1, 1, first.outputs, self.filters),
+            kernel_name="pointwise_kernel",
             kernel_regularizer=self.pointwise_regularizer,
             constraint=self.pointwise_constraint,
         )

@@ -66,12 +66,13 @@ class Windowed(Operation):
 class _Product(Windowed):
     """A sum over the taps of a window, each with its weights W[k]; then the bias and the activation.
 
-    kernel_shape: of W as ``get_weights`` shows it.
+    kernel_shape: of W as ``get_weights`` shows it; kernel_name: of W in its layer.
     """
 
     applies_activation = True
 
     kernel_shape: tuple[int, ...] = ()
+    kernel_name: str = "kernel"
 
     @property
     def kernel_rows(self) -> int:
@@ -84,6 +85,10 @@ class _Product(Windowed):
     @property
     def flops(self) -> int:
         return 2 * self.kernel_rows * self.outputs * self.small[0] * self.small[1]
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return (self.kernel_name, "bias")[: 1 + self.bias]
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
