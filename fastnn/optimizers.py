@@ -125,6 +125,11 @@ class Optimizer(Settings, last=True, frozen=False):
         out[:, -1] = 1 - rates * (self.weight_decay or 0.0)
         return out
 
+    def settled(self) -> tuple[Any, ...] | None:
+        """The settings that decide ``all_scalars`` of steps to come; None where a function of the user's decides."""
+        rate: Any = self.learning_rate
+        return self._key() if not callable(rate) or getattr(rate, "settled", False) else None
+
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
         """One step for the gradient g, in place; h is one row of ``scalars``."""
         raise NotImplementedError

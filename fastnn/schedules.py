@@ -34,6 +34,11 @@ class Schedule(Settings):
         """The rates of the steps t."""
         raise NotImplementedError
 
+    @property
+    def settled(self) -> bool:
+        """Whether the rates of all steps are known beforehand: a formula of the catalogue that looks at no loss."""
+        return type(self).update is Schedule.update and type(self).__module__ == Schedule.__module__
+
     def update(self, loss: float) -> bool:
         """Told the training loss at the end of each epoch; returns whether training should stop."""
         return False

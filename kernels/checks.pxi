@@ -43,10 +43,19 @@ cdef int check_threads(Py_ssize_t threads) except -1:
 
 
 cdef int check_steps(const int64_t* order, Py_ssize_t length, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t count,
-                     Py_ssize_t batch) except -1:
-    """`count` batches from position `first` on lie within the order, and its numbers there within the rows."""
+                     Py_ssize_t batch, Py_ssize_t epoch_rows) except -1:
+    """`count` batches from position `first` on lie within the order, and its numbers there within the rows.
+
+    epoch_rows: unless 0, the order is whole epochs of so many rows, and the batches are all of theirs.
+    """
     cdef Py_ssize_t last, i
     cdef bint outside = False
+    if epoch_rows != 0:
+        if (first != 0 or batch < 1 or not 0 < epoch_rows <= length or length % epoch_rows
+                or count != length // epoch_rows * ceil_div(epoch_rows, batch)):
+            raise ValueError(f"{count} batches of {batch} from position {first} on are not the whole epochs of {epoch_rows}"
+                             f" rows of an order of {length}")
+        count, batch = length, 1
     if first < 0 or count < 0 or batch < 1 or first > length or count > ceil_div(length - first, batch):
         raise ValueError(f"{count} batches of {batch} from position {first} on do not lie in an order of {length} rows")
     last = length if count >= (length - first) // batch else first + count * batch

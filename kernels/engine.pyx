@@ -318,14 +318,16 @@ cdef class Engine:
         return 0
 
     def run_steps(self, x, y, sample_weight, order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch, scalars, losses,
-                  outputs, uint64_t seed, int threads, augmentation=None, double most_seconds=0, safe=None):
+                  outputs, uint64_t seed, int threads, augmentation=None, double most_seconds=0, safe=None,
+                  Py_ssize_t epoch_rows=0):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
         losses: OUT float64 (count,); outputs: OUT reals (samples, outputs) or None. seed: of the random numbers,
         which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None.
         most_seconds: no step but the first begins after so long; 0: no limit. safe: OUT, the arena before the first step,
-        if the loss of that step is finite, or None. Returns the number of finished steps: less
+        if the loss of that step is finite, or None. epoch_rows: with it, `order` holds whole epochs of so many rows, each of
+        which ends with a shorter batch where they do not divide; `safe` then belongs to the last one begun. Returns the number of finished steps: less
         than count where the time is over, or where a loss, at that place in ``losses``, is not finite. The weights are
         those of the finished steps.
         """
@@ -340,8 +342,8 @@ cdef class Engine:
         order = checked(order, cnp.NPY_INT64, "order", 0, ANY, False, keep)
         job.order = <const int64_t*>cnp.PyArray_DATA(order)
         job.total = cnp.PyArray_DIM(order, 0)
-        check_steps(job.order, job.total, sx.rows, first, count, batch)
-        batch = least(batch, max(1, job.total - first))
+        check_steps(job.order, job.total, sx.rows, first, count, batch, epoch_rows)
+        batch = least(batch, max(1, (epoch_rows or job.total) - first))
         cost = self.program.cost(batch)
         if augmentation is not None:
             read_augmentation(&changes, augmentation, self.inputs)
@@ -355,7 +357,7 @@ cdef class Engine:
             checked(scalars, REAL_TYPE, "scalars", count, job.scalars_per_step, False, keep))
         job.losses = <double*>cnp.PyArray_DATA(checked(losses, cnp.NPY_FLOAT64, "losses", count, ANY, True, keep))
         if outputs is not None:
-            samples = min(count * batch, job.total - first)
+            samples = job.total if epoch_rows else min(count * batch, job.total - first)
             job.outputs = <real*>cnp.PyArray_DATA(
                 checked(outputs, REAL_TYPE, "outputs", samples, self.outputs, True, keep))
         if safe is not None:
@@ -372,10 +374,37 @@ cdef class Engine:
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
+        if epoch_rows:
+            return self.run_epochs(&job, epoch_rows, threads, y, order)
         self.run_training(&job, threads, y, order)
         if pool_is_set(&job.stop):
             raise_interrupt()
         return job.done
+
+    cdef Py_ssize_t run_epochs(self, Job* job, Py_ssize_t rows, int threads, y, order) except -1:
+        """The epochs of a job, one after another; returns the finished steps."""
+        cdef Job epoch
+        cdef Py_ssize_t number, done = 0, steps = ceil_div(rows, job.batch)
+        for number in range(job.total // rows):
+            if number > 0 and job.until != 0 and seconds() > job.until:
+                break
+            epoch = job[0]
+            epoch.first = number * rows
+            epoch.total = epoch.first + rows
+            epoch.steps = steps
+            epoch.losses += number * steps
+            epoch.scalars += number * steps * job.scalars_per_step
+            if job.outputs != NULL:
+                epoch.outputs += epoch.first * self.outputs
+            epoch.iteration = self.iterations
+            epoch.until = 0
+            self.run_training(&epoch, threads, y, order)
+            if pool_is_set(&epoch.stop):
+                raise_interrupt()
+            done += epoch.done
+            if epoch.done < steps:
+                break
+        return done
 
     def gradient(self, x, y, sample_weight, uint64_t seed=0, uint64_t iteration=0, int threads=1):
         """Loss and its gradient over all rows of x as in training: (float, one arena row of reals)."""

@@ -13,6 +13,7 @@ from fastnn.engine.program import PART, Program
 from fastnn.engine.source import Source
 
 ENGINES = ("compiled", "reference")
+AHEAD = 1024  # steps whose optimizer's numbers are computed at once
 
 
 def new_engine(name: str, program: Program, arena: Array) -> Any:
@@ -45,6 +46,7 @@ class Network:
         if weights is not None:
             program.fill(self.arena[0], weights)
         self.engine = new_engine(self.engine_name, self.program, self.arena)
+        self.ahead: tuple[Any, int, Array] | None = None  # see _scalars
 
     def changed(self, program: Program, weights: list[Array]) -> Network:
         """Another program with these weights, which goes on with the seed and the epochs; its optimizer begins anew."""
@@ -154,16 +156,15 @@ class Network:
         augmentation: Any = None,
         most_seconds: float = 0.0,
         safe: Array | None = None,
+        epoch_rows: int = 0,
     ) -> int:
         """``count`` steps at the optimizer's present learning rate on batches from position ``first`` of ``order`` on.
 
         Returns how many finished: fewer where a loss is not finite, or where so many seconds are over. safe: receives
-        the arena before the first step, if the loss of that step is finite.
+        the arena before the first step, if the loss of that step is finite. epoch_rows: see the compiled engine's
+        ``run_steps``.
         """
-        optimizer = self.program.optimizer_object
-        assert optimizer is not None  # noqa: S101 - refused before compile
-        steps = np.arange(self.iterations + 1, self.iterations + count + 1)
-        scalars = optimizer.all_scalars(steps).astype(self.dtype)
+        scalars = self._scalars(count)
         return self.engine.run_steps(
             x,
             y,
@@ -180,7 +181,22 @@ class Network:
             augmentation,
             most_seconds,
             safe,
+            epoch_rows,
         )
+
+    def _scalars(self, count: int) -> Array:
+        """The optimizer's numbers of the next steps; many are computed at once, while its settings stay."""
+        optimizer, first = self.program.optimizer_object, self.iterations
+        assert optimizer is not None  # noqa: S101 - refused before compile
+        key = optimizer.settled()
+        if self.ahead is not None and key is not None and self.ahead[0] == key:
+            place = first - self.ahead[1]
+            if 0 <= place <= len(self.ahead[2]) - count:
+                return self.ahead[2][place : place + count]
+        steps = np.arange(first + 1, first + (count if key is None else max(count, AHEAD)) + 1)
+        scalars = optimizer.all_scalars(steps).astype(self.dtype)
+        self.ahead = (key, first, scalars)
+        return scalars[:count]
 
     def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:
         """The order of the samples of the next epoch: a function of the seed and the number of epochs so far."""
@@ -209,7 +225,7 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__ | {"arena": self.arena.copy(), "iterations": self.iterations}  # without its aligned base
-        del state["engine"]
+        del state["engine"], state["ahead"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -218,4 +234,4 @@ class Network:
         self.arena = self.program.new_arena()
         self.arena[:] = arena
         self.engine = new_engine(self.engine_name, self.program, self.arena)
-        self.iterations = iterations
+        self.iterations, self.ahead = iterations, None

@@ -50,16 +50,19 @@ class Engine:
         augmentation: Any = None,
         most_seconds: float = 0.0,
         safe: Array | None = None,
+        epoch_rows: int = 0,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
         began = time.monotonic()
         for step in range(count):
-            if step and 0 < most_seconds < time.monotonic() - began:
+            epoch, place = divmod(step, -(-epoch_rows // batch)) if epoch_rows else (0, step)
+            late = 0 < most_seconds < time.monotonic() - began
+            if late and step and (place == 0 or not epoch_rows):
                 losses[step] = 0.0
                 return step
-            start = first + step * batch
-            chosen = order[start : start + batch]
+            start = first + epoch * epoch_rows + place * batch
+            chosen = order[start : min(start + batch, (epoch + 1) * (epoch_rows or len(order)))]
             w = None if sample_weight is None else sample_weight[chosen]
             with np.errstate(all="ignore"):  # what is not finite shows in the loss
                 tape = Tape(self.program, rows[0], seed, self.iterations)
@@ -75,7 +78,7 @@ class Engine:
                     outputs[start - first : start - first + len(chosen)] = self._outputs(a)
                 if not np.isfinite(losses[step]):
                     return step
-                if step == 0 and safe is not None:
+                if place == 0 and safe is not None:
                     safe[:] = self.arena
                 gradients = tape.backward(d)
                 losses[step] += self._penalize(rows[0], gradients)

@@ -121,6 +121,20 @@ class Recorder:
         if first:
             self.outputs[: self.targets.waiting] = self.outputs[first : first + self.targets.waiting]
 
+    def epochs(self, y: NDArray[Any], rows: int) -> list[Logs]:
+        """The results of each of several whole epochs of so many rows, which one call of the engine has recorded."""
+        outputs = self.outputs[: len(y)]
+        classes = self.classes(outputs)
+        logs: list[Logs] = [{} for _ in range(0, len(y), rows)]
+        for metric, add in zip(self.metrics, self.adders, strict=True):
+            name, seen = metric.name, metric.seen(outputs)
+            for i, values in enumerate(logs):
+                part = slice(i * rows, (i + 1) * rows)
+                metric.reset()
+                add(y[part], seen[part], classes[part])
+                values[name] = metric.result()
+        return logs
+
     def _hand_over(self, y: NDArray[Any], first: int) -> None:
         outputs = self.outputs[first : first + len(y)]
         classes = self.classes(outputs)

@@ -133,6 +133,11 @@ class RowFeed:
         self.steps: int | None = -(-self.samples // self.batch)
         self.orders = _Orders(network, shuffle, None if steps is None else self.samples)
 
+    @property
+    def plain(self) -> bool:
+        """Whether an epoch is all rows, once, as they are."""
+        return self.sampler is None and self.augmentation is None and self.orders.count is None
+
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The row numbers of an epoch."""
         if self.sampler is not None:

@@ -15,7 +15,15 @@ from fastnn.basics import backend
 from fastnn.basics.checks import flag, whole
 from fastnn.basics.files import write_atomically
 from fastnn.basics.progress import progress
-from fastnn.callbacks.base import Callback, CallbackList, History, Logs, check_callbacks
+from fastnn.callbacks.base import (
+    BATCH_HOOKS,
+    Callback,
+    CallbackList,
+    History,
+    Logs,
+    check_callbacks,
+    overrides,
+)
 from fastnn.callbacks.library import ProgressBar, TerminateOnNaN, Verbose
 from fastnn.data import Door, are_batches
 from fastnn.engine.network import Network
@@ -24,10 +32,12 @@ from fastnn.errors import DivergenceError
 from fastnn.metrics import Metric
 from fastnn.optimizers import Optimizer
 from fastnn.training.checkpoints import Checkpoints
-from fastnn.training.evaluation import FIRST_GUESS, RECORDED, SLICE, Recorder, Sum, evaluate
+from fastnn.training.evaluation import FIRST_GUESS, RECORDED, SLICE, SUMMED, Recorder, Sum, evaluate
 from fastnn.training.feeds import BatchFeed, Data, Feed, RowFeed
 
 MOST_ROWS = 1 << 40  # more than any memory holds
+MOST_ORDERED = 1 << 22  # row numbers of several epochs that are drawn at once
+HOOKS_OF_EPOCHS = ("on_epoch_begin", "on_epoch_end", "on_slice_end", *BATCH_HOOKS)
 LOOK = 8  # a slice that tries another number of threads is so many times shorter
 
 
@@ -158,6 +168,23 @@ class Run:
         freq = self.validation_freq
         return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
 
+    def at_once(self, callbacks: CallbackList, history: History) -> bool:
+        """Whether many epochs can go through the engine in one call: small ones of plain rows; nobody listens."""
+        feed, optimizer = self.feed, self.model.optimizer
+        return (
+            isinstance(feed, RowFeed)
+            and feed.plain
+            and self.validation is None
+            and self.checkpoints is None
+            and optimizer is not None
+            and optimizer.settled() is not None
+            and not any(overrides(one, HOOKS_OF_EPOCHS) for one in callbacks.all if one is not history)
+            and self.slice >= 2 * (feed.steps or 0)
+            and (feed.steps or 0) <= SUMMED
+            and (self.recorded is None or len(feed.data) <= self.recorded.targets.length)
+            and backend.threads_for(self.model.network.program.cost(feed.batch)) == 1
+        )
+
 
 def fit(run: Run) -> History:
     """Trains the model; see ``Sequential.fit``."""
@@ -170,11 +197,18 @@ def fit(run: Run) -> History:
         model.stop_training = False
         callbacks.call("on_train_begin", {})  # may refuse, and then nothing has changed
         model.history = history
-        start, checkpoints = run.initial_epoch, run.checkpoints
+        first, checkpoints = run.initial_epoch, run.checkpoints
         if checkpoints is not None:
-            start, logs = checkpoints.begin(run)
-        safe = Snapshot(model.network, start)
-        for epoch in range(start, run.epochs):
+            first, logs = checkpoints.begin(run)
+        safe = Snapshot(model.network, first)
+        at_once = run.at_once(callbacks, history)
+        while at_once and first < run.epochs and not model.stop_training:  # nobody listens between these epochs
+            several = _Several(run, first, safe)
+            for logs in several.train():
+                history.append(first, logs)
+                first += 1
+            several.raise_divergence()
+        for epoch in range(first, run.epochs):
             if not model.stop_training:
                 callbacks.call("on_epoch_begin", epoch, {})
             if model.stop_training:  # set by a callback before any step
@@ -406,6 +440,79 @@ class _Epoch:
             raise _diverged(self.model, self.safe, what)
         loss = self.losses.result() / self.seen
         return {"loss": loss} | (self.recorded.results() if self.recorded else {})
+
+
+class _Several:
+    """Epochs of plain rows, as many as fit into a slice, in one call of the engine. first: the number of the first."""
+
+    def __init__(self, run: Run, first: int, safe: Snapshot) -> None:
+        assert isinstance(run.feed, RowFeed)  # noqa: S101 - Run.at_once
+        self.run, self.feed, self.first, self.safe = run, run.feed, first, safe
+        self.network = run.model.network
+        self.rows = len(self.feed.data)
+        self.steps = -(-self.rows // self.feed.batch)
+        most = max(1, RECORDED // (self.rows * self.network.program.outputs)) if run.recorded else run.epochs
+        self.count = max(1, min(run.epochs - first, run.slice // self.steps, most, MOST_ORDERED // self.rows))
+
+    def train(self) -> list[Logs]:
+        """The logs of the epochs that finished."""
+        network, data, batch, recorded = self.network, self.feed.data, self.feed.batch, self.run.recorded
+        drawn, iterations = network.epochs, network.iterations
+        order = np.concatenate([self.feed.order(self.first + i) for i in range(self.count)])
+        losses = np.zeros((self.count, self.steps))
+        if recorded:
+            recorded.reset()
+        began = time.perf_counter()
+        self.finished = network.run_steps(
+            data.x,
+            data.y,
+            data.sample_weight,
+            order,
+            0,
+            losses.size,
+            batch,
+            losses.reshape(-1),
+            recorded.buffer(len(order)) if recorded else None,
+            1,
+            None,
+            2 * SLICE,
+            self.safe.arena,
+            self.rows,
+        )
+        seconds = (time.perf_counter() - began) / max(self.finished, 1)
+        self.run.slice = max(1, int(min(4.0 * self.run.slice, SLICE / max(seconds, 1e-9))))
+        if self.finished:  # the engine has written the start of the last epoch whose first loss was finite
+            last = (self.finished - 1) // self.steps
+            self.safe.renewed(iterations + last * self.steps, self.first + last)
+        self.bad: float | None = None  # the loss of the step that failed, or None
+        endless = np.flatnonzero(~np.isfinite(losses.reshape(-1)[: self.finished + 1]))
+        if len(endless):
+            self.finished = int(endless[0])
+            self.bad = float(losses.reshape(-1)[self.finished])
+        done = self.finished // self.steps
+        self.spoilt = not network.is_finite() and self.finished == done * self.steps  # by the last step of an epoch
+        network.epochs = drawn + done + (self.finished > done * self.steps or self.bad is not None)
+        done -= self.spoilt and done > 0
+        weighted = losses[:done] * batch
+        weighted[:, -1] = losses[:done, -1] * (self.rows - batch * (self.steps - 1))
+        logs: list[Logs] = [{"loss": value} for value in (weighted.sum(axis=1) / self.rows).tolist()]
+        if recorded and done:
+            for values, more in zip(
+                logs, recorded.epochs(data.y.array[order[: done * self.rows]], self.rows), strict=True
+            ):
+                values |= more
+        return logs
+
+    def raise_divergence(self) -> None:
+        """An error where a loss, or what the last step of an epoch has left, is not finite."""
+        epoch, step = divmod(self.finished, self.steps)
+        if self.spoilt and epoch:
+            what = f"the weights became infinite or NaN in epoch {self.first + epoch}, step {self.steps}"
+        elif self.bad is not None:
+            what = f"the loss became {self.bad} in epoch {self.first + epoch + 1}, step {step + 1}"
+        else:
+            return
+        raise _diverged(self.run.model, self.safe, what)
 
 
 def _epoch(run: Run, callbacks: CallbackList, number: int, safe: Snapshot) -> Logs:
