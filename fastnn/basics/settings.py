@@ -152,7 +152,8 @@ class Settings:
     def __setattr__(self, name: str, value: Any) -> None:
         if self._frozen and name in self._fields:
             raise AttributeError(f"{type(self).__name__} cannot be changed; make a new one")
-        check_attribute(self, name)
+        if name not in self.__dict__:
+            check_attribute(self, name)
         object.__setattr__(self, name, value)
 
     def _key(self) -> tuple[Any, ...]:

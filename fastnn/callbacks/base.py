@@ -139,6 +139,7 @@ class CallbackList:
         self.test_batchwise = [one for one in callbacks if overrides(one, TEST_BATCH_HOOKS)]
         self.predict_batchwise = [one for one in callbacks if overrides(one, PREDICT_BATCH_HOOKS)]
         self.begun: list[Callback] = []
+        self.listeners: dict[str, list[Callback]] = {}  # of each hook, once it has been called
         params["metrics"] += [name for callback in callbacks for name in callback.adds]
         for callback in callbacks:
             callback.set_params(params)
@@ -146,13 +147,23 @@ class CallbackList:
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Calls a method of all."""
-        listed = self.all
-        if hook == "on_epoch_end":
-            listed = sorted(listed, key=lambda one: (one.records, not one.adds))
-        for callback in listed:
-            if hook == "on_train_begin":
+        if hook == "on_train_begin":
+            for callback in self.all:
                 self.begun.append(callback)
+                callback.on_train_begin(*arguments)
+            return
+        for callback in self._listeners(hook):
             getattr(callback, hook)(*arguments)
+
+    def _listeners(self, hook: str) -> list[Callback]:
+        """Those that do something at a hook, in the order in which they are called."""
+        listed = self.listeners.get(hook)
+        if listed is None:
+            listed = [callback for callback in self.all if overrides(callback, (hook,))]
+            if hook == "on_epoch_end":
+                listed.sort(key=lambda one: (one.records, not one.adds))
+            self.listeners[hook] = listed
+        return listed
 
     def end(self, logs: Logs, failed: bool = False) -> None:
         """Calls ``on_train_end`` of all that have begun, the last first, also of those after one that fails.

@@ -86,6 +86,8 @@ class Network:
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
         row = self.arena[0]
+        if len(row) <= PART:
+            return bool(np.isfinite(row).all())
         return all(np.isfinite(row[first : first + PART]).all() for first in range(0, len(row), PART))
 
     @property

@@ -150,11 +150,11 @@ class Program(Settings):
         optimizer = self.optimizer_object
         return 0 if optimizer is None else len(optimizer.slots) + optimizer.use_ema
 
-    @property
+    @cached_property
     def penalized(self) -> bool:
         return any(any(op.regularizers) for op in self.steps)
 
-    @property
+    @cached_property
     def constrained(self) -> bool:
         return any(op.constraint for op in self.steps)
 

@@ -84,7 +84,8 @@ class Sum:
 class Recorder:
     """Hands the outputs of an epoch to the metrics, in blocks of fixed length: the engine's calls change no bit.
 
-    After ``buffer(rows)``, which the engine fills, comes ``update(y)``. What fills no block waits for the next rows.
+    After ``reset``: ``buffer(rows)``, which the engine fills, then ``update(y)``, again and again; what fills no block
+    waits for the next rows. Or once ``buffer``, then ``epochs``.
     """
 
     def __init__(self, network: Network, metrics: Sequence[Metric]) -> None:
@@ -95,7 +96,6 @@ class Recorder:
         self.classes = network.engine.classes
         self.outputs = np.empty((0, network.program.outputs), dtype=network.dtype)
         self.targets = Blocks(max(1, BLOCK // network.program.outputs))
-        self.reset()
 
     def reset(self) -> None:
         """Begins anew."""
@@ -123,6 +123,7 @@ class Recorder:
 
     def epochs(self, y: NDArray[Any], rows: int) -> list[Logs]:
         """The results of each of several whole epochs of so many rows, which one call of the engine has recorded."""
+        self.targets.clear()
         outputs = self.outputs[: len(y)]
         classes = self.classes(outputs)
         logs: list[Logs] = [{} for _ in range(0, len(y), rows)]
@@ -170,15 +171,64 @@ def evaluate(
     steps: int | None = None,
     callbacks: CallbackList | None = None,
     epoch: int | None = None,
+    recorded: Recorder | None = None,
 ) -> Logs:
     """Mean loss, with penalties as in training, and metrics over all samples, or over the first ``steps`` batches.
 
-    epoch: of the fit that is validated, for messages.
+    epoch: of the fit that is validated, for messages. recorded: one that serves again and again, for these metrics.
     """
     if callbacks is not None:
         callbacks.call("on_test_begin", {})
-    recorded = Recorder(network, metrics) if metrics else None
     program = network.program
+    penalty = 0.0
+    if program.penalized:
+        penalty = program.weight_penalty([program.read(network.arena[0], op) for op in program.steps])
+    if metrics:
+        recorded = recorded or Recorder(network, metrics)
+    if isinstance(data, Data) and steps is None and _is_small(data, recorded, network, callbacks):
+        logs = _evaluate_small(network, recorded, data, penalty)
+    else:
+        logs = _evaluate_parts(network, recorded, data, batch_size, steps, callbacks, epoch, penalty)
+    if callbacks is not None:
+        callbacks.call("on_test_end", dict(logs))
+    return logs
+
+
+def _is_small(data: Data, recorded: Recorder | None, network: Network, callbacks: CallbackList | None) -> bool:
+    """Whether one call of the engine and one block of each sum and metric is enough."""
+    return (
+        len(data) <= SUMMED
+        and data.rows is None
+        and network.engine_name != "reference"
+        and not (callbacks is not None and callbacks.test_batchwise)
+        and network.program.inference_cost(len(data)) < SLICE * FIRST_GUESS
+        and (recorded is None or len(data) <= recorded.targets.length)
+    )
+
+
+def _evaluate_small(network: Network, recorded: Recorder | None, data: Data, penalty: float) -> Logs:
+    """The same numbers as ``_evaluate_parts`` gives, without its parts."""
+    n = len(data)
+    losses = np.empty(n)
+    outputs = recorded.buffer(n) if recorded else None
+    network.evaluate(data.x, data.y, data.sample_weight, 0, n, losses, outputs)
+    logs = {"loss": float(losses.sum()) / n + penalty}
+    return logs | recorded.epochs(data.y.array, n)[0] if recorded else logs
+
+
+def _evaluate_parts(
+    network: Network,
+    recorded: Recorder | None,
+    data: Data | BatchFeed,
+    batch_size: int,
+    steps: int | None,
+    callbacks: CallbackList | None,
+    epoch: int | None,
+    penalty: float,
+) -> Logs:
+    program = network.program
+    if recorded:
+        recorded.reset()
     size = max(1, min(RECORDED // program.outputs, int(SLICE * FIRST_GUESS / program.inference_cost(1))))
     listeners = callbacks.test_batchwise if callbacks is not None else []
     if listeners or network.engine_name == "reference":  # BLAS rounds the sums of a row by how many rows it is given
@@ -191,9 +241,6 @@ def evaluate(
         if data.rows is not None:  # copied piece by piece
             size = max(1, min(size, RECORDED // data.x.columns))
         parts = pieces(data, size, None if steps is None else steps * batch_size)
-    penalty = 0.0
-    if program.penalized:
-        penalty = program.weight_penalty([program.read(network.arena[0], op) for op in program.steps])
     total, n = Sum(), 0
     for i, (part, first, last) in enumerate(parts):
         for callback in listeners:
@@ -209,10 +256,7 @@ def evaluate(
             callback.on_test_batch_end(i, {"loss": total.result() / n + penalty})
     if isinstance(data, BatchFeed):
         data.end_epoch()
-    logs = {"loss": total.result() / n + penalty} | (recorded.results() if recorded else {})
-    if callbacks is not None:
-        callbacks.call("on_test_end", dict(logs))
-    return logs
+    return {"loss": total.result() / n + penalty} | (recorded.results() if recorded else {})
 
 
 def predict(network: Network, parts: Iterable[Source], callbacks: CallbackList) -> NDArray[Any]:

@@ -16,7 +16,6 @@ from fastnn.basics.checks import flag, whole
 from fastnn.basics.files import write_atomically
 from fastnn.basics.progress import progress
 from fastnn.callbacks.base import (
-    BATCH_HOOKS,
     Callback,
     CallbackList,
     History,
@@ -37,7 +36,7 @@ from fastnn.training.feeds import BatchFeed, Data, Feed, RowFeed
 
 MOST_ROWS = 1 << 40  # more than any memory holds
 MOST_ORDERED = 1 << 22  # row numbers of several epochs that are drawn at once
-HOOKS_OF_EPOCHS = ("on_epoch_begin", "on_epoch_end", "on_slice_end", *BATCH_HOOKS)
+EPOCH_HOOKS = ("on_epoch_begin", "on_epoch_end")
 LOOK = 8  # a slice that tries another number of threads is so many times shorter
 
 
@@ -126,6 +125,7 @@ class Run:
                 batch = len(data)
             self.feed = RowFeed(network, data, batch, shuffle, steps, sampler, augmentation)
         self.recorded = Recorder(network, model.metrics) if model.metrics else None
+        self.validated = Recorder(network, model.metrics) if model.metrics else None
         rows = self.feed.batch if isinstance(self.feed, RowFeed) else batch
         cost = network.program.cost(rows)
         if augmentation is not None:
@@ -168,21 +168,28 @@ class Run:
         freq = self.validation_freq
         return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
 
-    def at_once(self, callbacks: CallbackList, history: History) -> bool:
-        """Whether many epochs can go through the engine in one call: small ones of plain rows; nobody listens."""
-        feed, optimizer = self.feed, self.model.optimizer
+    def whole(self, callbacks: CallbackList) -> bool:
+        """Whether one call of the engine trains an epoch: a small one of plain rows; nobody looks inside it."""
+        feed = self.feed
         return (
             isinstance(feed, RowFeed)
             and feed.plain
-            and self.validation is None
             and self.checkpoints is None
-            and optimizer is not None
-            and optimizer.settled() is not None
-            and not any(overrides(one, HOOKS_OF_EPOCHS) for one in callbacks.all if one is not history)
+            and not (callbacks.batchwise or callbacks.slicewise)
             and self.slice >= 2 * (feed.steps or 0)
             and (feed.steps or 0) <= SUMMED
             and (self.recorded is None or len(feed.data) <= self.recorded.targets.length)
-            and backend.threads_for(self.model.network.program.cost(feed.batch)) == 1
+            and self.team.sizes[0] == 1
+        )
+
+    def unheard(self, callbacks: CallbackList, history: History) -> bool:
+        """Whether nobody needs to know when an epoch ends."""
+        optimizer = self.model.optimizer
+        return (
+            self.validation is None
+            and optimizer is not None
+            and optimizer.settled() is not None
+            and not any(overrides(one, EPOCH_HOOKS) for one in callbacks.all if one is not history)
         )
 
 
@@ -201,9 +208,10 @@ def fit(run: Run) -> History:
         if checkpoints is not None:
             first, logs = checkpoints.begin(run)
         safe = Snapshot(model.network, first)
-        at_once = run.at_once(callbacks, history)
+        whole = run.whole(callbacks)
+        at_once = whole and run.unheard(callbacks, history)
         while at_once and first < run.epochs and not model.stop_training:  # nobody listens between these epochs
-            several = _Several(run, first, safe)
+            several = _Several(run, first, safe, run.epochs - first)
             for logs in several.train():
                 history.append(first, logs)
                 first += 1
@@ -213,12 +221,19 @@ def fit(run: Run) -> History:
                 callbacks.call("on_epoch_begin", epoch, {})
             if model.stop_training:  # set by a callback before any step
                 break
-            logs = _epoch(run, callbacks, epoch, safe)
+            if whole:
+                one = _Several(run, epoch, safe, 1)
+                finished = one.train()
+                one.raise_divergence()
+                logs = finished[0]
+            else:
+                logs = _epoch(run, callbacks, epoch, safe)
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
                 network, size, steps = model.network.averaged(), run.evaluation_batch, run.validation_steps
-                results = evaluate(network, model.metrics, run.validation, size, steps, callbacks, epoch)
-                logs |= {f"val_{name}": value for name, value in results.items()}
+                results = evaluate(network, model.metrics, run.validation, size, steps, callbacks, epoch, run.validated)
+                for name, value in results.items():
+                    logs[f"val_{name}"] = value
             run.feed.end_epoch()
             rate: Any = model.optimizer.learning_rate if model.optimizer else None
             if hasattr(rate, "update") and rate.update(logs["loss"]):  # a schedule that follows the loss
@@ -443,25 +458,26 @@ class _Epoch:
 
 
 class _Several:
-    """Epochs of plain rows, as many as fit into a slice, in one call of the engine. first: the number of the first."""
+    """Up to ``count`` epochs of plain rows from ``first`` on, as many as fit into a slice: one call of the engine."""
 
-    def __init__(self, run: Run, first: int, safe: Snapshot) -> None:
-        assert isinstance(run.feed, RowFeed)  # noqa: S101 - Run.at_once
+    def __init__(self, run: Run, first: int, safe: Snapshot, count: int) -> None:
+        assert isinstance(run.feed, RowFeed)  # noqa: S101 - Run.whole
         self.run, self.feed, self.first, self.safe = run, run.feed, first, safe
         self.network = run.model.network
         self.rows = len(self.feed.data)
         self.steps = -(-self.rows // self.feed.batch)
-        most = max(1, RECORDED // (self.rows * self.network.program.outputs)) if run.recorded else run.epochs
-        self.count = max(1, min(run.epochs - first, run.slice // self.steps, most, MOST_ORDERED // self.rows))
+        most = min(run.slice // self.steps, MOST_ORDERED // self.rows)
+        if run.recorded:
+            most = min(most, RECORDED // (self.rows * self.network.program.outputs))
+        self.count = min(count, max(1, most))
 
     def train(self) -> list[Logs]:
         """The logs of the epochs that finished."""
         network, data, batch, recorded = self.network, self.feed.data, self.feed.batch, self.run.recorded
         drawn, iterations = network.epochs, network.iterations
-        order = np.concatenate([self.feed.order(self.first + i) for i in range(self.count)])
+        orders = [self.feed.order(self.first + i) for i in range(self.count)]
+        order = np.concatenate(orders) if self.count > 1 else orders[0]
         losses = np.zeros((self.count, self.steps))
-        if recorded:
-            recorded.reset()
         began = time.perf_counter()
         self.finished = network.run_steps(
             data.x,
