@@ -14,18 +14,25 @@ from fastnn._core import machine
 
 cnp.import_array()
 
+cdef extern from "Python.h":
+    const Py_ssize_t PY_SSIZE_T_MAX
+
 include "real.pxi"
 include "source.pxi"
 include "activations.pxi"
 include "losses.pxi"
 include "optimizers.pxi"
 include "augmentation.pxi"
+include "maps.pxi"
 include "network.pxi"
 include "update.pxi"
 include "operations/dense.pxi"
 include "operations/activation.pxi"
 include "operations/randomness.pxi"
 include "operations/normalization.pxi"
+include "operations/convolution.pxi"
+include "operations/pooling.pxi"
+include "operations/moves.pxi"
 include "operations/table.pxi"
 include "step.pxi"
 
@@ -39,7 +46,8 @@ include "checks.pxi"
 include "catalogue.pxi"
 
 cdef enum:
-    PREDICT_ROWS = 96  # rows that go through the whole network at once: their activations stay in the second-level cache
+    PREDICT_ROWS = 96  # samples that go through the whole network at once: their activations stay in the second-level cache
+    PREDICT_REALS = 1 << 20  # of their maps, where they have maps
 
 
 cdef double TOGETHER = 1e8  # products of two numbers from which few rows are worth a team's barriers, some milliseconds
@@ -66,6 +74,16 @@ cdef real* aligned(cnp.ndarray buffer) noexcept:
 cdef inline Py_ssize_t odd_stride(Py_ssize_t rows) noexcept:
     """Reals between two panels of a matrix with so many rows."""
     return ((ceil_div(rows, WIDTH) * WIDTH) | 1) * WIDTH
+
+
+cdef inline bint packs(Network* net) noexcept:
+    """Whether the first operation reads samples as rows of numbers, not as lines of pixels."""
+    return kind_of(net.operations).sizes == WALK and net.operations[0].geometry.groups == 1
+
+
+cdef inline Py_ssize_t sample_size(Operation* op) noexcept:
+    """Reals of a sample's map behind the operation."""
+    return panels(op.outputs) * op.positions_out * WIDTH
 
 
 cdef inline Py_ssize_t units_of(Operation* op) noexcept:
@@ -116,9 +134,14 @@ cdef class Buffers:
         cdef Operation* op
         cdef double* lowest
         cdef bint penalized = False
+        cdef Py_ssize_t turned = 0, sums = 0, copies = 0
         work.rows = rows
-        work.stride[0] = odd_stride(rows * net.operations[0].positions_in)
-        work.a[0] = self.take(panels(widest) * work.stride[0])
+        op = net.operations
+        work.given_stride = work.stride[0] = odd_stride(rows)
+        work.given = work.a[0] = self.take(panels(widest * op.positions_in) * work.given_stride)
+        if op.positions_in > 1 and not packs(net):
+            work.stride[0] = odd_stride(rows * op.positions_in)
+            work.a[0] = self.take(panels(widest) * work.stride[0])
         work.units = 0
         for i in range(net.count):
             op = &net.operations[i]
@@ -127,6 +150,11 @@ cdef class Buffers:
             work.units += units_of(op)
             lines += panels(op.outputs)
             work.stride[i + 1] = odd_stride(rows * op.positions_out)
+            if kind_of(op).sizes == WALK or kind_of(op).sizes == WALK_BACK:
+                copies = max(copies, max(walk_scratch(walk_of(net, i, False)), walk_scratch(walk_of(net, i, True))))
+                if self.gradients:
+                    turned = max(turned, conv_turned(op, kind_of(op).sizes == WALK_BACK))
+                    sums = max(sums, conv_sums(op, kind_of(op).sizes == WALK_BACK))
             if not self.gradients and kind_of(op).infer_panel != NULL:
                 work.a[i + 1] = work.a[i]
                 continue
@@ -149,7 +177,9 @@ cdef class Buffers:
                 lowest -= units_of(&net.operations[i])
                 work.penalty[i] = lowest
             work.norm = <double*>self.take(4 * lines)
-        work.scratch_size = (2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH
+        work.turned, work.sums = self.take(turned), self.take(sums)
+        widest = max(widest, net.operations[0].inputs * net.operations[0].positions_in)  # of augmentation
+        work.scratch_size = max((2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH, panels(copies) * WIDTH)
         work.scratch = self.take(threads * work.scratch_size)
         return 0
 
@@ -171,6 +201,9 @@ cdef class Engine:
     cdef bint own_loss  # whether the loss is a Python function of the user's: program.evaluate_loss
     cdef Buffers training, inference
     cdef Py_ssize_t inputs, outputs, targets, weights  # targets: numbers that the loss reads for a sample
+    cdef Py_ssize_t products      # of two numbers, for a sample; weights: of them those of weights that are read once
+    cdef Py_ssize_t predict_rows  # samples that go through the whole network at once
+    cdef list tables
 
     def __cinit__(self, program, cnp.ndarray arena not None):
         cdef Py_ssize_t i
@@ -208,20 +241,102 @@ cdef class Engine:
         self.net.penalized = program.penalized
         self.net.constrained = program.constrained
         self.long_step = LONG_STEP
-        self.inputs = self.net.operations[0].inputs
+        self.inputs = self.net.operations[0].inputs * self.net.operations[0].positions_in
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
-        self.weights = 0
+        self.weights = self.products = 0
         self.check()
+        self.read_tables()
+        self.plan_walks()
         self.net.lowest = 0  # below the first operation that training changes, nobody needs a gradient
         while self.net.lowest + 1 < self.net.trained and not is_trained(&self.net.operations[self.net.lowest]):
             self.net.lowest += 1
+        self.measure_sample()
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.net.walks != NULL:
+            for i in range(2 * self.net.count):
+                PyMem_Free(self.net.walks[i].lattice)
+        PyMem_Free(self.net.walks)
+        PyMem_Free(self.net.tables)
+
+    cdef int measure_sample(self) except -1:
+        """The work of a sample, and how many samples' maps the caches hold."""
+        cdef Py_ssize_t i, size = 0, product
+        cdef bint maps = False
+        cdef Operation* op
         for i in range(self.net.count):
-            self.weights += self.net.operations[i].rows * self.net.operations[i].outputs
+            op = &self.net.operations[i]
+            product = op.rows * op.outputs
+            maps = maps or op.positions_in > 1
+            size += sample_size(op)
+            self.weights += product if op.positions_out == 1 else 0
+            self.products += product * max(op.positions_in, op.positions_out)
+            self.products += sample_size(op) if op.positions_out > 1 else 0
+        self.predict_rows = PREDICT_ROWS
+        if maps:
+            self.predict_rows = max(1, least(PREDICT_ROWS, PREDICT_REALS // size))
+        return 0
+
+    cdef int plan_walks(self) except -1:
+        """The walks of the convolutions."""
+        cdef Py_ssize_t i
+        cdef Operation* op
+        cdef bint backward
+        self.net.walks = <Walk*>PyMem_Calloc(2 * self.net.count, sizeof(Walk))
+        if self.net.walks == NULL:
+            raise MemoryError("no memory for the convolutions of a network")
+        for i in range(self.net.count):
+            op = &self.net.operations[i]
+            if kind_of(op).sizes != WALK and kind_of(op).sizes != WALK_BACK:
+                continue
+            for backward in range(2):
+                plan_walk(walk_of(&self.net, i, backward), &op.geometry, op.inputs, op.outputs,
+                          kind_of(op).sizes == WALK_BACK, backward, i == 0 and not backward and packs(&self.net))
+        return 0
+
+    cdef int read_tables(self) except -1:
+        """The arrays that operations read beside their description, checked: what they point to lies in the maps."""
+        cdef Py_ssize_t i, k, count, most, least_index
+        cdef Operation* op
+        cdef Table* table
+        cdef Sizes sizes
+        self.net.tables = <Table*>PyMem_Calloc(self.net.count, sizeof(Table))
+        if self.net.tables == NULL:
+            raise MemoryError("no memory for the tables of a network")
+        self.tables = []
+        given = list(self.program.tables)
+        for i in range(self.net.count):
+            op = &self.net.operations[i]
+            table = &self.net.tables[i]
+            sizes = kind_of(op).sizes
+            if sizes != RESAMPLES and sizes != MOVES:
+                continue
+            if sizes == MOVES and given[i] is None:
+                continue
+            if sizes == MOVES:
+                count, most, least_index = op.outputs * op.positions_out, op.outputs * op.positions_out, 0
+                arrays = [np.ascontiguousarray(given[i][0], dtype=np.int32).ravel().copy()]
+            else:
+                arrays = [np.ascontiguousarray(given[i][0], dtype=np.int32).copy(),
+                          np.ascontiguousarray(given[i][1], dtype=np.float64).copy()]
+                table.taps = arrays[0].size // op.positions_out
+                count, most, least_index = table.taps * op.positions_out, op.positions_in, -1
+                if arrays[1].size != count:
+                    raise ValueError(f"operation {i} of the program has {arrays[1].size} weights, expected {count}")
+                table.weight = <const double*>cnp.PyArray_DATA(<cnp.ndarray>arrays[1])
+            if arrays[0].size != count or count == 0 or arrays[0].min() < least_index or arrays[0].max() >= most:
+                raise ValueError(f"operation {i} of the program needs {count} numbers from {least_index} to {most - 1}"
+                                 f" in its table, got {arrays[0].size} from {arrays[0].min()} to {arrays[0].max()}")
+            table.index = <const int32_t*>cnp.PyArray_DATA(<cnp.ndarray>arrays[0])
+            self.tables.append(arrays)
+        return 0
 
     cdef int check(self) except -1:
         """Refuses numbers that would lead out of the tables, the arena or a buffer."""
-        cdef Py_ssize_t i, columns = self.inputs, positions = self.net.operations[0].positions_in, slots = 0, lines
+        cdef Py_ssize_t i, columns = self.net.operations[0].inputs, positions = self.net.operations[0].positions_in
+        cdef Py_ssize_t slots = 0, lines, products
         cdef Operation* op
         cdef OperationKernel* kind
         for i in range(self.net.count):
@@ -229,11 +344,13 @@ cdef class Engine:
             kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
             number_of("activation", op.activation, ACTIVATION_COUNT)
             number_of("constraint", op.constraint, MAX_NORM + 1)
-            lines = (op.inputs if kind.product else 0) + kind.lines
+            products = kernel_lines(op, kind.sizes)
+            lines = products + kind.lines
             if not (op.inputs == columns and op.positions_in == positions
-                    and 0 < op.inputs < MOST and 0 < op.outputs < MOST and 0 < op.positions_in * op.positions_out < MOST
-                    and (kind.product or op.inputs == op.outputs)
-                    and op.rows == lines and op.kernel_rows == (op.inputs if kind.product else least(lines, 1))
+                    and 0 < op.inputs < MOST and 0 < op.outputs < MOST
+                    and 0 < op.positions_in < MOST and 0 < op.positions_out < MOST
+                    and fits(op, kind.sizes)
+                    and op.rows == lines and op.kernel_rows == (products if products else least(lines, 1))
                     and activation_of(op).blockwise == (kind.forward == rowwise_forward)
                     and (op.constraint == 0 or op.kernel_rows > 0)
                     and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
@@ -243,6 +360,8 @@ cdef class Engine:
                                  f" at {op.offset}")
             positions = op.positions_out
             columns = op.outputs
+        if positions != 1:
+            raise ValueError(f"the last operation must answer one row for each sample, got {positions}")
         if self.net.trained < self.net.count and (self.net.trained < 1 or kind_of(op).joins or op.rows != 0):
             raise ValueError("a loss from logits needs an activation of its own as the last operation")
         if len(self.loss_parameters) < MOST_PARAMETERS:
@@ -547,18 +666,18 @@ cdef class Engine:
     cdef int run_inference(self, Job* job, int threads, cnp.ndarray given) except -1:
         """Rows [first, total) of a job. given: the array that it reads, unless the job's owner holds it."""
         cdef Buffers buffers = self.inference
-        cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, PREDICT_ROWS)
-        cdef bint small = <double>rows * self.weights < 200000  # microseconds: not worth letting another Python thread run
-        cdef bint together = (threads > 1 and rows <= PREDICT_ROWS and job.losses == NULL  # reading a weight counts as 16
+        cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, self.predict_rows)
+        cdef bint small = <double>rows * self.products < 200000  # microseconds: not worth letting another Python thread run
+        cdef bint together = (threads > 1 and rows <= self.predict_rows and job.losses == NULL  # reading a weight counts as 16
                               and (rows + 16.0) * self.weights >= TOGETHER)
         check_threads(threads)
         if rows == 0:
             return 0
         if not together:
-            threads = least(threads, ceil_div(rows, PREDICT_ROWS))
+            threads = least(threads, ceil_div(rows, self.predict_rows))
         self.inference = None  # taken, as in run_training
         if buffers is None or buffers.work.rows < chunk or buffers.count < threads:
-            buffers = Buffers(self, PREDICT_ROWS if chunk > 8 else 8, threads, 1, False)
+            buffers = Buffers(self, self.predict_rows if chunk > 8 else least(8, self.predict_rows), threads, 1, False)
         job.work = buffers.work
         job.pool = POOL
         if small:

@@ -24,10 +24,21 @@ cdef struct Operation:
     double[4] parameters  # of the activation, or of the layer
     double[2] kernel_penalty, bias_penalty, activity_penalty  # l1 and l2
     double limit          # of MAX_NORM
+    Geometry geometry     # of the maps before and behind it
+
+# What an operation reads beside its description: of each pixel behind it some pixels before it and their weights, or of each
+# number of a sample behind it the number before it.
+cdef struct Table:
+    Py_ssize_t taps
+    const int32_t* index  # NULL: as they lie
+    const double* weight
 
 # Buffers for a batch of up to `rows` samples. a[0] is the input, a[i + 1] the output of operation i, d[i] = dL/da[i].
+# Each has a row for each pixel of each sample.
 cdef struct Workspace:
     Py_ssize_t rows
+    real* given           # the samples as they are gathered, a row each: a[0], or what is spread over its pixels
+    Py_ssize_t given_stride
     Py_ssize_t* stride    # reals between the panels of a[i]; an odd number of lines, against cache set conflicts
     real** a
     real** d
@@ -40,6 +51,8 @@ cdef struct Workspace:
     double* penalties     # of all of them
     Py_ssize_t units
     double* norm          # squares of the gradient, of each panel: kernel and bias
+    real* turned          # the transposed weights of a convolution
+    real* sums            # the gradient of its weights, while it grows
     real* scratch         # one part for each thread
     Py_ssize_t scratch_size
 
@@ -48,6 +61,8 @@ cdef struct Network:
     Py_ssize_t trained    # of those that training runs: one less where the loss applies the last activation itself
     Py_ssize_t lowest     # the first operation that training changes
     Operation* operations
+    Walk* walks           # of each operation: forward and backward
+    Table* tables         # of each operation
     real* arena           # weights, then the optimizer's slots, each `size` reals
     Py_ssize_t size
     int streams           # rows of the arena: weights and slots
@@ -106,6 +121,15 @@ cdef struct Part:
     real* scratch         # its own
     bint together         # in inference: whether the threads share each product, not the samples
 
+cdef enum Sizes:
+    ALIKE      # the same pixels and columns
+    PRODUCT    # other columns, with weights
+    WALK       # other pixels too: a convolution
+    WALK_BACK  # a transposed one
+    WINDOWS    # other pixels, the same columns
+    RESAMPLES  # the same, by a table
+    MOVES      # as many numbers, by a table
+
 # What an operation of one kind does; the table of all kinds: operations/table.pxi. NULL: nothing.
 ctypedef void (*Phase)(Job* job, Py_ssize_t i, Part* part) noexcept nogil
 
@@ -123,7 +147,7 @@ cdef struct OperationKernel:
     bint on_units         # threads divide its forward by panels and tiles of rows, its infer by panels if they share it
     bint elementwise      # each number of a[i + 1] needs only the one at its place: no barrier before it
     bint joins            # applies an activation to its output
-    bint product          # its kernel has a line for each input
+    Sizes sizes           # what the sizes before and behind it have to do with each other
     int lines             # of its weights beside these
 
 # A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
@@ -230,8 +254,8 @@ cdef inline void meet(Job* job, int thread, int threads) noexcept nogil:
 cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
     cdef Py_ssize_t r
-    job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.a[0] + first * WIDTH,
-                 work.stride[0])
+    job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.given + first * WIDTH,
+                 work.given_stride)
     if job.losses == NULL:
         return
     if job.y != NULL:
@@ -242,6 +266,17 @@ cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, 
     else:
         for r in range(first, last):
             work.weights[r] = job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
+
+
+cdef void spread(Network* net, Workspace* work, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Rows [first, last) that were gathered, over the pixels of the first map."""
+    cdef Operation* op = &net.operations[0]
+    cdef Py_ssize_t numbers = op.inputs * op.positions_in, n
+    if work.given == work.a[0]:
+        return
+    for n in range(first, last):
+        reshape(numbers, Place(work.given, work.given_stride, numbers, n, 0),
+                Place(work.a[0], work.stride[0], op.inputs, n * op.positions_in, 0))
 
 
 cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t panel,
@@ -295,6 +330,15 @@ cdef void go_on(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_t joined, 
         add_row_penalty(op, work, k, panel, samples)
 
 
+cdef void go_on_all(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
+    """All panels of a[i + 1], when they are there."""
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t panel
+    for panel in range(panels(op.outputs)):
+        add_row_penalty(op, work, i, panel, part.samples)
+        go_on(job.net, work, i, joined, panel, part.samples)
+
+
 cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     """Outputs of all samples, or their losses, where they are asked for: divided by rows, without a barrier."""
     cdef Job* job = <Job*>argument
@@ -311,6 +355,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
         start = job.first + total * chunk // chunks
         rows = job.first + total * (chunk + 1) // chunks - start
         gather(job, &work, start, 0, rows)
+        spread(net, &work, 0, rows)
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
         part.samples = rows
@@ -336,6 +381,7 @@ cdef void predict_together(void* argument, int thread, int threads) noexcept nog
     work.row_penalty = NULL
     if thread == 0:
         gather(job, &work, job.first, 0, rows)
+        spread(job.net, &work, 0, rows)
     meet(job, thread, threads)
     infer(job, &work, job.net.count, &part)
     if thread == 0:

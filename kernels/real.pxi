@@ -28,6 +28,24 @@ cdef extern from "tile.h" nogil:
     void transpose_panel(const real* W, Py_ssize_t sw, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, real* T)
     void transpose_back(const real* T, Py_ssize_t outputs, real* D, Py_ssize_t sd)
 
+cdef extern from "taps.h" nogil:
+    ctypedef struct taps:
+        Py_ssize_t count
+        const ptrdiff_t* at
+        const ptrdiff_t* line
+        Py_ssize_t depth
+    ctypedef struct pixels:
+        Py_ssize_t images, height, width
+        Py_ssize_t image_a, row_a, pixel_a
+        Py_ssize_t image_d, row_d, pixel_d
+    void tap_row(Py_ssize_t n, Py_ssize_t columns, const real* A, Py_ssize_t ra, Py_ssize_t sa, const taps* of, const real* W,
+                 const real* start, real* Z, Py_ssize_t rz)
+    void tap_gradient(Py_ssize_t n, Py_ssize_t columns, const real* A, const ptrdiff_t* at, const real* D, const pixels* of,
+                      real* G)
+    void lane_row(Py_ssize_t n, const real* A, Py_ssize_t ra, Py_ssize_t sa, const taps* of, const real* W,
+                  const real* start, real* Z, Py_ssize_t rz)
+    void lane_gradient(Py_ssize_t n, const real* A, const ptrdiff_t* at, const real* D, const pixels* of, real* G)
+
 cdef extern from "sums.h" nogil:
     void bias_gradient(const real* D, Py_ssize_t rows, real* G)
     ctypedef struct summands:

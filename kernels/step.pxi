@@ -6,8 +6,9 @@ cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t 
         end = least(first + GATHERED, last)
         gather(job, job.work, start, first, end)
         if job.augmentation != NULL:
-            augment_lines(job.augmentation, job.seed, start + first, end - first, job.work.a[0] + first * WIDTH,
-                          job.work.stride[0], job.work.scratch + thread * job.work.scratch_size)
+            augment_lines(job.augmentation, job.seed, start + first, end - first, job.work.given + first * WIDTH,
+                          job.work.given_stride, job.work.scratch + thread * job.work.scratch_size)
+        spread(job.net, job.work, first, end)
         first = end
 
 

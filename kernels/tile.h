@@ -21,26 +21,32 @@
 #define HALF (LINE / 2)
 #define HALF_TILE (2 * TILE)
 
-/* Z[r, :] = start[r] + sum_k A[r, k] W[k, :] for R rows and L vectors of one panel of W; zeros in the rest of Z's lines.
- * A, W, Z point at their first row; sa is the distance between panels in reals, ss that between rows of `start`. */
-INLINE void forward_tile(const int R, const int L, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
-                         const real *start, ptrdiff_t ss, real *Z) {
-    vec c[MOST][LINE];
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int l = 0; l < L; l++) c[r][l] = load(start + r * ss + l * LANES);
+/* c[r] += sum_k A[r, k] W[k, :] for R rows and L vectors of one panel of W. A and W point at their first row; ra is the
+ * distance between rows of A, sa that between panels, in reals. */
+INLINE void add_products(const int R, const int L, vec (*c)[LINE], const real *A, ptrdiff_t ra, ptrdiff_t sa, const real *W,
+                         ptrdiff_t depth) {
     for (; depth > 0; depth -= WIDTH, A += sa) {
         const ptrdiff_t n = depth < WIDTH ? depth : WIDTH;
         for (ptrdiff_t k = 0; k < n; k++, W += WIDTH) {
             vec b[LINE];
             UNROLL for (int l = 0; l < L; l++) b[l] = load(W + l * LANES);
             UNROLL for (int r = 0; r < R; r++) {
-                const vec a = splat(A[r * WIDTH + k]);
+                const vec a = splat(A[r * ra + k]);
                 UNROLL for (int l = 0; l < L; l++) c[r][l] += a * b[l];
                 if (L > 1) KEEP(a);
             }
             UNROLL for (int l = 0; l < L; l++) KEEP(b[l]);
         }
     }
+}
+
+/* Z[r, :] = start[r] + sum_k A[r, k] W[k, :]; zeros in the rest of Z's lines. ss is the distance between rows of `start`. */
+INLINE void forward_tile(const int R, const int L, const real *A, ptrdiff_t sa, const real *W, ptrdiff_t depth,
+                         const real *start, ptrdiff_t ss, real *Z) {
+    vec c[MOST][LINE];
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int l = 0; l < L; l++) c[r][l] = load(start + r * ss + l * LANES);
+    add_products(R, L, c, A, WIDTH, sa, W, depth);
     UNROLL for (int r = 0; r < R; r++)
         UNROLL for (int l = 0; l < LINE; l++) store(Z + r * WIDTH + l * LANES, l < L ? c[r][l] : splat(0));
 }

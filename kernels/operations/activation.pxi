@@ -68,8 +68,6 @@ cdef void rowwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
 
 cdef void rowwise_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t rows = part.samples * op.positions_out, panel
+    cdef Py_ssize_t rows = part.samples * op.positions_out
     rowwise_blocks(job, work, i, rows, 0, ceil_div(rows, WIDTH), part)
-    for panel in range(panels(op.outputs)):
-        add_row_penalty(op, work, i, panel, part.samples)
-        go_on(job.net, work, i, joined, panel, part.samples)
+    go_on_all(job, work, i, joined, part)

@@ -162,10 +162,9 @@ cdef void layer_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
 
 cdef void layer_norm_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t rows = part.samples * op.positions_out, panel
+    cdef Py_ssize_t rows = part.samples * op.positions_out
     layer_norm_blocks(job, work, i, rows, 0, ceil_div(rows, WIDTH), part)
-    for panel in range(panels(op.outputs)):
-        go_on(job.net, work, i, joined, panel, part.samples)
+    go_on_all(job, work, i, joined, part)
 
 
 cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -273,10 +272,9 @@ cdef void unit_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
 
 cdef void unit_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t rows = part.samples * op.positions_out, panel
+    cdef Py_ssize_t rows = part.samples * op.positions_out
     unit_blocks(job, work, i, rows, 0, ceil_div(rows, WIDTH), part)
-    for panel in range(panels(op.outputs)):
-        go_on(job.net, work, i, joined, panel, part.samples)
+    go_on_all(job, work, i, joined, part)
 
 
 cdef void unit_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:

@@ -16,7 +16,10 @@ cdef inline uint64_t random_stream(Py_ssize_t operation, uint64_t iteration) noe
 
 
 cdef void dropout_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """a kept with probability 1 - rate and divided by it, else 0. The mask is kept."""
+    """a kept with probability 1 - rate and divided by it, else 0. The mask is kept. h: rate, whether it is spatial.
+
+    Spatial: one random number for all pixels of a sample's map, that of the row of its number.
+    """
     cdef Workspace* work = job.work
     cdef Operation* op = &job.net.operations[i]
     cdef Share s = share_of(op.outputs, part.samples * op.positions_out, part)
@@ -24,14 +27,20 @@ cdef void dropout_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef uint32_t[64] words  # of some lines at once
     cdef uint32_t limit = <uint32_t>(op.parameters[0] * 4294967296.0)
     cdef real factor = <real>(1 / (1 - op.parameters[0]))
-    cdef Py_ssize_t r, lines, at
+    cdef Py_ssize_t r, lines, at, k, spread = op.positions_out if op.parameters[1] else 1
     while next_piece(&s) and not interrupted(job, part.thread):
         r = s.first
         while r < s.last:
-            philox_lines(job.seed, stream, r, s.panel, <int>WIDTH, words)
+            philox_lines(job.seed, stream, r // spread, s.panel, <int>WIDTH, words)
             lines = least(PHILOX_WORDS // WIDTH, s.last - r)
             at = s.panel * work.stride[i] + r * WIDTH
-            drop(lines * WIDTH, work.a[i] + at, work.kept[i] + at, work.a[i + 1] + at, words, limit, factor)
+            if spread > 1:
+                lines = least(spread - r % spread, s.last - r)
+                for k in range(lines):
+                    drop(WIDTH, work.a[i] + at, work.kept[i] + at, work.a[i + 1] + at, words, limit, factor)
+                    at += WIDTH
+            else:
+                drop(lines * WIDTH, work.a[i] + at, work.kept[i] + at, work.a[i + 1] + at, words, limit, factor)
             r += lines
 
 
