@@ -64,8 +64,12 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
     walk.source_group = walk.channels // g.groups
     walk.target_group = (inputs if backward else outputs) // g.groups
     walk.lanes = g.groups > 1
-    walk.source_height, walk.source_width = (g.out_height, g.out_width) if backward else (g.height, g.width)
-    walk.target_height, walk.target_width = (g.height, g.width) if backward else (g.out_height, g.out_width)
+    if backward:
+        walk.source_height, walk.source_width, walk.target_height, walk.target_width = (
+            g.out_height, g.out_width, g.height, g.width)
+    else:
+        walk.source_height, walk.source_width, walk.target_height, walk.target_width = (
+            g.height, g.width, g.out_height, g.out_width)
     walk.packed = packed
     walk.step_y = walk.step_x = walk.stride_y = walk.stride_x = 1
     if scatter:

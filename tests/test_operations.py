@@ -22,6 +22,19 @@ SETTINGS = {  # of each kind: what makes a difference to its kernel
     operations.BatchNormalization: [{"bias": True, "epsilon": 1e-3, "momentum": 0.9}],
     operations.LayerNormalization: [{"bias": True, "epsilon": 1e-3}],
     operations.UnitNormalization: [{}],
+    operations.Convolution: [
+        {"map_in": (3, 4), "map_out": (3, 4), "window": (3, 2), "corner": (1, 1), "bias": True},
+        {"map_in": (5, 4), "map_out": (2, 3), "window": (2, 2), "strides": (2, 1), "activation": GELU()},
+    ],
+    operations.TransposedConvolution: [
+        {"map_in": (2, 3), "map_out": (4, 6), "window": (3, 2), "strides": (2, 2), "bias": True, "activation": ReLU()},
+    ],
+    operations.MaxPooling: [{"map_in": (5, 4), "map_out": (2, 2), "window": (2, 2), "strides": (2, 2)}],
+    operations.AveragePooling: [
+        {"map_in": (3, 4), "map_out": (3, 2), "window": (3, 3), "strides": (1, 2), "corner": (1, 1)}
+    ],
+    operations.Resampling: [{"map_in": (2, 3), "map_out": (4, 6), "factor": (2, 2), "smooth": True}],
+    operations.Permutation: [{"map_in": (2, 3), "map_out": (3, 2)}],
 }
 CASES = [(kind, settings) for kind in operations.ENTRIES for settings in SETTINGS[kind]]
 IDS = [f"{kind.name}-{i}" for i, (kind, _) in enumerate(CASES)]
@@ -60,12 +73,19 @@ def test_a_row_without_a_twin_and_a_twin_without_a_row_fail(core):
 
 
 def network(engine, dtype, kind, settings, columns, seed=0):
+    return network_of(engine, dtype, kind(columns, columns, **settings), seed)
+
+
+def network_of(engine, dtype, op, seed=0):
     """A product, the operation, a mean squared error. The tanh of the product keeps others from being joined to it.
 
     Gradients of the product show dL/dx of the operation.
     """
-    inputs = 3
-    steps = [operations.Dense(inputs, columns, bias=True, activation=Tanh()), kind(columns, columns, **settings)]
+    inputs, n = 3, op.inputs * op.positions_in
+    steps = [operations.Dense(inputs, n, bias=True, activation=Tanh())]
+    if op.positions_in > 1:
+        steps.append(operations.Permutation(n, op.inputs, map_out=op.map_in))
+    steps.append(op)
     program = assemble(steps, np.dtype(dtype), MeanSquaredError(), SGD(0.5))
     net = engine(program, program.new_arena())
     rng = np.random.default_rng(seed)
@@ -91,13 +111,17 @@ def close(actual, expected, dtype, terms, what):
 
 
 def check_against_the_twin(engine, dtype, kind, settings, columns, rows, threads=1):
+    check_one(engine, dtype, kind(columns, columns, **settings), rows, threads)
+
+
+def check_one(engine, dtype, op, rows, threads=1):
     """Inference, one step of training and the gradient, beside the twin in float64."""
-    net = network(engine, dtype, kind, settings, columns)
-    wide = dtype if kind is operations.Noise else "float64"  # whose numbers belong to lines of one type
-    twin = network(engines(wide)["reference"], wide, kind, settings, columns)
-    x, y = (values.astype(wide) for values in samples(rows, columns))
+    net = network_of(engine, dtype, op)
+    wide = dtype if isinstance(op, operations.Noise) else "float64"  # whose numbers belong to lines of one type
+    twin = network_of(engines(wide)["reference"], wide, op)
+    x, y = (values.astype(wide) for values in samples(rows, op.outputs * op.positions_out))
     short = x.astype(dtype), y.astype(dtype)
-    terms = rows + columns
+    terms = rows * max(op.positions_in, op.positions_out) + op.outputs + op.kernel_rows
     close(net.predict(Source(short[0]), threads), twin.predict(Source(x)), dtype, terms, "infer")
     loss, gradient = net.gradient(Source(short[0]), Source(short[1]), None, SEED, 0, threads)
     expected, slope = twin.gradient(Source(x), Source(y), None, SEED, 0)
@@ -125,10 +149,14 @@ def test_kernel_and_twin_agree_at_all_edges(core, kind, settings):
 
 @pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
 def test_threads_change_no_bit(core, kind, settings):
-    x, y = (values.astype(core.REAL) for values in samples(61, 37))
+    check_threads(core, kind(37, 37, **settings))
+
+
+def check_threads(core, op):
+    x, y = (values.astype(core.REAL) for values in samples(61, op.outputs * op.positions_out))
     results = []
     for threads in (1, 2, 3):
-        net = network(core.Engine, core.REAL, kind, settings, 37)
+        net = network_of(core.Engine, core.REAL, op)
         losses, outputs = train(net, x, y, batch=20, threads=threads, seed=SEED)
         results.append([losses, outputs, np.array(net.arena), net.predict(Source(x), threads)])
     for other in results[1:]:
@@ -138,7 +166,7 @@ def test_threads_change_no_bit(core, kind, settings):
 
 @pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
 def test_frozen_weights_stay_and_pass_the_gradient_on(core, kind, settings):
-    x, y = (values.astype(core.REAL) for values in samples(9, 5))
+    x, y = (values.astype(core.REAL) for values in samples(9, 5 * kind(5, 5, **settings).positions_out))
     frozen, free = (
         network(core.Engine, core.REAL, kind, {**settings, "trainable": trainable}, 5) for trainable in (False, True)
     )
@@ -181,7 +209,7 @@ def check_derivative(op, samples=6, seed=3):
 
 @pytest.mark.parametrize("kind, settings", CASES, ids=IDS)
 def test_derivatives(kind, settings):
-    check_derivative(kind(4, 4, **settings))
+    check_derivative(kind(4, 4, **settings), samples=6 if kind.kernel < operations.Convolution.kernel else 2)
 
 
 MAPS = [  # windows, strides, dilations, groups and padding, each different along both axes
@@ -229,8 +257,15 @@ def test_derivatives_on_maps(op):
     check_derivative(op, samples=2)
 
 
+@pytest.mark.parametrize("op", MAPS, ids=[f"{op.name}-{i}" for i, op in enumerate(MAPS)])
+def test_kernel_and_twin_agree_on_maps(core, op):
+    for rows in (1, 7, 33):
+        check_one(core.Engine, core.REAL.name, op, rows)
+    check_threads(core, op)
+
+
 def test_all_kinds_on_maps_have_derivatives_tested():
-    assert set(operations.UNCOMPILED) <= {type(op) for op in MAPS}
+    assert set(operations.ENTRIES[8:]) <= {type(op) for op in MAPS}
 
 
 # -- the checks themselves ---------------------------------------------------------------------------------------------

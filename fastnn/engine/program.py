@@ -57,6 +57,7 @@ OPERATION = np.dtype(
         ("bias_penalty", np.float64, 2),
         ("activity_penalty", np.float64, 2),
         ("limit", np.float64),
+        ("geometry", [(name, np.int64) for name in operations.GEOMETRY]),
     ]
 )
 
@@ -99,8 +100,7 @@ class Program(Settings):
         for row, op in zip(table, self.steps, strict=True):
             for name in PLAIN:
                 row[name] = getattr(op, name)
-            if type(op) in operations.UNCOMPILED:
-                raise NotImplementedError(f'{op.name} is not compiled yet; make the model with engine="reference"')
+            row["geometry"] = op.geometry
             row["kernel"] = _kernel("operation", op, operations.ENTRIES)
             row["activation"] = _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",))
             row["parameters"][: len(op.parameters)] = op.parameters

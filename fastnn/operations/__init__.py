@@ -21,10 +21,6 @@ ENTRIES: tuple[type[Operation], ...] = (
     BatchNormalization,
     LayerNormalization,
     UnitNormalization,
-)
-"""All kinds that are compiled, each at the place that its ``kernel`` says."""
-
-UNCOMPILED: tuple[type[Operation], ...] = (
     Convolution,
     TransposedConvolution,
     MaxPooling,
@@ -32,12 +28,11 @@ UNCOMPILED: tuple[type[Operation], ...] = (
     Resampling,
     Permutation,
 )
-"""Kinds that only the reference engine computes."""
+"""All kinds, each at the place that its ``kernel`` says."""
 
 __all__ = [
     "ENTRIES",
     "GEOMETRY",
-    "UNCOMPILED",
     "AveragePooling",
     "BatchNormalization",
     "Convolution",

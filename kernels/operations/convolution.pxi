@@ -39,7 +39,9 @@ cdef void walk_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first
             origin = NULL
             for p in range(panels(columns)):
                 w = (work.turned if backward else net.arena + op.offset) + p * distance
-                start = zero if backward else w + op.kernel_rows * WIDTH
+                start = w + op.kernel_rows * WIDTH
+                if backward:
+                    start = zero
                 if origin == NULL or walk.lanes:
                     origin = source_of(walk, work.d[source] if backward else work.a[source], work.stride[source], n, 1, p,
                                        row, end - row, part.scratch, &plane)
