@@ -98,7 +98,7 @@ def test_layers_answer_as_in_keras(case, dtype):
 
 # -- whole networks ----------------------------------------------------------------------------------------------------
 
-ENGINES = ["reference"]
+ENGINES = ["reference", "compiled"]
 
 
 def notes_network(engine="reference", **settings):
