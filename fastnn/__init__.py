@@ -60,6 +60,7 @@ __all__ = [
 _LAZY = {  # name -> module: imported when first used
     "Perceptron": "perceptron",
     "augmentation": "augmentation",
+    "estimators": "estimators",
     "find_learning_rate": "learning_rate",
     "lbfgs": "lbfgs",
     "load": "models.loading",

@@ -188,11 +188,11 @@ class LogCosh(Loss):
         return values.mean(axis=1), np.tanh(e) / a.dtype.type(a.shape[1])
 
 
-class Poisson(Loss):
-    """L = mean_k a_k - t_k log(a_k + 1e-7), for counts t >= 0 and rates a > 0 (use an exponential or softplus output).
+class Poisson(Loss, positional=()):
+    """L = mean_k a_k - t_k log(a_k + epsilon), for counts t >= 0 and rates a > 0 (exponential or softplus outputs).
 
-    As in Keras; PyTorch's default takes log a instead. Source: McCullagh and Nelder, "Generalized linear models", 2nd
-    edition, 1989, chapter 6.
+    epsilon: 1e-7. As in Keras; PyTorch's default takes log a instead. Source: McCullagh and Nelder, "Generalized linear
+    models", 2nd edition, 1989, chapter 6.
 
     >>> Poisson().evaluate(np.array([[1.0]]), np.array([[2.0]]))[0].round(4)
     array([1.])
@@ -201,13 +201,17 @@ class Poisson(Loss):
     name = "poisson"
     kernel = 10
     targets = "counts"
+    epsilon: float = EPSILON
+
+    def __post_init__(self) -> None:
+        self._numbers("epsilon", least=1e-30)  # smaller ones are zero in float32
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        return (EPSILON,)
+        return (self.epsilon,)
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
-        x = a + a.dtype.type(EPSILON)
+        x = a + a.dtype.type(self.epsilon)
         return (a - t * np.log(x)).mean(axis=1), (1 - t / x) / a.dtype.type(a.shape[1])
 
 

@@ -431,6 +431,8 @@ cdef class Engine:
                 self.iterations += 1
             job.iteration += 1
             job.first += job.batch
+            if job.penalties != NULL:
+                job.penalties += 2
             job.losses += 1
             job.scalars += job.scalars_per_step
         job.done = done
@@ -438,7 +440,7 @@ cdef class Engine:
 
     def run_steps(self, x, y, sample_weight, order, Py_ssize_t first, Py_ssize_t count, Py_ssize_t batch, scalars, losses,
                   outputs, uint64_t seed, int threads, augmentation=None, double most_seconds=0, safe=None,
-                  Py_ssize_t epoch_rows=0):
+                  Py_ssize_t epoch_rows=0, penalties=None):
         """Trains `count` steps on batches of `batch` samples, the first beginning at position `first` of `order`.
 
         x, y: fastnn.data.Source; sample_weight: reals (n,) or None; order: int64 (n,); scalars: reals (count, k);
@@ -446,9 +448,10 @@ cdef class Engine:
         which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None.
         most_seconds: no step but the first begins after so long; 0: no limit. safe: OUT, the arena before the first step,
         if the loss of that step is finite, or None. epoch_rows: with it, `order` holds whole epochs of so many rows, each of
-        which ends with a shorter batch where they do not divide; `safe` then belongs to the last one begun. Returns the number of finished steps: less
-        than count where the time is over, or where a loss, at that place in ``losses``, is not finite. The weights are
-        those of the finished steps.
+        which ends with a shorter batch where they do not divide; `safe` then belongs to the last one begun. penalties:
+        float64 (count, 2), a factor of the weights' penalties in each step, OUT what they added to the loss, or None.
+        Returns the number of finished steps: less than count where the time is over, or where a loss, at that place in
+        ``losses``, is not finite. The weights are those of the finished steps.
         """
         cdef Job job
         cdef Source sx, sy
@@ -479,6 +482,9 @@ cdef class Engine:
             samples = job.total if epoch_rows else min(count * batch, job.total - first)
             job.outputs = <real*>cnp.PyArray_DATA(
                 checked(outputs, REAL_TYPE, "outputs", samples, self.outputs, True, keep))
+        if penalties is not None:
+            job.penalties = <double*>cnp.PyArray_DATA(
+                checked(penalties, cnp.NPY_FLOAT64, "penalties", count, 2, True, keep))
         if safe is not None:
             job.safe = <real*>cnp.PyArray_DATA(
                 checked(safe, REAL_TYPE, "safe", self.net.streams, self.net.size, True, keep))
@@ -513,6 +519,8 @@ cdef class Engine:
             epoch.steps = steps
             epoch.losses += number * steps
             epoch.scalars += number * steps * job.scalars_per_step
+            if job.penalties != NULL:
+                epoch.penalties += 2 * number * steps
             if job.outputs != NULL:
                 epoch.outputs += epoch.first * self.outputs
             epoch.iteration = self.iterations
@@ -525,9 +533,13 @@ cdef class Engine:
                 break
         return done
 
-    def gradient(self, x, y, sample_weight, uint64_t seed=0, uint64_t iteration=0, int threads=1):
-        """Loss and its gradient over all rows of x as in training: (float, one arena row of reals)."""
+    def gradient(self, x, y, sample_weight, uint64_t seed=0, uint64_t iteration=0, int threads=1, double penalty=1):
+        """Loss and its gradient over all rows of x as in training: (float, one arena row of reals).
+
+        penalty: factor of the weights' penalties.
+        """
         cdef Job job
+        cdef double[2] penalties
         cdef Source sx, sy
         cdef double loss
         cdef list _keep = self.prepare(&job, &sx, &sy, x, y, sample_weight)
@@ -541,6 +553,8 @@ cdef class Engine:
         job.iteration = iteration
         job.long_steps = True
         job.losses = &loss
+        penalties[0] = penalty
+        job.penalties = penalties
         job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>gradient)
         self.run_training(&job, threads, y, None)
         if pool_is_set(&job.stop):

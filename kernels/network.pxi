@@ -89,6 +89,8 @@ cdef struct Job:
     const real* sample_weight  # NULL: all ones
     const int64_t* order       # of the samples; NULL: as they lie
     Py_ssize_t first, total, batch, steps
+    double* penalties          # (steps, 2): factor of the weights' penalties, OUT what they add; NULL: all ones
+    double penalty             # the factor of this step
     const Augmentation* augmentation  # of the images, or NULL
     uint64_t seed, iteration   # of the random numbers: iteration counts steps since compile
     Half half                  # of the steps

@@ -56,6 +56,9 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     cdef Part part = Part(thread, threads, rows, job.iteration + step, job.scalars + step * job.scalars_per_step,
                           work.scratch + thread * work.scratch_size, False)
     cdef OperationKernel* kind
+    cdef double added = 0
+    if thread == 0:  # nobody reads it before the next barrier
+        job.penalty = 1 if job.penalties == NULL else job.penalties[2 * step]
     if job.half != BACKWARD and not forward_phases(job, step, start, &part):
         return False
     loss_blocks(job, work, start, share(blocks, thread, threads), share(blocks, thread + 1, threads), True, &part)
@@ -84,6 +87,9 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     if thread == 0 and net.penalized:
         for i in range(work.units):
             job.losses[step] += work.penalties[i]
+            added += work.penalties[i]
+        if job.penalties != NULL:
+            job.penalties[2 * step + 1] = added
     if not job.update:
         return True
     for i in range(net.trained):

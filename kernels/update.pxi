@@ -3,14 +3,14 @@
 cdef double add_penalty(Job* job, const double* l1_l2, Py_ssize_t position, Py_ssize_t n, real* g) noexcept nogil:
     """Adds the derivative of the penalty of n weights to g, and returns the penalty."""
     cdef const real* w = job.net.arena + position
-    cdef double total = 0
+    cdef double total = 0, l1 = l1_l2[0] * job.penalty, l2 = l1_l2[1] * job.penalty
     cdef Py_ssize_t k
-    if l1_l2[1] != 0:
-        total = l1_l2[1] * penalize_squares(n, w, g, <real>l1_l2[1])
-    if l1_l2[0] != 0:
-        penalize_absolute(n, w, g, <real>l1_l2[0])
+    if l2 != 0:
+        total = l2 * penalize_squares(n, w, g, <real>l2)
+    if l1 != 0:
+        penalize_absolute(n, w, g, <real>l1)
         for k in range(n):
-            total += l1_l2[0] * real_fabs(w[k])
+            total += l1 * real_fabs(w[k])
     return total
 
 

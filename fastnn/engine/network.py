@@ -136,10 +136,15 @@ class Network:
         threads = backend.threads_for(self.program.inference_cost(last - first))
         self.engine.evaluate(x, y, sample_weight, first, last, losses, outputs, threads)
 
-    def gradient(self, x: Source, y: Source, sample_weight: Array | None) -> tuple[float, Array]:
-        """Loss of all rows of x as in training, and its gradient in the layout of a row of the arena."""
+    def gradient(
+        self, x: Source, y: Source, sample_weight: Array | None, penalty: float = 1.0
+    ) -> tuple[float, Array]:
+        """Loss of all rows of x as in training, and its gradient in the layout of a row of the arena.
+
+        penalty: factor of the weights' penalties.
+        """
         threads = backend.threads_for(self.program.cost(len(x)))
-        return self.engine.gradient(x, y, sample_weight, threads=threads)
+        return self.engine.gradient(x, y, sample_weight, threads=threads, penalty=penalty)
 
     # -- training ------------------------------------------------------------------------------------------------------
 
@@ -159,12 +164,14 @@ class Network:
         most_seconds: float = 0.0,
         safe: Array | None = None,
         epoch_rows: int = 0,
+        penalties: NDArray[np.float64] | None = None,
     ) -> int:
         """``count`` steps at the optimizer's present learning rate on batches from position ``first`` of ``order`` on.
 
         Returns how many finished: fewer where a loss is not finite, or where so many seconds are over. safe: receives
         the arena before the first step, if the loss of that step is finite. epoch_rows: see the compiled engine's
-        ``run_steps``.
+        ``run_steps``. penalties: (count, 2), a factor of the weights' penalties in each step, and room for what they
+        add to the loss.
         """
         scalars = self._scalars(count)
         return self.engine.run_steps(
@@ -184,6 +191,7 @@ class Network:
             most_seconds,
             safe,
             epoch_rows,
+            penalties,
         )
 
     def _scalars(self, count: int) -> Array:

@@ -51,6 +51,7 @@ class Engine:
         most_seconds: float = 0.0,
         safe: Array | None = None,
         epoch_rows: int = 0,
+        penalties: NDArray[np.float64] | None = None,
     ) -> int:
         """Trains ``count`` steps; see the compiled method. Returns the number of finished steps."""
         rows = [self._load(row) for row in self.arena]  # weights, then each slot of the optimizer
@@ -81,7 +82,10 @@ class Engine:
                 if place == 0 and safe is not None:
                     safe[:] = self.arena
                 gradients = tape.backward(d)
-                losses[step] += self._penalize(rows[0], gradients)
+                penalty = self._penalize(rows[0], gradients, 1.0 if penalties is None else penalties[step, 0])
+                losses[step] += penalty
+                if penalties is not None:
+                    penalties[step, 1] = penalty
                 self._update(rows, gradients, scalars[step])
                 tape.remember()
             after = self.arena.copy()
@@ -92,7 +96,14 @@ class Engine:
         return count
 
     def gradient(
-        self, x: Source, y: Source, sample_weight: Array | None, seed: int = 0, iteration: int = 0, threads: int = 1
+        self,
+        x: Source,
+        y: Source,
+        sample_weight: Array | None,
+        seed: int = 0,
+        iteration: int = 0,
+        threads: int = 1,
+        penalty: float = 1.0,
     ) -> tuple[float, Array]:
         """Loss and its gradient over all rows of x as in training: (float, one arena row)."""
         every = np.arange(len(x.array))
@@ -100,7 +111,7 @@ class Engine:
         tape = Tape(self.program, weights, seed, iteration)
         loss, d = self._loss(tape.forward(self.take(x, every)), y, every, sample_weight)
         gradients = tape.backward(d)
-        loss += tape.activity_penalty() + self._penalize(weights, gradients)
+        loss += tape.activity_penalty() + self._penalize(weights, gradients, penalty)
         out = np.zeros_like(self.arena[0])
         self._store(out, gradients)
         return loss, out
@@ -165,13 +176,13 @@ class Engine:
             values, d = values * w, d * w[:, None]
         return float(values.sum(dtype=np.float64) / len(a)), d / a.dtype.type(len(a))
 
-    def _penalize(self, weights: list[Weights], gradients: list[Weights]) -> float:
-        """Adds the derivatives of the penalties to the gradients, and returns the penalties."""
+    def _penalize(self, weights: list[Weights], gradients: list[Weights], factor: float) -> float:
+        """Adds the derivatives of the penalties, times a factor, to the gradients, and returns the penalties."""
         for op, arrays, g in zip(self.program.trained, weights, gradients, strict=False):
             for j, regularizer in enumerate(op.regularizers):
                 if regularizer is not None:
-                    g[j] = g[j] + regularizer.gradient(arrays[j])
-        return self.program.weight_penalty(weights)
+                    g[j] = g[j] + g[j].dtype.type(factor) * regularizer.gradient(arrays[j])
+        return factor * self.program.weight_penalty(weights)
 
     def _update(self, rows: list[list[Weights]], gradients: list[Weights], scalars: Array) -> None:
         """One step of the optimizer on all variables: clipping, decay, step, average, constraints."""

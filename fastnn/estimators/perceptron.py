@@ -1,0 +1,145 @@
+"""Rosenblatt's perceptron with scikit-learn's parameters."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastnn._core import machine
+from fastnn.estimators.base import store
+
+Array = NDArray[Any]
+
+
+class Perceptron(ClassifierMixin, BaseEstimator):
+    """Rosenblatt's rule for two classes, or one class against the rest for more: the smallest learning machine.
+
+    For each class, z = w x + b answers "this class" where z >= 0; a wrong answer moves the line, sample after sample:
+    w <- w + eta0 (t - answer) x, b <- b + eta0 (t - answer), with t = 1 for the class and 0 for the rest. Source:
+    Rosenblatt, "The perceptron", Psychological Review 65, 1958.
+
+    The parameters are those of scikit-learn's ``linear_model.Perceptron`` that the rule has. fit_intercept: False keeps
+    b at 0. max_iter: most epochs. tol: ends the training of a class when its share of wrong answers has not fallen by
+    more than tol for n_iter_no_change epochs; None: only an epoch without an error does. shuffle: a new order of the
+    samples in each epoch, from random_state. eta0: the step; from zero weights it scales w and b and changes no answer.
+    warm_start: goes on with the weights of the last fit. verbose: prints the errors of each epoch.
+
+    After fit: coef_ (classes, features), or (1, features) for two, intercept_, classes_, n_iter_ (the most epochs of a
+    class), t_, n_features_in_, and errors_: the wrong answers of each epoch, of all classes together.
+
+    >>> from fastnn.estimators import Perceptron
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1]
+    >>> gate = Perceptron(shuffle=False, tol=None).fit(X, y)
+    >>> gate.errors_, gate.coef_, gate.intercept_, gate.score(X, y)
+    ([2, 3, 3, 2, 1, 0], array([[2., 1.]]), array([-3.]), 1.0)
+    """
+
+    classes_: Array
+    coef_: Array
+    intercept_: Array
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "fit_intercept": ["boolean"],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "shuffle": ["boolean"],
+        "verbose": ["verbose"],
+        "eta0": [Interval(Real, 0, None, closed="neither")],
+        "random_state": ["random_state"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        max_iter: int = 1000,
+        tol: float | None = 1e-3,
+        shuffle: bool = True,
+        verbose: Any = 0,
+        eta0: float = 1.0,
+        random_state: Any = 0,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+    ) -> None:
+        store(self, locals())
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> Perceptron:
+        """Learns from X (rows, features) and the labels y (rows,)."""
+        goes_on = self.warm_start and hasattr(self, "coef_")
+        X, y = validate_data(self, X, y, dtype=np.float64, order="C", reset=not goes_on)
+        check_classification_targets(y)
+        classes, places = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                "This solver needs samples of at least 2 classes in the data, but the data contains only one class:"
+                f" {classes[0]!r}"
+            )
+        if goes_on and not np.array_equal(classes, self.classes_):
+            raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, got {classes}")
+        count = 1 if len(classes) == 2 else len(classes)
+        w = np.zeros((count, X.shape[1] + 1))
+        if goes_on:
+            w[:, :-1], w[:, -1] = self.coef_, self.intercept_
+        told: list[list[int]] = []
+        unfinished = []
+        for k in range(count):
+            t = (places == (1 if count == 1 else k)).astype(np.float64)
+            errors, converged = self._learn(X, t, w[k], check_random_state(self.random_state))
+            told.append(errors)
+            unfinished += [] if converged else [k]
+        if not np.isfinite(w).all():
+            raise ValueError("the weights became infinite; scale the features or lower eta0")
+        self.classes_, self.coef_, self.intercept_ = classes, w[:, :-1].copy(), w[:, -1].copy()
+        self.n_iter_ = max(len(errors) for errors in told)
+        self.errors_ = [sum(errors[i] for errors in told if i < len(errors)) for i in range(self.n_iter_)]
+        self.t_ = float(1 + sum(len(errors) for errors in told) * len(X))
+        if unfinished and self.tol is not None:
+            warnings.warn(
+                "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the"
+                " fit.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def _learn(self, X: Array, t: Array, w: Array, rng: np.random.RandomState) -> tuple[list[int], bool]:
+        """One class against the rest, in place; the errors of each epoch, and whether a rule ended it."""
+        order = np.arange(len(X))
+        errors: list[int] = []
+        best, waited = np.inf, 0
+        while len(errors) < self.max_iter:
+            if self.shuffle:
+                order = rng.permutation(len(X))
+            errors.append(machine.perceptron_epoch(X, t, order, w, self.eta0, self.fit_intercept))
+            if self.verbose:
+                print(f"-- Epoch {len(errors)}: {errors[-1]} errors")
+            waited = 0 if self.tol is None or errors[-1] < best - self.tol * len(X) else waited + 1
+            best = min(best, errors[-1])
+            if errors[-1] == 0 or waited >= self.n_iter_no_change:
+                return errors, True
+        return errors, False
+
+    def decision_function(self, X: Any) -> Array:
+        """z = w x + b: (rows,) for two classes, else (rows, classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False)
+        z = X @ self.coef_.T + self.intercept_
+        return z[:, 0] if z.shape[1] == 1 else z
+
+    def predict(self, X: Any) -> Array:
+        """The label of each row: of two classes the second where z >= 0, of more that with the largest z."""
+        z = self.decision_function(X)
+        return self.classes_[(z >= 0).astype(np.intp) if z.ndim == 1 else z.argmax(axis=1)]
