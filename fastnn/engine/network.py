@@ -136,9 +136,7 @@ class Network:
         threads = backend.threads_for(self.program.inference_cost(last - first))
         self.engine.evaluate(x, y, sample_weight, first, last, losses, outputs, threads)
 
-    def gradient(
-        self, x: Source, y: Source, sample_weight: Array | None, penalty: float = 1.0
-    ) -> tuple[float, Array]:
+    def gradient(self, x: Source, y: Source, sample_weight: Array | None, penalty: float = 1.0) -> tuple[float, Array]:
         """Loss of all rows of x as in training, and its gradient in the layout of a row of the arena.
 
         penalty: factor of the weights' penalties.
