@@ -40,8 +40,9 @@
 
 typedef union { real value; real_bits bits; } real_view;
 
+/* Unsigned, as n may be anything where the argument was not finite: signed overflow is undefined. */
 INLINE real power_of_two(real_bits n) {
-    return ((real_view){.bits = (n + EXPONENT_BIAS) << MANTISSA}).value;
+    return ((real_view){.bits = (real_bits)(((real_word)n + EXPONENT_BIAS) << MANTISSA)}).value;
 }
 
 /* x = n ln 2 + r with |r| <= ln(2) / 2; returns e^r - 1 by its Taylor series, n through the pointer. */
@@ -49,7 +50,7 @@ INLINE real reduced_expm1(real x, real_bits *n) {
     const real_view t = {.value = x * (real)1.4426950408889634074 + ROUNDER};
     const real k = t.value - ROUNDER;
     const real r = (x - k * LN2_HIGH) - k * LN2_LOW;
-    *n = t.bits - ((real_view){.value = ROUNDER}).bits;
+    *n = (real_bits)((real_word)t.bits - (real_word)((real_view){.value = ROUNDER}).bits);
 #ifdef FASTNN_DOUBLE
     real q = 1.0 / 6227020800;
     q = q * r + 1.0 / 479001600;
