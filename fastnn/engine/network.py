@@ -196,12 +196,13 @@ class Network:
         """The optimizer's numbers of the next steps; many are computed at once, while its settings stay."""
         optimizer, first = self.program.optimizer_object, self.iterations
         assert optimizer is not None  # noqa: S101 - refused before compile
-        key = optimizer.settled()
+        key, many = optimizer.settled(), count
         if self.ahead is not None and key is not None and self.ahead[0] == key:
-            place = first - self.ahead[1]
-            if 0 <= place <= len(self.ahead[2]) - count:
+            place, computed = first - self.ahead[1], len(self.ahead[2])
+            if 0 <= place <= computed - count:
                 return self.ahead[2][place : place + count]
-        steps = np.arange(first + 1, first + (count if key is None else max(count, AHEAD)) + 1)
+            many = max(count, min(4 * computed, AHEAD))  # a fit of one step needs few, the next one of many more
+        steps = np.arange(first + 1, first + many + 1)
         scalars = optimizer.all_scalars(steps).astype(self.dtype)
         self.ahead = (key, first, scalars)
         return scalars[:count]
