@@ -421,37 +421,70 @@ def optimizer_path(
 def weight_images(
     model: Sequential, shape: tuple[int, int] | None = None, most: int = 32, ax: Axes | None = None
 ) -> Axes:
-    """The weights of the first Dense layer as images, one for each unit, row by row: what each unit looks for.
+    """The weights of the first product as images, one for each unit, row by row: what each unit looks for.
 
-    shape: of one image (rows, columns); by default that of the model's input, or a square. most: images at most.
+    Those of a Dense layer have the shape (rows, columns), by default that of the model's input, or a square; those of a
+    convolution have that of its window, one below the other for each channel of its input. most: images at most.
     """
-    op = next(op for op in _model(model).program.steps if isinstance(op, Dense))
+    op = next(op for op in _model(model).program.steps if op.flops)
     W = model.program.read(model.arena[0], op)[0]
-    if shape is None:
-        root = round(np.sqrt(op.inputs))
-        given = model.input_shape
-        shape = (given[0], given[1]) if len(given) == 2 else (root, root)
-    if len(shape) != 2 or shape[0] * shape[1] != op.inputs:
-        raise ValueError(
-            f"{op.inputs} weights of a unit do not make an image of shape {shape}; pass shape=(rows, columns)"
-        )
-    count = min(most, op.outputs)
+    if isinstance(op, Dense):
+        if shape is None:
+            root = round(np.sqrt(op.inputs))
+            given = model.input_shape
+            shape = (given[0], given[1]) if len(given) == 2 else (root, root)
+        if len(shape) != 2 or shape[0] * shape[1] != op.inputs:
+            raise ValueError(
+                f"{op.inputs} weights of a unit do not make an image of shape {shape}; pass shape=(rows, columns)"
+            )
+        images = W.T.reshape(-1, *shape)
+    else:
+        height, width = getattr(op, "window", (1, 1))
+        images = W.reshape(height, width, -1, op.outputs).transpose(3, 2, 0, 1).reshape(op.outputs, -1, width)
+    return _images(images[:most], op.outputs, str(model.layers[op.layer].name), "weight", ax)
+
+
+def map_images(
+    model: Sequential, x: ArrayLike, layer: str | None = None, most: int = 32, ax: Axes | None = None
+) -> Axes:
+    """The channels of a layer's output for one sample as images, row by row: where each filter finds what it looks for.
+
+    x: one sample, of the model's input shape. layer: the name of a layer whose output is a map (height, width,
+    channels); by default the first such one behind the input. most: images at most.
+    """
+    places = {name: i for i, name in enumerate(_model(model).layer_names)}
+    maps = [name for name, shape in zip(places, model.shapes(), strict=True) if len(shape) == 3][1:]
+    layer = maps[0] if layer is None and maps else layer
+    if layer not in maps:
+        raise ValueError(f"no layer {layer!r} puts out maps; those that do: {', '.join(map(repr, maps)) or 'none'}")
+    program, sample = model.program, model.door.features(np.asarray(x)[None])
+    steps = [op for op in program.steps if op.layer <= places[layer]]
+    a = sample.array.reshape(-1, program.steps[0].inputs).astype(program.dtype)
+    for op in steps:
+        a = op.infer(a, program.read(model.arena[0], op))
+    images = a.reshape(model.shapes()[places[layer]]).transpose(2, 0, 1)
+    return _images(images[:most], len(images), layer, "output", ax)
+
+
+def _images(images: NDArray[Any], units: int, layer: str, what: str, ax: Axes | None) -> Axes:
+    """Images (count, rows, columns) of the first of the units of a layer, side by side on one scale."""
+    count, (high, wide) = len(images), images.shape[1:]
     columns = int(np.ceil(np.sqrt(2 * count)))
     rows = -(-count // columns)
-    height, width = shape[0] + 1, shape[1] + 1
+    height, width = high + 1, wide + 1
     tiles = np.full((rows * height - 1, columns * width - 1), np.nan)
     for unit in range(count):
         top, left = unit // columns * height, unit % columns * width
-        tiles[top : top + shape[0], left : left + shape[1]] = W[:, unit].reshape(shape)
+        tiles[top : top + high, left : left + wide] = images[unit]
     ax = _axes(ax, size=(6.0, 4.9 * rows * height / (columns * width) + 0.5))
-    most_weight = float(np.abs(W).max()) or 1.0
+    most = float(np.abs(images).max()) or 1.0
     grey = _diverging().with_extremes(bad="0.55")  # between the images
-    image = ax.imshow(tiles, cmap=grey, vmin=-most_weight, vmax=most_weight, interpolation="nearest")
+    image = ax.imshow(tiles, cmap=grey, vmin=-most, vmax=most, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
-    _root(ax).colorbar(image, ax=ax, label="weight", shrink=0.85)
-    last = f"0 to {count - 1} of {op.outputs}, row by row"
-    return _finish(ax, f"units {last}", f"layer {model.layers[op.layer].name!r}", grid=False)
+    _root(ax).colorbar(image, ax=ax, label=what, shrink=0.85)
+    last = f"0 to {count - 1} of {units}, row by row"
+    return _finish(ax, f"units {last}", f"layer {layer!r}", grid=False)
 
 
 def activation_histograms(model: Sequential, X: ArrayLike, ax: Any = None) -> NDArray[Any]:
@@ -474,21 +507,21 @@ def activation_histograms(model: Sequential, X: ArrayLike, ax: Any = None) -> ND
 
 
 def gradient_histograms(model: Sequential, X: ArrayLike, y: ArrayLike, ax: Any = None) -> NDArray[Any]:
-    """Sizes of the weights' gradients for (X, y) in each Dense layer, on one logarithmic scale.
+    """Sizes of the weights' gradients for (X, y) in each layer with a kernel, on one logarithmic scale.
 
     Layers whose gradients are many powers of ten smaller than those of the last one learn next to nothing.
     """
     if _model(model).loss is None:
         raise ValueError("gradients need a loss: call model.compile(optimizer=..., loss=...) first")
     row = model.network.gradient(model.door.features(X), model.door.targets(y), None)[1]
-    dense = [op for op in model.program.steps if isinstance(op, Dense)]
-    sizes = [np.abs(model.program.read(row, op)[0]).ravel().astype(np.float64) for op in dense]
-    places = _row(ax, len(dense), size=(3.6, 3.2))
+    products = [op for op in model.program.steps if op.flops]
+    sizes = [np.abs(model.program.read(row, op)[0]).ravel().astype(np.float64) for op in products]
+    places = _row(ax, len(products), size=(3.6, 3.2))
     powers = [np.log10(values[values > 0]) for values in sizes]
     known = np.concatenate(powers)
     low, high = (np.floor(known.min()), np.ceil(known.max())) if known.size else (-1.0, 0.0)
     low = max(low, high - 16)
-    for place, op, values, power in zip(places, dense, sizes, powers, strict=True):
+    for place, op, values, power in zip(places, products, sizes, powers, strict=True):
         _histogram(place, power[power >= low], VERMILION, (low, high))
         middle = f"median {np.median(values):.1g}"
         zeros = f", {np.mean(values == 0):.0%} zeros" if (values == 0).any() else ""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.layers import BatchNormalization, Dense, Dropout, Flatten, Input
+from fastnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, MaxPooling2D
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -33,6 +33,9 @@ THREE = np.arange(60) % 3
 MODEL, CLASSIFIER = network(), network(3)
 HISTORY = MODEL.fit(X, Y, epochs=3, validation_data=(X, Y), verbose=0)
 IMAGES = fastnn.Sequential([Input((4, 6)), Flatten(), Dense(5)], rng=0)
+FILTERS = fastnn.Sequential(
+    [Input((6, 6, 1)), Conv2D(5, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(2)], rng=0, engine="reference"
+)
 RANGE = SimpleNamespace(
     rates=np.geomspace(1e-4, 1, 9), losses=np.array([2, 2, 2, 1.5, 1, 0.5, 1, 9, np.nan]), suggestion=0.01
 )
@@ -64,6 +67,8 @@ DRAWINGS = {
     ),
     "optimizer_path within limits": (lambda ax: plots.optimizer_path(np.eye(2), lambda w: w @ w, ax, (-3, 3)), 1),
     "weight_images": (lambda ax: plots.weight_images(IMAGES, ax=ax), 1),
+    "weight_images of filters": (lambda ax: plots.weight_images(FILTERS, ax=ax), 1),
+    "map_images": (lambda ax: plots.map_images(FILTERS, np.eye(6)[..., None], ax=ax), 1),
     "activation_histograms": (lambda ax: plots.activation_histograms(MODEL, X, ax=ax), 2),
     "gradient_histograms": (lambda ax: plots.gradient_histograms(MODEL, X, Y, ax=ax), 3),
     "gradient_histograms of classes": (lambda ax: plots.gradient_histograms(CLASSIFIER, X, THREE, ax=ax), 3),
@@ -353,6 +358,18 @@ def test_learning_scores():
     assert ((training >= 0) & (training <= 1)).all() and training[1] == validation[1]
 
 
+def test_images_of_filters_and_maps_show_their_numbers():
+    kernel, bias = FILTERS.get_weights()[:2]
+    tiles = plots.weight_images(FILTERS).images[0].get_array()
+    np.testing.assert_array_equal(tiles[:3, 4:7], kernel[:, :, 0, 1])
+    x = np.arange(36.0).reshape(6, 6, 1)
+    shown = plots.map_images(FILTERS, x).images[0].get_array()
+    expected = sum(x[i : i + 4, j : j + 4, 0] * kernel[i, j, 0, 1] for i in range(3) for j in range(3)) + bias[1]
+    np.testing.assert_allclose(shown[:4, 5:9], np.maximum(expected, 0), rtol=1e-5)
+    pooled = plots.map_images(FILTERS, x, "maxpooling2d").images[0].get_array()
+    np.testing.assert_allclose(pooled[0, 3], np.maximum(expected, 0)[:2, :2].max(), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("draw", "error", "match"),
     [
@@ -385,6 +402,13 @@ def test_learning_scores():
         (lambda: plots.optimizer_path(np.ones(3), abs, limits=(2, 1)), ValueError, r"limits must be \(low, high\)"),
         (lambda: plots.weight_images(MODEL), ValueError, r"2 weights .* shape \(1, 1\)"),
         (lambda: plots.weight_images("model"), TypeError, "expected a fastnn.Sequential"),
+        (lambda: plots.map_images(IMAGES, np.ones((4, 6))), ValueError, "no layer None puts out maps.*none"),
+        (
+            lambda: plots.map_images(FILTERS, np.eye(6)[..., None], "dense"),
+            ValueError,
+            "'dense'.*'conv2d', 'maxpooling2d'",
+        ),
+        (lambda: plots.map_images(FILTERS, np.eye(6)), ValueError, r"expected \(rows, 6, 6, 1\)"),
         (lambda: plots.activation_histograms(IMAGES, np.ones((2, 4, 6))), ValueError, "no hidden layer"),
         (lambda: plots.activation_histograms(MODEL, np.ones((2, 3))), ValueError, "shape"),
         (lambda: plots.gradient_histograms(IMAGES, np.ones((2, 4, 6)), [0, 1]), ValueError, "need a loss"),
