@@ -22,7 +22,7 @@ import numpy as np
 from numerics import Exact, bounds, computed_by, excess, noisy, targets
 
 import fastnn
-from fastnn import activations, callbacks, losses, optimizers, regularizers
+from fastnn import activations, callbacks, layers, losses, optimizers, regularizers
 from fastnn.augmentation import ImageAugmentation
 from fastnn.basics import backend
 from fastnn.constraints import MaxNorm, NonNeg
@@ -44,6 +44,9 @@ from fastnn.training import evaluation, loop
 SIZES = (1, 1, 2, 3, 5, 7, 8, 9, 12, 13, 15, 16, 17, 23, 31, 32, 33, 48, 53)  # around panels, tiles, primes
 ROWS = (1, 2, 3, 5, 8, 13, 29, 31, 32, 33, 47, 64, 65, 90)
 BATCHES = (1, 2, 3, 5, 7, 8, 13, 16, 31, 32, 33, 64, 200, "all", None)
+CHANNELS = (1, 1, 2, 3, 4, 6, 8, 16, 17, 20)
+MAPS = 7  # of the generator that draws layers on maps: programs without them are those that were drawn before
+MOST_NUMBERS = 1500  # of a sample behind a layer on maps
 MOST_STEPS = 9  # more, and errors grow beyond what says anything
 NOISES = (2, 14)  # samples of roundings at first, and more of them where these do not explain an error
 # Losses whose outputs are probabilities, and what makes them; the others take any numbers.
@@ -128,6 +131,7 @@ class Drawn:
         self.rows = r.one(ROWS)
         self.loss, self.outputs, self.activation = self.draw_loss()
         self.hidden = [self.draw_layer() for _ in range(r.one((0, 1, 1, 2, 2, 3, 4)))]
+        self.maps, self.map_shape = self.draw_maps(Random([seed, MAPS]))
         self.last = partial(Dense, self.outputs, self.activation, **self.draw_dense())
         self.optimizer = self.draw_optimizer()
         self.metrics = [r.one(METRICS[self.loss.targets])] if r.chance(0.4) else []
@@ -137,7 +141,7 @@ class Drawn:
         rng = np.random.default_rng(seed + 1)
         kind = r.one(("float32", "float64", "float16", "int8", "uint8")) if r.chance(0.3) else self.dtype
         scale = 1 if kind.startswith("float") else 3
-        shape = (self.rows, *self.image) if self.image else (self.rows, self.inputs)
+        shape = (self.rows, *(self.map_shape or self.image or (self.inputs,)))
         self.x = (scale * np.abs(rng.normal(size=shape)) if kind == "uint8" else scale * rng.normal(size=shape)).astype(
             kind
         )
@@ -178,8 +182,8 @@ class Drawn:
             activation = r.one(activations.ENTRIES)()
         return loss, outputs, activation
 
-    def draw_dense(self):
-        r = self.random
+    def draw_dense(self, r=None):
+        r = r or self.random
         settings = {"use_bias": r.chance(0.85)}
         elastic = regularizers.L1L2(r.number(0, 0.02), r.number(0, 0.02))
         for name in ("kernel_regularizer", "bias_regularizer", "activity_regularizer"):
@@ -205,6 +209,68 @@ class Drawn:
                 UnitNormalization,
             )
         )
+
+    def draw_maps(self, r):
+        """Layers on maps before the others, and the shape of a sample for them; most programs have none."""
+        if self.image or not r.chance(0.3):
+            return [], None
+        axes = r.one((1, 2, 2, 2))
+        start = shape = (*(int(r.rng.integers(1, 10)) for _ in range(axes)), r.one(CHANNELS))
+        found = []
+        for _ in range(r.one((1, 1, 2, 2, 3, 4))):
+            make = self.draw_map_layer(r, axes, shape)
+            with contextlib.suppress(ValueError):  # a window that does not fit
+                after = make().output_shape(shape)
+                if np.prod(after) <= MOST_NUMBERS and len(after) == len(shape):
+                    found, shape = [*found, make], after
+        ends = {
+            1: (layers.GlobalMaxPooling1D, layers.GlobalAveragePooling1D),
+            2: (layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D),
+        }
+        return [*found, r.one((Flatten, Flatten, *ends[axes]))], start
+
+    def draw_map_layer(self, r, axes, shape):
+        def sizes(most):
+            return tuple(int(r.rng.integers(1, most + 1)) for _ in range(axes))
+
+        def name(kind):
+            return getattr(layers, f"{kind}{axes}D")
+
+        activation = r.one(activations.ENTRIES)() if r.chance(0.3) else r.one(("relu", "tanh", "linear"))
+        padding, filters, channels = r.one(("valid", "same")), r.one(CHANNELS), shape[-1]
+        windows = {"strides": sizes(3) if r.chance(0.4) else 1, "padding": padding}
+        seen = windows | {"activation": activation, "dilation_rate": sizes(2) if r.chance(0.2) else 1}
+        groups = r.one([n for n in range(1, channels + 1) if channels % n == 0])
+        if r.chance(0.2):
+            seen |= {"groups": groups}
+            filters = groups * r.one((1, 2, 3))
+        convolution = partial(name("Conv"), filters, sizes(3), **seen, **self.draw_dense(r))
+        del seen["dilation_rate"]
+        seen.pop("groups", None)
+        makes = [
+            *[convolution] * 4,
+            partial(name("MaxPooling"), sizes(3), **windows),
+            partial(name("AveragePooling"), sizes(3), **windows),
+            partial(name("SpatialDropout"), r.number(0, 0.7)),
+            partial(Dropout, r.number(0, 0.7)),
+            partial(GaussianNoise, r.number(0, 0.5)),
+            partial(Activation, activation),
+            BatchNormalization,
+            LayerNormalization,
+            partial(Dense, r.one(CHANNELS), activation),
+            partial(layers.Permute, tuple(1 + int(axis) for axis in r.rng.permutation(axes + 1))),
+        ]
+        if axes == 2:
+            makes += [
+                partial(layers.DepthwiseConv2D, sizes(3), depth_multiplier=r.one((1, 2)), **seen),
+                partial(layers.SeparableConv2D, filters, sizes(3), depth_multiplier=r.one((1, 2)), **seen),
+                partial(layers.Conv2DTranspose, filters, sizes(3), **seen),
+                partial(layers.Conv2DTranspose, filters, sizes(3), **seen),
+                partial(layers.ZeroPadding2D, sizes(2)),
+                partial(layers.Cropping2D, 1),
+                partial(layers.UpSampling2D, sizes(3), interpolation=r.one(("nearest", "bilinear"))),
+            ]
+        return r.one(makes)
 
     def draw_optimizer(self):
         r = self.random
@@ -252,9 +318,9 @@ class Drawn:
     # -- carrying it out -----------------------------------------------------------------------------------------------
 
     def model(self):
-        shape = self.image or (self.inputs,)
-        layers = [Input(shape), *([Flatten()] if self.image else []), *(make() for make in self.hidden), self.last()]
-        model = fastnn.Sequential(layers, rng=self.seed, dtype=self.dtype)
+        shape = self.map_shape or self.image or (self.inputs,)
+        makes = [*([Flatten] if self.image else []), *self.maps, *self.hidden, self.last]
+        model = fastnn.Sequential([Input(shape), *(make() for make in makes)], rng=self.seed, dtype=self.dtype)
         names = [R2() if name == "r2" else name for name in self.metrics]
         model.compile(self.optimizer(), self.loss, names)
         return model
@@ -378,14 +444,14 @@ class Drawn:
         assert not len(outputs) or same(model.predict(self.x[:1]), model.predict(self.x)[:1]), "rows mix"
 
     def __repr__(self):
-        layers = ", ".join(
+        shown = ", ".join(
             f"{part.func.__name__}{part.args}{part.keywords or ''}" if isinstance(part, partial) else part.__name__
-            for part in [*self.hidden, self.last]
+            for part in [*self.maps, *self.hidden, self.last]
         )
         names = ("source", "validation", "calls", "metrics", "augmentation", "class_weight", "short_epochs")
         rest = {name: getattr(self, name) for name in names} | {"weighted": self.weights is not None}
         data = f"{self.x.dtype}{self.x.shape}"
-        return f"{self.dtype}, {data}, [{layers}], {self.loss}, {self.optimizer()}, {self.fit}, {rest}"
+        return f"{self.dtype}, {data}, [{shown}], {self.loss}, {self.optimizer()}, {self.fit}, {rest}"
 
 
 def same(a, b):
