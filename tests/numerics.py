@@ -143,7 +143,7 @@ class Noisy(np.ndarray):
         if out is not None:
             named["out"] = tuple(x.view(np.ndarray) if isinstance(x, Noisy) else x for x in out)
         result = getattr(ufunc, method)(*plain, **named)
-        if result.dtype.kind != "f":
+        if result is None or result.dtype.kind != "f":  # None: at, which adds in place
             return result
         sizes = None
         if ufunc is np.matmul:

@@ -92,6 +92,21 @@ def check_mnist_optimizers(text):
     assert all(number(rf"{name} +(\S+)", text) > 0.94 for name in ("sgd", "adam", "rmsprop"))
 
 
+def check_cnn_mnist(text):
+    if "MNIST is not here" in text:
+        pytest.skip("no MNIST files")
+    assert "Total params: 347,146" in text and number(r"mean test accuracy: (\S+)", text) > 0.98
+
+
+def check_autoencoder(text):
+    assert number(r"squared error (\S+),", text) < 0.3 * number(r"mean digit (\S+)\n", text)
+
+
+def check_signals(text):
+    found = [number(rf"{name} .*accuracy (\S+)\n", text) for name in ("convolution", "dense")]
+    assert found[0] > 0.93 and found[1] < 0.8
+
+
 def check_gates(text):
     assert text.count("learnt exactly") == 3
 
@@ -103,7 +118,7 @@ def check_demo(text):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_example(script, tmp_path):
     environment = os.environ | {"MPLBACKEND": "Agg"}
-    if script.stem == "mnist_optimizers" and not environment.get("FASTNN_DATA"):
+    if "mnist" in script.stem and not environment.get("FASTNN_DATA"):
         pytest.skip("no MNIST files: set FASTNN_DATA to their folder")
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", str(script), "--output", "pictures"],
