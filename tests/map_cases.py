@@ -108,6 +108,21 @@ CASES = [
     case("UnitNormalization", (4, 2, 3)),
 ]
 
+NETWORK = [  # of samples (8, 7, 2) of four classes, trained by SGD; each line a layer, its arguments and settings
+    ("Conv2D", (6, (3, 2)), {"padding": "same", "strides": (1, 2), "activation": "relu"}),
+    ("MaxPooling2D", (2,), {"padding": "same"}),
+    ("Conv2D", (4, 2), {"groups": 2, "activation": "elu", "kernel_regularizer": "l2"}),
+    ("Conv2DTranspose", (3, (2, 3)), {"strides": 2, "use_bias": False, "activation": "sigmoid"}),
+    ("DepthwiseConv2D", (3,), {"depth_multiplier": 2}),
+    ("AveragePooling2D", ((2, 1),), {}),
+    ("Permute", ((2, 1, 3),), {}),
+    ("Reshape", ((-1, 6),), {}),
+    ("Conv1D", (5, 3), {"padding": "causal", "dilation_rate": 2, "activation": "elu"}),
+    ("Flatten", (), {}),
+    ("Dense", (4,), {"activation": "softmax"}),
+]
+SAMPLES, BATCH, EPOCHS = 12, 4, 3
+
 KERAS_ROUNDS = ("GlobalAverage", "BatchNorm", "LayerNorm")  # means, which Keras 3 on JAX always takes in float32
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from map_cases import CASES, KERAS_ROUNDS, name_of, numbers, projections, weights
+from map_cases import BATCH, CASES, EPOCHS, KERAS_ROUNDS, NETWORK, SAMPLES, name_of, numbers, projections, weights
 from numerics import eps
 
 import fastnn
@@ -94,6 +94,21 @@ def close(values, expected, start, dtype, what):
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 def test_layers_answer_as_in_keras(case, dtype):
     check_beside_keras(case, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_training_as_in_keras(engine, dtype):
+    stack = [getattr(layers, kind)(*args, **settings) for kind, args, settings in NETWORK]
+    model = fastnn.Sequential([Input((8, 7, 2)), *stack], engine=engine, dtype=dtype)
+    model.set_weights([numbers(w.shape, i) / 2 for i, w in enumerate(model.get_weights())])
+    model.compile(fastnn.optimizers.SGD(0.1, momentum=0.9), "categorical_crossentropy")
+    x, y = numbers((SAMPLES, 8, 7, 2), 1), np.eye(4)[np.arange(SAMPLES) % 4]
+    history = model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0)
+    tolerance = {"float32": 1e-4, "float64": 1e-8}[dtype]
+    np.testing.assert_allclose(history.history["loss"], KERAS["network"]["losses"], rtol=tolerance)
+    for values, expected in zip(model.get_weights(), KERAS["network"]["weights"], strict=True):
+        np.testing.assert_allclose(projections(values, 6), expected, atol=tolerance * (1 + np.abs(values).sum()))
 
 
 # -- whole networks ----------------------------------------------------------------------------------------------------

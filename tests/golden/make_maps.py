@@ -14,7 +14,7 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from map_cases import CASES, name_of, numbers, projections, weights  # noqa: E402
+from map_cases import BATCH, CASES, EPOCHS, NETWORK, SAMPLES, name_of, numbers, projections, weights  # noqa: E402
 
 
 def ask_keras(case):
@@ -42,10 +42,24 @@ def ask_keras(case):
     }
 
 
+def train_in_keras():
+    """The losses of the epochs of the network, and its weights behind them."""
+    model = keras.Sequential(
+        [keras.Input((8, 7, 2)), *(getattr(keras.layers, kind)(*args, **named) for kind, args, named in NETWORK)]
+    )
+    model.set_weights([numbers(w.shape, i) / 2 for i, w in enumerate(model.get_weights())])
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    model.compile(optimizer, "categorical_crossentropy")
+    x, y = numbers((SAMPLES, 8, 7, 2), 1), np.eye(4)[np.arange(SAMPLES) % 4]
+    history = model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0)
+    return {"losses": history.history["loss"], "weights": [projections(w, 6) for w in model.get_weights()]}
+
+
 def main():
     jax.config.update("jax_enable_x64", True)
     keras.config.set_floatx("float64")
     answers = {name_of(case): ask_keras(case) for case in CASES}
+    answers["network"] = train_in_keras()
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(answer)}" for name, answer in answers.items())
     (HERE / "maps.json").write_text(f"{{\n{lines}\n}}\n")
 
