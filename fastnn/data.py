@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -30,11 +31,39 @@ def readable(values: Any, name: str) -> NDArray[Any]:
 
 
 def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
-    """X of shape (rows, *shape)."""
+    """X of shape (rows, *shape); a last axis of length 1 may be missing or too many, as in Keras."""
     array = readable(values, name)
+    if array.ndim and array.shape[1:] != shape:
+        if (*array.shape[1:], 1) == shape:
+            array = array[..., None]
+        elif array.shape[1:] == (*shape, 1):
+            array = array[..., 0]
     if array.ndim < 2 or array.shape[1:] != shape:
         raise ValueError(_shape_message(array, shape, name))
     return Source(array, column_names(values))
+
+
+def sample_shape(values: Any) -> tuple[int, ...]:
+    """What one row of X looks like to a model that does not know it yet; a number is a row of one."""
+    shape = np.shape(values) if hasattr(values, "shape") else readable(values, "X").shape
+    return tuple(map(int, shape[1:])) or (1,)
+
+
+def peeked(source: Any) -> tuple[Any, Any]:
+    """The first of some batches, and all of them."""
+    if hasattr(source, "__next__"):
+        first = next(source, None)
+        if first is None:
+            raise ValueError("there are no batches; an iterator can be read only once")
+        return first, itertools.chain([first], source)
+    if hasattr(source, "__len__") and hasattr(source, "__getitem__"):
+        if not len(source):
+            raise ValueError(f"there are no batches: {type(source).__name__} has length 0")
+        return source[0], source
+    first = next(iter(source), None)
+    if first is None:
+        raise ValueError(f"there are no batches: {type(source).__name__} is empty")
+    return first, source
 
 
 def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> str:
@@ -42,8 +71,6 @@ def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> st
     message = (
         f"{name} has shape {array.shape}, expected {expected}: the model takes {' x '.join(map(str, shape))} features"
     )
-    if array.ndim == 1 and shape == (1,):
-        return f"{message}. Give each number a row of its own with {name}.reshape(-1, 1)"
     if array.shape == shape:
         return f"{message}. For a single sample pass {name}[None]"
     if array.ndim > 1 and prod(array.shape[1:]) == prod(shape):
@@ -78,6 +105,8 @@ def targets(values: Any, kind: str, outputs: int, columns: int, loss: str, name:
     array = readable(values, name)
     if kind == "labels":
         return Source(_labels(array, outputs, loss, name))
+    if array.ndim == 2 and array.shape[1] == 1 and columns == outputs and kind in ("numbers", "counts", "signs"):
+        array = np.broadcast_to(array, (len(array), columns))  # as in Keras: the same target for each output
     if array.ndim == 1 and (columns == 1 or kind == "any"):
         array = array.reshape(-1, 1)
     if kind == "any" and array.ndim == 2:
@@ -101,11 +130,13 @@ def _map_targets(array: NDArray[Any], shape: tuple[int, ...], name: str) -> NDAr
 
 
 def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[Any]:
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if array.ndim != 1:
-        hint = "for one-hot rows use loss='categorical_crossentropy'"
-        if array.ndim == 2 and array.shape[1] == 1:
-            hint = f"pass {name}.ravel()"
-        raise ValueError(f"{name} has shape {array.shape}, expected (rows,) integer labels for {loss}; {hint}")
+        raise ValueError(
+            f"{name} has shape {array.shape}, expected (rows,) integer labels for {loss}; for one-hot rows use"
+            " loss='categorical_crossentropy'"
+        )
     if array.size:
         least, most = array.min(), array.max()
         if not (least >= 0 and most < outputs):
@@ -137,6 +168,8 @@ def weights(values: Any, rows: int, dtype: np.dtype, name: str = "sample_weight"
     if values is None:
         return None
     array = readable(values, name)
+    if array.shape == (rows, 1):
+        array = array[:, 0]
     if array.shape != (rows,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): one weight for each row")
     with np.errstate(over="ignore"):
@@ -269,14 +302,21 @@ def strata(y: Source, kind: str) -> NDArray[Any] | None:
 
 
 def class_factors(class_weight: Any, y: Source, kind: str, outputs: int, dtype: np.dtype) -> NDArray[Any]:
-    """The factor of each row from a dict label -> factor; labels that it does not name have 1."""
-    if not isinstance(class_weight, dict):
-        raise TypeError(f"class_weight must be a dict label -> factor, got {class_weight!r}")
+    """The factor of each row from a dict label -> factor; labels that it does not name have 1.
+
+    "balanced" gives each of the k classes in y the factor rows / (k rows of the class), as in scikit-learn.
+    """
+    balanced = isinstance(class_weight, str) and class_weight == "balanced"
+    if not isinstance(class_weight, dict) and not balanced:
+        raise TypeError(f"class_weight must be a dict label -> factor or 'balanced', got {class_weight!r}")
     classes = classes_of(y, kind)
     if classes is None:
         raise ValueError(
             "class_weight needs classes in y: whole numbers in one column, or one-hot rows; use sample_weight instead"
         )
+    if balanced:
+        found, place, counts = np.unique(classes, return_inverse=True, return_counts=True)
+        return (len(classes) / (len(found) * counts))[place].astype(dtype)
     allowed: Any = range(outputs) if outputs > 1 else (0, 1)
     if kind not in ("labels", "probabilities"):
         allowed = (-1, 0, 1) if kind == "signs" else np.unique(classes).tolist()

@@ -431,7 +431,7 @@ def weight_images(
     if isinstance(op, Dense):
         if shape is None:
             root = round(np.sqrt(op.inputs))
-            given = model.input_shape
+            given = model.shapes()[0]
             shape = (given[0], given[1]) if len(given) == 2 else (root, root)
         if len(shape) != 2 or shape[0] * shape[1] != op.inputs:
             raise ValueError(
@@ -453,7 +453,8 @@ def map_images(
     channels); by default the first such one behind the input. most: images at most.
     """
     places = {name: i for i, name in enumerate(_model(model).layer_names)}
-    maps = [name for name, shape in zip(places, model.shapes(), strict=True) if len(shape) == 3][1:]
+    behind = model.shapes()[1:]
+    maps = [name for name, shape in zip(places, behind, strict=True) if len(shape) == 3]
     layer = maps[0] if layer is None and maps else layer
     if layer not in maps:
         raise ValueError(f"no layer {layer!r} puts out maps; those that do: {', '.join(map(repr, maps)) or 'none'}")
@@ -462,7 +463,7 @@ def map_images(
     a = sample.array.reshape(-1, program.steps[0].inputs).astype(program.dtype)
     for op in steps:
         a = op.infer(a, program.read(model.arena[0], op))
-    images = a.reshape(model.shapes()[places[layer]]).transpose(2, 0, 1)
+    images = a.reshape(behind[places[layer]]).transpose(2, 0, 1)
     return _images(images[:most], len(images), layer, "output", ax)
 
 

@@ -220,7 +220,7 @@ class Drawn:
         for _ in range(r.one((1, 1, 2, 2, 3, 4))):
             make = self.draw_map_layer(r, axes, shape)
             with contextlib.suppress(ValueError):  # a window that does not fit
-                after = make().output_shape(shape)
+                after = make().shape_after(shape)
                 if np.prod(after) <= MOST_NUMBERS and len(after) == len(shape):
                     found, shape = [*found, make], after
         ends = {

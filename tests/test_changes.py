@@ -70,18 +70,18 @@ def test_the_lists_of_a_model_refuse_changes(change):
         CHANGES[change](model.layers)
     with pytest.raises(TypeError, match=r"this list is a copy, .*; call compile\(\) with other metrics"):
         CHANGES[change](model.metrics)
-    assert [layer.name for layer in model.layers] == ["input", "dense", "dropout", "dense_1"]
+    assert [layer.name for layer in model.layers] == ["dense", "dropout", "dense_1"]
     assert [metric.name for metric in model.metrics] == ["mae", "mse"]
 
 
 def test_the_lists_of_a_model_are_lists():
     layers = make().layers
-    assert isinstance(layers, list) and layers == list(layers) and len(layers) == 3
+    assert isinstance(layers, list) and layers == list(layers) and len(layers) == 2
     for part in (layers[:2], layers + layers, copy.copy(layers), pickle.loads(pickle.dumps(layers))):
         assert type(part) is list
     part = layers[:2]
     part.append(Dense(1))
-    assert len(make().layers) == 3
+    assert len(make().layers) == 2
 
 
 @pytest.mark.parametrize("name", ["layers", "optimizer", "loss", "metrics", "dtype", "engine_name"])
@@ -113,7 +113,7 @@ def test_a_changed_setting_is_obeyed_at_once(engine, layer, name, value, new):
     """Before a fit and after it: as a model that was made so, with the weights, moments and steps of this one."""
     model, other = make(layer(), engine=engine), make(new(), engine=engine)
     other.set_weights(model.get_weights())
-    setattr(model.layers[2], name, value)
+    setattr(model.layers[1], name, value)
     for _ in range(2):
         assert (model.predict(X) == other.predict(X)).all() and (model(X) == other(X)).all()
         assert model.evaluate(X, Y) == other.evaluate(X, Y)
@@ -127,12 +127,12 @@ def test_a_changed_setting_is_obeyed_at_once(engine, layer, name, value, new):
 def test_a_callback_may_change_the_rate_of_a_dropout():
     class Anneal(callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
-            self.model.layers[2].rate = 0.5 / (epoch + 1) if epoch < 2 else 0.0
+            self.model.layers[1].rate = 0.5 / (epoch + 1) if epoch < 2 else 0.0
 
     model, other = make(Dropout(0.1)), make(Dropout(0.1))
     model.fit(X, Y, epochs=3, callbacks=[Anneal()])
     for epoch in range(3):
-        other.layers[2].rate = 0.5 / (epoch + 1) if epoch < 2 else 0.0
+        other.layers[1].rate = 0.5 / (epoch + 1) if epoch < 2 else 0.0
         other.fit(X, Y, epochs=epoch + 1, initial_epoch=epoch)
     assert equal(model.get_weights(), other.get_weights())
 
@@ -150,7 +150,7 @@ def test_a_callback_may_change_the_rate_of_a_dropout():
     ],
 )
 def test_settings_that_weights_rest_on_cannot_change(name, value):
-    layer = make().layers[1]
+    layer = make().layers[0]
     before = repr(layer)
     with pytest.raises(AttributeError, match=f"Dense: {name} cannot change once the layer is in a model"):
         setattr(layer, name, value)
@@ -159,12 +159,14 @@ def test_settings_that_weights_rest_on_cannot_change(name, value):
     setattr(layer, name, value)
     model = fastnn.Sequential([Input(3), layer], rng=0)
     assert repr(layer) == repr(Dense(**({"units": 5} | {name: value}), name="dense"))
-    assert model.output_shape == (layer.units,)
+    assert model.output_shape == (None, layer.units)
 
 
 def test_the_shape_of_an_input_cannot_change():
+    source = Input(3)
+    fastnn.Sequential([source, Dense(2)])
     with pytest.raises(AttributeError, match="Input: shape cannot change"):
-        make().layers[0].shape = (4,)
+        source.shape = (4,)
 
 
 @pytest.mark.parametrize(
@@ -197,17 +199,17 @@ def test_an_activation_that_the_loss_does_not_mean_is_refused():
     model.compile("sgd", "binary_crossentropy")
     before = model.predict(X)
     with pytest.raises(ValueError, match="needs probabilities"):
-        model.layers[1].activation = "linear"
-    assert model.layers[1].activation.name == "sigmoid" and (model.predict(X) == before).all()
+        model.layers[0].activation = "linear"
+    assert model.layers[0].activation.name == "sigmoid" and (model.predict(X) == before).all()
 
 
 def test_two_layers_never_have_one_name(tmp_path):
     model = make()
     with pytest.raises(ValueError, match="two layers are named 'dense'; names must differ"):
-        model.layers[2].name = "dense"
+        model.layers[1].name = "dense"
     with pytest.raises(ValueError, match="two layers are named None"):
-        model.layers[2].name = None
-    model.layers[2].name = "last"
+        model.layers[1].name = None
+    model.layers[1].name = "last"
     model.save_weights(tmp_path / "w.npz")
     with np.load(tmp_path / "w.npz") as file:
         assert {name.split("/")[0] for name in file.files} == {"dense", "last"}
@@ -215,15 +217,8 @@ def test_two_layers_never_have_one_name(tmp_path):
         model.add(Dense(2, name="last"))
 
 
-@pytest.mark.parametrize("owner", [lambda: make().layers[1], lambda: Dense(3), make, lambda: Input(3)])
-@pytest.mark.parametrize("value", [True, False])
-def test_freezing_is_refused_until_it_exists(owner, value):
-    with pytest.raises(AttributeError, match="'trainable': layers cannot be frozen yet, all of them are trained"):
-        owner().trainable = value
-
-
 def test_a_layer_whose_model_is_gone_can_still_be_asked():
-    layer = make().layers[2]
+    layer = make().layers[1]
     gc.collect()
     layer.name = "other"
     assert layer.get_weights()[0].shape == (5, 2)
@@ -244,7 +239,7 @@ MISSPELT = {
     "initializer": (lambda: initializers.RandomNormal(), "stdev", "stddev"),
     "schedule": (lambda: schedules.Exponential(0.1), "decay_step", "decay_steps"),
     "Dense": (lambda: Dense(3), "unit", "units"),
-    "layer in a model": (lambda: make(Dropout(0.5)).layers[2], "ratee", "rate"),
+    "layer in a model": (lambda: make(Dropout(0.5)).layers[1], "ratee", "rate"),
     "Flatten": (lambda: Flatten(), "nam", "name"),
     "EarlyStopping": (lambda: callbacks.EarlyStopping(), "patiance", "patience"),
     "ReduceLROnPlateau": (lambda: callbacks.ReduceLROnPlateau(), "minlr", "min_lr"),
@@ -320,42 +315,42 @@ def test_classes_of_ones_own_keep_attributes_of_their_own():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_part_of_a_trained_model_has_its_weights(engine, dtype):
     model = trained(BatchNormalization(), Activation("relu"))
-    part = fastnn.Sequential(model.layers[:4], rng=1, dtype=dtype, engine=engine)
+    part = fastnn.Sequential(model.layers[:3], rng=1, dtype=dtype, engine=engine)
     expected = [w.astype(dtype) for w in model.get_weights()[:6]]
     assert equal(part.get_weights(), expected)
     whole = fastnn.Sequential(model.layers, rng=1, dtype=dtype, engine=engine)
     tolerance = 1e-12 if dtype == "float64" else 1e-4
     np.testing.assert_allclose(whole.predict(X), model.predict(X), rtol=tolerance, atol=tolerance)
-    head = fastnn.Sequential([Input(5), *model.layers[2:]], rng=1, dtype=dtype, engine=engine)
+    head = fastnn.Sequential([Input(5), *model.layers[1:]], rng=1, dtype=dtype, engine=engine)
     assert equal(head.get_weights(), [w.astype(dtype) for w in model.get_weights()[2:]])
 
 
 def test_the_weights_are_copies():
     model = trained()
     before = model.get_weights()
-    other = fastnn.Sequential([*model.layers[:2], Dense(4), Dense(2)], rng=1, dtype="float64")
+    other = fastnn.Sequential([*model.layers[:1], Dense(4), Dense(2)], rng=1, dtype="float64")
     other.compile("adam", "mse")
     other.fit(X, Y)
     assert equal(model.get_weights(), before)
     assert not equal(other.get_weights()[:2], before[:2])
-    assert other.layers[1] is not model.layers[1]
-    assert equal(model.layers[1].get_weights(), before[:2])
-    other.layers[1].activation = "relu"
-    assert model.layers[1].activation.name == "tanh"
+    assert other.layers[0] is not model.layers[0]
+    assert equal(model.layers[0].get_weights(), before[:2])
+    other.layers[0].activation = "relu"
+    assert model.layers[0].activation.name == "tanh"
 
 
 def test_the_weights_are_those_of_the_moment():
     model = make()
-    kept = model.layers[:2]
+    kept = model.layers[:1]
     model.fit(X, Y)
     assert equal(fastnn.Sequential(kept, dtype="float64").get_weights(), model.get_weights()[:2])
     model.compile("sgd", "mse")
     model.fit(X, Y)
     assert equal(fastnn.Sequential(kept, dtype="float64").get_weights(), model.get_weights()[:2])
     model.set_weights([w + 1 for w in model.get_weights()])
-    assert equal(kept[1].get_weights(), model.get_weights()[:2])
+    assert equal(kept[0].get_weights(), model.get_weights()[:2])
     model.fit_best_of(2, X, Y)
-    assert equal(kept[1].get_weights(), model.get_weights()[:2])
+    assert equal(kept[0].get_weights(), model.get_weights()[:2])
 
 
 def test_layers_outlive_their_model():
@@ -371,16 +366,16 @@ def test_layers_outlive_their_model():
 def test_copies_of_layers_and_models_keep_the_weights(copied):
     model = trained(BatchNormalization())
     weights = model.get_weights()
-    layer = copied(model.layers[1])
+    layer = copied(model.layers[0])
     assert equal(layer.get_weights(), weights[:2])
     assert equal(fastnn.Sequential([Input(3), layer], dtype="float64").get_weights(), weights[:2])
     assert equal(fastnn.Sequential([copied(one) for one in model.layers], dtype="float64").get_weights(), weights)
     other = copied(model)
-    assert equal(other.get_weights(), weights) and equal(other.layers[1].get_weights(), weights[:2])
+    assert equal(other.get_weights(), weights) and equal(other.layers[0].get_weights(), weights[:2])
     other.fit(X, Y)
-    assert equal(model.get_weights(), weights) and equal(other.layers[1].get_weights(), other.get_weights()[:2])
-    other.layers[1].activation = "relu"  # its own layers, its own settings
-    assert model.layers[1].activation.name == "tanh" and (other.predict(X) != model.predict(X)).any()
+    assert equal(model.get_weights(), weights) and equal(other.layers[0].get_weights(), other.get_weights()[:2])
+    other.layers[0].activation = "relu"  # its own layers, its own settings
+    assert model.layers[0].activation.name == "tanh" and (other.predict(X) != model.predict(X)).any()
 
 
 def test_a_pickled_model_holds_its_weights_once():
@@ -388,19 +383,18 @@ def test_a_pickled_model_holds_its_weights_once():
     assert len(pickle.dumps(model)) < 1.2 * model.arena.nbytes
 
 
-def test_layers_before_a_program_keep_their_weights_too():
-    """A normalization stands before the first Dense, and so before the model has a network."""
+def test_models_without_a_dense_layer_keep_their_weights_too():
     model = fastnn.Sequential([Input(3), BatchNormalization()], rng=0)
-    assert [w.tolist() for w in model.layers[1].get_weights()] == [[1] * 3, [0] * 3, [0] * 3, [1] * 3]
+    assert [w.tolist() for w in model.layers[0].get_weights()] == [[1] * 3, [0] * 3, [0] * 3, [1] * 3]
     other = copy.deepcopy(model)
     for one in (model, other):
         one.add(Dense(2))
         assert len(one.get_weights()) == 6
-    assert fastnn.Sequential([*model.layers[:2], Dense(3)], rng=0).count_params() == 24
+    assert fastnn.Sequential([*model.layers[:1], Dense(3)], rng=0).count_params() == 24
 
 
 def test_weights_that_do_not_fit_are_refused():
-    layer = trained().layers[1]
+    layer = trained().layers[0]
     message = r"layer 'dense' has weights of the shapes \[\(3, 5\), \(5,\)\] from another model, but here it needs"
     with pytest.raises(ValueError, match=message):
         fastnn.Sequential([Input(4), layer])
@@ -412,26 +406,26 @@ def test_weights_that_do_not_fit_are_refused():
 
 def test_names_of_layers_from_two_models():
     a, b = make(), make(Dense(4, name="middle"))
-    both = fastnn.Sequential([*a.layers, *b.layers[2:], *a.layers[2:0:-1][:0]][:3], dtype="float64")
-    assert both.layer_names == ["input", "dense", "dense_1"]
-    joined = fastnn.Sequential([*a.layers[:2], b.layers[2]], dtype="float64")
-    assert joined.layer_names == ["input", "dense", "middle"]
-    twice = fastnn.Sequential([a.layers[0], Dense(3), a.layers[1]], dtype="float64")
-    assert twice.layer_names == ["input", "dense", "dense_1"]
+    both = fastnn.Sequential([Input(3), *a.layers[:1], Dense(3), b.layers[0]], dtype="float64")
+    assert both.layer_names == ["dense", "dense_1", "dense_2"]
+    joined = fastnn.Sequential([*a.layers[:1], b.layers[1]], dtype="float64")
+    assert joined.layer_names == ["dense", "middle"]
+    twice = fastnn.Sequential([Input(3), Dense(3), a.layers[0]], dtype="float64")
+    assert twice.layer_names == ["dense", "dense_1"]
     with pytest.raises(ValueError, match="two layers are named 'middle'"):
-        fastnn.Sequential([*b.layers[:3], copy.copy(make(Dense(5, name="middle")).layers[2])])
+        fastnn.Sequential([*b.layers[:2], copy.copy(make(Dense(5, name="middle")).layers[1])])
 
 
 def test_one_layer_twice_in_a_model_is_refused():
     model = make()
     with pytest.raises(ValueError, match="is in the model already; make a new layer"):
-        model.add(model.layers[2])
+        model.add(model.layers[1])
 
 
 def test_fresh_layers_are_not_touched_by_another_model():
     """A new layer of the same settings begins with its own weights."""
     model = trained()
-    fresh = fastnn.Sequential([Input(3), Dense(**model.layers[1].get_config())], rng=5, dtype="float64")
+    fresh = fastnn.Sequential([Input(3), Dense(**model.layers[0].get_config())], rng=5, dtype="float64")
     assert not equal(fresh.get_weights(), model.get_weights()[:2])
 
 

@@ -87,7 +87,7 @@ def test_everything_else_that_costs():
     assert all(entry.cost > 0 for entry in losses.ENTRIES)
     images = fastnn.Sequential([Input((8, 8)), fastnn.layers.Flatten(), Dense(2, "softmax")])
     images.compile("sgd", "sparse_categorical_crossentropy")
-    assert augmentation.ImageAugmentation(rotation=5).changes(images.input_shape, 0).cost > 64
+    assert augmentation.ImageAugmentation(rotation=5).changes(images.shapes()[0], 0).cost > 64
 
 
 def test_threads_and_slices_follow_the_cost():

@@ -150,7 +150,7 @@ def test_layers_added_after_loading_begin_with_the_same_weights(tmp_path):
     for one in (model, other):
         one.add(Dense(5))
     assert np.array_equal(model.get_weights()[2], other.get_weights()[2])
-    assert model.layer_names == other.layer_names == ["input", "dense", "dense_1"]
+    assert model.layer_names == other.layer_names == ["dense", "dense_1"]
 
 
 @pytest.mark.parametrize("kind", ["MT19937", "Philox", "SFC64", "PCG64DXSM"])
@@ -196,7 +196,7 @@ class Doubling(layers.Layer):
     def operations(self, input_shape):
         return Dense(self.factor * input_shape[0]).operations(input_shape)
 
-    def output_shape(self, input_shape):
+    def shape_after(self, input_shape):
         return (self.factor * input_shape[0],)
 
     def initial_weights(self, input_shape, rng):

@@ -178,7 +178,7 @@ def test_building_and_compiling_at_many_bytecodes():
         Injection(at).run(lambda model=model: build(model))
         assert model.program.size == model.arena.shape[1] == model.engine.arena.shape[1]
         assert model.program is model.engine.program and model.arena is model.engine.arena
-        assert model.program.outputs == model.output_shape[0] == model.predict(X).shape[1]
+        assert model.program.outputs == model.output_shape[1] == model.predict(X).shape[1]
         kept = model.get_weights()
         assert any(
             all(np.array_equal(factor * a, b) for a, b in zip(before, kept, strict=False)) for factor in (1, 2)

@@ -63,7 +63,7 @@ def test_penalties_count(rng):
     """Ridge regression without bias: (X^T X / n + l I) w = X^T y / n."""
     X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
     model = build(Dense(1, use_bias=False, kernel_regularizer=fastnn.layers.dense.resolve("regularizer", "l2", object)))
-    penalty = model.layers[1].kernel_regularizer.l2
+    penalty = model.layers[0].kernel_regularizer.l2
     fit_lbfgs(model, X, y, tol=1e-12)
     expected = np.linalg.solve(X.T @ X / 30 + penalty * np.eye(3), X.T @ y / 30)
     np.testing.assert_allclose(model.get_weights()[0][:, 0], expected, rtol=1e-6)

@@ -260,8 +260,7 @@ def test_crossentropy_of_probabilities(f, entry):
 
 
 def test_probabilities_that_another_layer_changes():
-    for layer in (BatchNormalization(), LayerNormalization()):
-        name = type(layer).__name__.lower()
+    for layer, name in ((BatchNormalization(), "batch_normalization"), (LayerNormalization(), "layer_normalization")):
         refuses(f"the outputs of layer '{name}' are none; put activation='sigmoid' behind", "binary_crossentropy",
                 Dense(3, "sigmoid"), layer)  # fmt: skip
     for layer in (Dropout(0.5), GaussianNoise(0.1)):  # as Keras does: outside of training they change nothing
@@ -322,10 +321,10 @@ def test_activation_of_the_user():
     for f in (Mine(), Other()):
         program = Program(model.program.dtype, (op.replace(activation=f),), model.program.size)
         if f.probabilities:
-            check_outputs(model.layers, program, losses.BinaryCrossentropy())
+            check_outputs(model.layers, program, losses.BinaryCrossentropy(), (1,))
         else:
             with pytest.raises(ValueError, match="set probabilities = True in class Other"):
-                check_outputs(model.layers, program, losses.BinaryCrossentropy())
+                check_outputs(model.layers, program, losses.BinaryCrossentropy(), (1,))
 
 
 # -- digits ----------------------------------------------------------------------------------------------------------

@@ -54,8 +54,8 @@ def layer_of(case):
 def check_beside_keras(case, dtype):
     """The twins of a layer's operations, forward, backward and outside of training."""
     keras, layer, shape = KERAS[name_of(case)], layer_of(case), tuple(case["shape"])
-    assert [case["batch"], *layer.output_shape(shape)] == keras["output_shape"]
-    assert layer.count_params(shape) == keras["parameters"]
+    assert [case["batch"], *layer.shape_after(shape)] == keras["output_shape"]
+    assert sum(int(np.prod(one)) for op in layer.operations(shape) for one in op.shapes) == keras["parameters"]
     steps = layer.operations(shape)
     rounded = "float32" if case["layer"].startswith(KERAS_ROUNDS) else dtype
     shown = weights([one for op in steps for one in op.shapes])
@@ -370,8 +370,8 @@ def test_weights_in_files_have_keras_names(tmp_path):
     for name in (
         "conv2d/kernel",
         "conv2d/bias",
-        "separableconv2d/depthwise_kernel",
-        "separableconv2d/pointwise_kernel",
+        "separable_conv2d/depthwise_kernel",
+        "separable_conv2d/pointwise_kernel",
     ):
         assert name in names
 
@@ -406,25 +406,25 @@ def test_orthogonal_filters():
         (lambda: Conv2D(8, (3, 3, 3)), r"kernel_size must be a whole number or 2 of them, got \(3, 3, 3\)"),
         (lambda: Conv2D(8, 3, strides=0), "strides must be 1 or more"),
         (lambda: Conv2D(8, 3, groups=3), "groups=3 must divide the filters"),
-        (lambda: Conv2D(8, 3, groups=2).output_shape((9, 9, 3)), "groups=2 must divide the channels"),
-        (lambda: Conv2D(8, 3).output_shape((784,)), r"\(784,\); put Reshape\(\(height, width, channels\)\) before"),
-        (lambda: Conv2D(8, 3).output_shape((28, 28)), r"put Reshape\(\(28, 28, 1\)\) before it, or use Input"),
-        (lambda: Conv1D(8, 3).output_shape((100,)), r"put Reshape\(\(100, 1\)\) before it"),
-        (lambda: Conv2D(8, 5).output_shape((4, 9, 1)), "a window of 5 x 5 does not fit on 4 x 9; use padding='same'"),
-        (lambda: MaxPooling2D(3).output_shape((2, 9, 1)), "a window of 3 x 3 does not fit on 2 x 9"),
-        (lambda: Conv2D(8, 3, dilation_rate=4).output_shape((8, 8, 1)), "dilation_rate 4 does not fit"),
-        (lambda: Cropping2D(2).output_shape((4, 9, 1)), "leaves nothing"),
+        (lambda: Conv2D(8, 3, groups=2).shape_after((9, 9, 3)), "groups=2 must divide the channels"),
+        (lambda: Conv2D(8, 3).shape_after((784,)), r"\(784,\); put Reshape\(\(height, width, channels\)\) before"),
+        (lambda: Conv2D(8, 3).shape_after((28, 28)), r"put Reshape\(\(28, 28, 1\)\) before it, or use Input"),
+        (lambda: Conv1D(8, 3).shape_after((100,)), r"put Reshape\(\(100, 1\)\) before it"),
+        (lambda: Conv2D(8, 5).shape_after((4, 9, 1)), "a window of 5 x 5 does not fit on 4 x 9; use padding='same'"),
+        (lambda: MaxPooling2D(3).shape_after((2, 9, 1)), "a window of 3 x 3 does not fit on 2 x 9"),
+        (lambda: Conv2D(8, 3, dilation_rate=4).shape_after((8, 8, 1)), "dilation_rate 4 does not fit"),
+        (lambda: Cropping2D(2).shape_after((4, 9, 1)), "leaves nothing"),
         (lambda: Cropping2D((1, 2, 3)), "must be a whole number, 2 of them, or 2 pairs"),
         (lambda: ZeroPadding2D(-1), "padding must be 0 or more"),
         (lambda: Conv2DTranspose(3, 3, strides=2, output_padding=2), "output_padding must be less than strides"),
-        (lambda: Reshape((5, -1)).output_shape((4, 6)), r"cannot turn samples of shape \(4, 6\), 24 numbers"),
+        (lambda: Reshape((5, -1)).shape_after((4, 6)), r"cannot turn samples of shape \(4, 6\), 24 numbers"),
         (lambda: Reshape((-1, -1)), "at most one of them -1"),
         (lambda: Reshape((0, 2)), "1 or more"),
         (lambda: Permute((0, 1)), "must be 1 or more"),
         (lambda: Permute((1, 3)), r"numbers from 1 on in some order, got \(1, 3\)"),
-        (lambda: Permute((2, 1)).output_shape((2, 3, 4)), "are for samples of 2 axes"),
+        (lambda: Permute((2, 1)).shape_after((2, 3, 4)), "are for samples of 2 axes"),
         (lambda: SpatialDropout2D(1.0), r"rate must lie in \[0, 1\)"),
-        (lambda: SpatialDropout2D(0.5).output_shape((3, 4)), r"\(height, width, channels\), got \(3, 4\)"),
+        (lambda: SpatialDropout2D(0.5).shape_after((3, 4)), r"\(height, width, channels\), got \(3, 4\)"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

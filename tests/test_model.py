@@ -54,7 +54,7 @@ def test_summary_with_flatten_and_own_names(capsys):
     fastnn.Sequential(layers, dtype="float64").summary()
     out = capsys.readouterr().out
     assert "pixels (Flatten)" in out and "(None, 784)" in out
-    assert "a_very_long_name_for_one_layer (Dense)" in out and "5,488" in out
+    assert "a_very_long_name_for_one_layer" in out and " (Dense) " in out and "5,488" in out
     assert "Total params: 5,488 (42.88 KB)" in out
 
 

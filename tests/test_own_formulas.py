@@ -465,7 +465,7 @@ def test_the_core_refuses_to_train_without_loss_or_optimizer():
     x = Source(X)
     with pytest.raises(ValueError, match="the program has no loss; compile the model first"):
         model.engine.gradient(x, Source(Y), None)
-    program = lower(model.layers, model.dtype, losses.MeanSquaredError())
+    program = lower([Input(5), *model.layers], model.dtype, losses.MeanSquaredError())
     engine = backend.core(model.dtype).Engine(program, model.arena)
     with pytest.raises(ValueError, match="the program has no optimizer"):
         engine.run_steps(x, x, None, np.arange(53), 0, 1, 53, np.zeros((1, 8)), np.zeros(1), None, 0, 1)

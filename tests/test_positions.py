@@ -51,7 +51,7 @@ KERAS = {
     losses.SparseCategoricalCrossentropy: ["from_logits", "ignore_class", "reduction", "axis", "name"],
     losses.BinaryFocalCrossentropy: ["apply_class_balancing", "alpha", "gamma", *SMOOTHED],
     losses.CategoricalFocalCrossentropy: ["alpha", "gamma", *SMOOTHED],
-    layers.Input: ["shape", "batch_size"],
+    layers.Input: ["shape", "batch_size", "dtype"],
     layers.Dense: [
         *["units", "activation", "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer"],
         *["bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint"],
@@ -194,7 +194,7 @@ def test_the_second_number_of_adamw_is_its_decay():
         (lambda: schedules.Cosine(0.1, 10, 0.0, 5), "at most 3 settings by position"),
         (lambda: layers.BatchNormalization(0.9), "positional"),
         (lambda: layers.Dropout(0.5, "name"), "positional"),
-        (lambda: Sequential([], 0), "positional"),
+        (lambda: Sequential([], True, "name", 0), "positional"),
     ],
 )
 def test_settings_behind_a_gap_need_their_names(make, message):

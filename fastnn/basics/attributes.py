@@ -9,7 +9,6 @@ from typing import Any, SupportsIndex
 from fastnn.basics.checks import unknown
 
 OTHER_WORDS = {"lr": "learning_rate", "decay": "weight_decay", "eps": "epsilon", "optimiser": "optimizer"}
-MISSING = {"trainable": "layers cannot be frozen yet, all of them are trained"}
 
 
 def check_attribute(owner: object, name: str, free: bool = False) -> None:
@@ -30,8 +29,6 @@ def check_attribute(owner: object, name: str, free: bool = False) -> None:
     if _knows(type(owner), name):  # type: ignore[arg-type]
         return
     kind = type(owner).__name__
-    if name in MISSING:
-        raise AttributeError(f"{kind} has no attribute {name!r}: {MISSING[name]}")
     known = [one for one in dir(owner) if not one.startswith("_") and not callable(getattr(type(owner), one, None))]
     if OTHER_WORDS.get(name) in known:
         raise AttributeError(f"{kind} has no attribute {name!r}; did you mean {OTHER_WORDS[name]!r}?")

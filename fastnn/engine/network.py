@@ -77,10 +77,10 @@ class Network:
         """Copies of all weights, operation by operation."""
         return self.program.shown(self.arena[0])
 
-    def set_weights(self, weights: list[Array]) -> None:
-        """Sets all weights; the optimizer's state stays."""
+    def set_weights(self, weights: list[Array], layer: int | None = None) -> None:
+        """Sets all weights, or those of one layer; the optimizer's state stays."""
         row = self.arena[0].copy()
-        self.program.fill(row, weights)
+        self.program.fill(row, weights, layer)
         self.arena[0] = row  # all at once: Ctrl-C comes before or after
 
     def is_finite(self) -> bool:

@@ -8,8 +8,9 @@ bias, for a normalization scale, shift and the moving statistics. A panel row is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,12 @@ class Program(Settings):
     def trained(self) -> tuple[Operation, ...]:
         """The steps of training: without the last activation where the loss applies it."""
         return self.steps[:-1] if self.from_logits else self.steps
+
+    @property
+    def lowest(self) -> int:
+        """The first step that training changes: below it nobody needs a gradient."""
+        trained = self.trained
+        return next((i for i, op in enumerate(trained) if op.variables), len(trained) - 1)
 
     @property
     def operations(self) -> NDArray[np.void]:
@@ -223,11 +230,12 @@ class Program(Settings):
             columns = slice(p * self.width, min(op.outputs, (p + 1) * self.width))
             view[p, : len(lines), : columns.stop - columns.start] = lines[:, columns]
 
-    def fill(self, row: Array, arrays: list[Array]) -> None:
-        """Stores all weights, as ``shown`` returns them."""
+    def fill(self, row: Array, arrays: list[Array], layer: int | None = None) -> None:
+        """Stores all weights, as ``shown`` returns them, or those of one layer."""
         for op in self.steps:
-            self.write(row, op, op.taken(arrays[: len(op.shapes)]))
-            arrays = arrays[len(op.shapes) :]
+            if layer is None or op.layer == layer:
+                self.write(row, op, op.taken(arrays[: len(op.shapes)]))
+                arrays = arrays[len(op.shapes) :]
 
     def shown(self, row: Array, steps: Iterable[Operation] | None = None) -> list[Array]:
         """Copies of the weights of some operations, or of all, as ``Sequential.get_weights`` returns them."""
@@ -245,16 +253,26 @@ class Program(Settings):
 
 
 def lower(
-    layers: Iterable[Layer], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
+    layers: Iterable[Layer],
+    dtype: np.dtype,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
+    frozen: Collection[int] = (),
 ) -> Program:
-    """The program of a list of layers that begins with an Input."""
+    """The program of a list of layers that begins with an Input.
+
+    frozen: positions of layers that training leaves as they are, counted from the first one behind the Input.
+    """
     steps: list[Operation] = []
     shape: tuple[int, ...] = ()
-    for position, layer in enumerate(layers):
-        before, shape = shape, layer.output_shape(shape)
-        steps += [op.replace(layer=position) for op in layer.operations(before)]
-    if not any(op.flops for op in steps):
-        raise ValueError("the model has no layer with weights; add a Dense layer")
+    for position, layer in enumerate(layers, start=-1):
+        before, shape = shape, layer.shape_after(shape)
+        steps += [
+            op.replace(layer=position, trainable=op.trainable and position not in frozen)
+            for op in layer.operations(before)
+        ]
+    if not steps:  # of layers that do nothing
+        steps = [operations.activate(Linear(), prod(shape))]
     return assemble(steps, dtype, loss, optimizer)
 
 
@@ -266,11 +284,13 @@ def assemble(
     logits = loss.of_logits() if loss is not None and not own_loss else None
     if loss is not None and logits is not None and loss.from_logits:  # the outputs are logits: the model answers them
         loss, logits = logits, None
-    steps = _to_rows(_from_rows(steps))
+    numbers = steps[0].inputs * steps[0].positions_in
+    steps = _to_rows(_from_rows(steps) or [operations.activate(Linear(), numbers)])
     last = steps[-1]
     from_logits = (
         logits is not None
         and loss is not None
+        and len(steps) > 1
         and isinstance(last, (Elementwise, Rowwise))
         and last.activation == loss.activation
         and last.activity_regularizer is None
@@ -344,4 +364,4 @@ def _place(steps: list[Operation], width: int) -> tuple[list[Operation], int]:
     for op in steps:
         placed.append(op.replace(offset=offset))
         offset += -(-op.outputs // width) * op.rows * width
-    return placed, offset
+    return placed, max(offset, width)  # a line where there are no weights: every arena has an address

@@ -192,7 +192,7 @@ class Engine:
         slots = rows[1 : 1 + len(optimizer.slots)]
         kind = self.program.dtype.type
         norms = [[norm(g) for g in pair] for pair in gradients]
-        whole = norm(np.concatenate(norms))
+        whole = norm(np.concatenate(norms)) if any(norms) else 0.0
         for i, (op, pair) in enumerate(zip(self.program.trained, gradients, strict=True)):
             for j, g in enumerate(pair):
                 if optimizer.clipvalue:
@@ -231,14 +231,14 @@ class Tape:
 
     def backward(self, d: Array) -> list[Weights]:
         """Gradients of each operation's weights, from d = dL/da of the last one (dL/dz if the loss is from logits)."""
-        gradients: list[Weights] = []
-        for i in range(len(self.outputs) - 1, -1, -1):
+        gradients: list[Weights] = [[] for _ in self.outputs]
+        for i in range(len(self.outputs) - 1, self.program.lowest - 1, -1):
             op, a = self.program.trained[i], self.outputs[i]
             if op.activity_regularizer is not None:
                 d = d + op.activity_regularizer.gradient(a) / a.dtype.type(len(a) // op.positions_out)
             d, own = op.backward(d, self.inputs[i], a, self.kept[i], self.weights[i])
-            gradients.append(own[: op.variables])
-        return gradients[::-1]
+            gradients[i] = own[: op.variables]
+        return gradients
 
     def remember(self) -> None:
         """The weights that no gradient changes become those after the step, in place: moving statistics."""

@@ -18,7 +18,7 @@ def weight_names(program: Program, layers: Sequence[str]) -> list[str]:
     """A name for each array of ``get_weights``: the layer's and the weight's. layers: their names.
 
     >>> from fastnn import Sequential, layers
-    >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]).program, ["input", "dense"])
+    >>> weight_names(Sequential([layers.Input(2), layers.Dense(3)]).program, ["dense"])
     ['dense/kernel', 'dense/bias']
     """
     return [

@@ -133,7 +133,7 @@ def starting_weights(estimator: Any, layers: list[Layer], rng: np.random.RandomS
     generator = np.random.default_rng(rng.randint(1 << 31, size=4)) if any(own) else None
     names = list(given) if isinstance(given, (list, tuple)) else [given]
     for layer in layers:
-        before, shape = shape, layer.output_shape(shape)
+        before, shape = shape, layer.shape_after(shape)
         if not isinstance(layer, Dense):
             weights += [one.astype(dtype) for one in layer.initial_weights(before, np.random.default_rng(0))]
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastnn import activations
 from fastnn.catalogue import resolve
 from fastnn.layers.base import Layer, Shape, map_of
@@ -18,9 +20,9 @@ class Activation(Layer):
     changeable = ("activation",)
 
     def __init__(
-        self, activation: str | activations.Activation | type[activations.Activation], *, name: str | None = None
+        self, activation: str | activations.Activation | type[activations.Activation], **arguments: Any
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(**arguments)
         self.activation: activations.Activation = resolve("activation", activation, activations.Activation)
 
     def operations(self, input_shape: Shape) -> list[Operation]:

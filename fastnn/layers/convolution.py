@@ -24,6 +24,7 @@ class _Convolution(MapLayer):
     """What all convolutions have: windows, a bias and an activation."""
 
     changeable = ("activation", "activity_regularizer")
+    weight_names: ClassVar[tuple[str, ...]] = ("kernel", "bias")
     paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
     kernel_size: Sizes
@@ -116,7 +117,7 @@ class _Plain(_Convolution):
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         _, channels = self._map(input_shape)
         if channels % self.groups:
             raise ValueError(
@@ -151,7 +152,7 @@ class Conv1D(_Plain):
     Source: Waibel et al., "Phoneme recognition using time-delay neural networks", IEEE Transactions on Acoustics,
     Speech and Signal Processing 37, 1989.
 
-    >>> Conv1D(8, 3, padding="causal").output_shape((100, 2))
+    >>> Conv1D(8, 3, padding="causal").shape_after((100, 2))
     (100, 8)
     """
 
@@ -172,7 +173,7 @@ class Conv2D(_Plain):
     ValueError where no window fits, or where samples have no channels; "channels_first" is refused. Source: LeCun et
     al., "Gradient-based learning applied to document recognition", Proceedings of the IEEE 86, 1998.
 
-    >>> Conv2D(32, (3, 3), activation="relu").output_shape((28, 28, 1))
+    >>> Conv2D(32, (3, 3), activation="relu").shape_after((28, 28, 1))
     (26, 26, 32)
     """
 
@@ -183,7 +184,7 @@ class DepthwiseConv2D(_Convolution):
     W of shape (*kernel_size, channels, depth_multiplier); b of shape (channels * depth_multiplier,). Else as
     ``Conv2D``, with Keras' names. Source: Sifre, "Rigid-motion scattering for image classification", thesis, 2014.
 
-    >>> DepthwiseConv2D(3, padding="same", depth_multiplier=2).output_shape((10, 12, 3))
+    >>> DepthwiseConv2D(3, padding="same", depth_multiplier=2).shape_after((10, 12, 3))
     (10, 12, 6)
     """
 
@@ -217,7 +218,7 @@ class DepthwiseConv2D(_Convolution):
     def _initializers(self) -> list[Initializer]:
         return [self.depthwise_initializer, self.bias_initializer]
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         _, channels = self._map(input_shape)
         return (*self._seen(input_shape)[0], channels * self.depth_multiplier)
 
@@ -232,9 +233,11 @@ class SeparableConv2D(_Convolution):
     filters), b of shape (filters,). Names as in Keras. Source: Chollet, "Xception: deep learning with depthwise
     separable convolutions", CVPR 2017.
 
-    >>> SeparableConv2D(8, 3).output_shape((10, 12, 3))
+    >>> SeparableConv2D(8, 3).shape_after((10, 12, 3))
     (8, 10, 8)
     """
+
+    weight_names = ("depthwise_kernel", "pointwise_kernel", "bias")
 
     def __init__(
         self,
@@ -274,7 +277,7 @@ class SeparableConv2D(_Convolution):
     def _initializers(self) -> list[Initializer]:
         return [self.depthwise_initializer, self.pointwise_initializer, self.bias_initializer]
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         return (*self._seen(input_shape)[0], self.filters)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
@@ -301,7 +304,7 @@ class Conv2DTranspose(_Convolution):
     over behind the last whole window. Names, defaults and results are those of Keras. Source: Zeiler et al.,
     "Deconvolutional networks", CVPR 2010.
 
-    >>> Conv2DTranspose(16, 3, strides=2, padding="same").output_shape((7, 7, 8))
+    >>> Conv2DTranspose(16, 3, strides=2, padding="same").shape_after((7, 7, 8))
     (14, 14, 16)
     """
 
@@ -355,7 +358,7 @@ class Conv2DTranspose(_Convolution):
         counts, corner = zip(*found, strict=True)
         return counts, corner
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         sizes, _ = self._seen(input_shape)
         if min(sizes) < 1:
             raise ValueError(

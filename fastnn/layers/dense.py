@@ -27,11 +27,12 @@ class Dense(Layer):
     ones. kernel_regularizer, bias_regularizer, activity_regularizer: of ``fastnn.regularizers``; the activity's
     penalty is divided by the size of the batch. kernel_constraint: of ``fastnn.constraints``.
 
-    >>> Dense(3, activation="relu").output_shape((4,))
+    >>> Dense(3, activation="relu").shape_after((4,))
     (3,)
     """
 
     changeable = ("activation", "activity_regularizer")
+    weight_names = ("kernel", "bias")
 
     def __init__(
         self,
@@ -44,10 +45,9 @@ class Dense(Layer):
         bias_regularizer: str | Regularizer | None = None,
         activity_regularizer: str | Regularizer | None = None,
         kernel_constraint: str | Constraint | None = None,
-        *,
-        name: str | None = None,
+        **arguments: Any,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(**arguments)
         self.units = whole("Dense: units", units, 1)
         self.activation: Activation = resolve("activation", "linear" if activation is None else activation, Activation)
         self.use_bias = bool(use_bias)
@@ -58,14 +58,14 @@ class Dense(Layer):
         self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
         product = between(
             operations.Dense,
             input_shape,
-            self.output_shape(input_shape),
+            self.shape_after(input_shape),
             bias=self.use_bias,
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,

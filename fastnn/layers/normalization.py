@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +14,8 @@ from fastnn.optimizers import LEAST_EPSILON
 
 
 class _Normalization(Layer):
-    def __init__(self, epsilon: float, *, name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(self, epsilon: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.epsilon = number(f"{type(self).__name__}: epsilon", epsilon, LEAST_EPSILON)
 
 
@@ -27,9 +29,10 @@ class BatchNormalization(_Normalization):
     """
 
     changeable = ("momentum", "epsilon")
+    weight_names = ("gamma", "beta", "moving_mean", "moving_variance")
 
-    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, name: str | None = None) -> None:
-        super().__init__(epsilon, name=name)
+    def __init__(self, *, momentum: float = 0.99, epsilon: float = 1e-3, **arguments: Any) -> None:
+        super().__init__(epsilon, **arguments)
         self.momentum = number("BatchNormalization: momentum", momentum, 0, below=1)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
@@ -49,9 +52,10 @@ class LayerNormalization(_Normalization):
     """
 
     changeable = ("epsilon",)
+    weight_names = ("gamma", "beta")
 
-    def __init__(self, *, epsilon: float = 1e-3, name: str | None = None) -> None:
-        super().__init__(epsilon, name=name)
+    def __init__(self, *, epsilon: float = 1e-3, **arguments: Any) -> None:
+        super().__init__(epsilon, **arguments)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
         n = input_shape[-1]
@@ -68,7 +72,7 @@ class UnitNormalization(Layer):
     model for automatic indexing", Communications of the ACM 18, 1975, where texts are compared by the angle between
     them.
 
-    >>> UnitNormalization().output_shape((3,))
+    >>> UnitNormalization().shape_after((3,))
     (3,)
     """
 

@@ -21,7 +21,7 @@ class _Pooling(MapLayer):
         self.padding = self._padding(padding)
         self.data_format = self._channels_last(data_format)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         sizes, channels = self._map(input_shape)
         return (*self._windows(sizes, self.pool_size, self.strides, self.padding)[0], channels)
 
@@ -73,7 +73,7 @@ class _AveragePooling(_Pooling):
 class MaxPooling1D(_MaxPooling):
     """The largest of each ``pool_size`` steps, in each channel of a signal (steps, channels); see ``MaxPooling2D``.
 
-    >>> MaxPooling1D(3).output_shape((100, 8))
+    >>> MaxPooling1D(3).shape_after((100, 8))
     (33, 8)
     """
 
@@ -88,7 +88,7 @@ class MaxPooling2D(_MaxPooling):
     to the first of equal ones. As in Keras. Source: Ranzato et al., "Unsupervised learning of invariant feature
     hierarchies with applications to object recognition", CVPR 2007.
 
-    >>> MaxPooling2D().output_shape((13, 13, 32))
+    >>> MaxPooling2D().shape_after((13, 13, 32))
     (6, 6, 32)
     """
 
@@ -105,7 +105,7 @@ class AveragePooling2D(_AveragePooling):
     Arguments as in ``MaxPooling2D``; padding is not counted. As in Keras. Source: LeCun et al., "Gradient-based
     learning applied to document recognition", Proceedings of the IEEE 86, 1998.
 
-    >>> AveragePooling2D(2, strides=1, padding="same").output_shape((5, 7, 3))
+    >>> AveragePooling2D(2, strides=1, padding="same").shape_after((5, 7, 3))
     (5, 7, 3)
     """
 
@@ -118,7 +118,7 @@ class _Global(MapLayer):
         self.data_format = self._channels_last(data_format)
         self.keepdims = flag(f"{type(self).__name__}: keepdims", keepdims)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         _, channels = self._map(input_shape)
         return ((1,) * self.axes if self.keepdims else ()) + (channels,)
 
@@ -162,7 +162,7 @@ class GlobalAveragePooling2D(_Global):
 
     keepdims: (1, 1, channels) instead. As in Keras. Source: Lin, Chen, Yan, "Network in network", ICLR 2014.
 
-    >>> GlobalAveragePooling2D().output_shape((7, 7, 64))
+    >>> GlobalAveragePooling2D().shape_after((7, 7, 64))
     (64,)
     """
 

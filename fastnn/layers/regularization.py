@@ -19,8 +19,8 @@ class Dropout(Layer):
 
     changeable = ("rate",)
 
-    def __init__(self, rate: float, *, name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(self, rate: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.rate = number("Dropout: rate", rate, 0, below=1)
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
@@ -37,8 +37,8 @@ class GaussianNoise(Layer):
 
     changeable = ("stddev",)
 
-    def __init__(self, stddev: float, *, name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(self, stddev: float, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.stddev = number("GaussianNoise: stddev", stddev, 0)
 
     def operations(self, input_shape: Shape) -> list[operations.Operation]:
@@ -60,7 +60,7 @@ class SpatialDropout2D(MapLayer):
         self.rate = number(f"{type(self).__name__}: rate", rate, 0, below=1)
         self.data_format = self._channels_last(data_format)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         self._map(input_shape)
         return input_shape
 

@@ -22,17 +22,17 @@ def _reshaped(before: Shape, after: Shape) -> list[Operation]:
 class Flatten(Layer):
     """Turns samples of any shape into rows of numbers, the last axis running fastest."""
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         return (prod(input_shape),)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        return _reshaped(input_shape, self.output_shape(input_shape))
+        return _reshaped(input_shape, self.shape_after(input_shape))
 
 
 class Reshape(Layer):
     """The same numbers in another shape, the last axis running fastest; one size may be -1: what is left over.
 
-    >>> Reshape((7, 7, -1)).output_shape((147,))
+    >>> Reshape((7, 7, -1)).shape_after((147,))
     (7, 7, 3)
     """
 
@@ -46,7 +46,7 @@ class Reshape(Layer):
                 f" {target_shape!r}"
             )
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         numbers, known = prod(input_shape), prod(size for size in self.target_shape if size != -1)
         shape = tuple(numbers // known if size == -1 else size for size in self.target_shape)
         if prod(shape) != numbers:
@@ -56,13 +56,13 @@ class Reshape(Layer):
         return shape
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        return _reshaped(input_shape, self.output_shape(input_shape))
+        return _reshaped(input_shape, self.shape_after(input_shape))
 
 
 class Permute(Layer):
     """The axes of a sample in another order: axis i of the new one is axis dims[i] of the old one, counted from 1.
 
-    >>> Permute((2, 1)).output_shape((10, 64))
+    >>> Permute((2, 1)).shape_after((10, 64))
     (64, 10)
     """
 
@@ -73,7 +73,7 @@ class Permute(Layer):
         if sorted(self.dims) != list(range(1, len(given) + 1)):
             raise ValueError(f"Permute: dims must be the numbers from 1 on in some order, got {dims!r}")
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         if len(input_shape) != len(self.dims):
             raise ValueError(
                 f"Permute: dims={self.dims} are for samples of {len(self.dims)} axes, got samples of shape"
@@ -82,7 +82,7 @@ class Permute(Layer):
         return tuple(input_shape[axis - 1] for axis in self.dims)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        after, axes = self.output_shape(input_shape), tuple(axis - 1 for axis in self.dims)
+        after, axes = self.shape_after(input_shape), tuple(axis - 1 for axis in self.dims)
         if axes == tuple(range(len(axes))):
             return []
         return [between(operations.Permutation, input_shape, after, shape=input_shape, axes=axes)]
@@ -94,7 +94,7 @@ class ZeroPadding2D(MapLayer):
     padding: rows and columns on each side as one number, (rows, columns), or ((top, bottom), (left, right)). As in
     Keras.
 
-    >>> ZeroPadding2D(((1, 0), (2, 2))).output_shape((5, 5, 3))
+    >>> ZeroPadding2D(((1, 0), (2, 2))).shape_after((5, 5, 3))
     (6, 9, 3)
     """
 
@@ -105,12 +105,12 @@ class ZeroPadding2D(MapLayer):
         self.padding = self._margins("padding", padding)
         self.data_format = self._channels_last(data_format)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         sizes, channels = self._map(input_shape)
         return (*(n + sum(margin) for n, margin in zip(sizes, self.padding, strict=True)), channels)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        after, (down, across) = self.output_shape(input_shape), self.padding
+        after, (down, across) = self.shape_after(input_shape), self.padding
         return [between(operations.Resampling, input_shape, after, corner=(down[0], across[0]))]
 
 
@@ -120,7 +120,7 @@ class Cropping2D(MapLayer):
     cropping: rows and columns of each side as one number, (rows, columns), or ((top, bottom), (left, right)). As in
     Keras.
 
-    >>> Cropping2D((1, 2)).output_shape((5, 6, 3))
+    >>> Cropping2D((1, 2)).shape_after((5, 6, 3))
     (3, 2, 3)
     """
 
@@ -131,7 +131,7 @@ class Cropping2D(MapLayer):
         self.cropping = self._margins("cropping", cropping)
         self.data_format = self._channels_last(data_format)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         sizes, channels = self._map(input_shape)
         left = tuple(n - sum(margin) for n, margin in zip(sizes, self.cropping, strict=True))
         if min(left) < 1:
@@ -139,7 +139,7 @@ class Cropping2D(MapLayer):
         return (*left, channels)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        after, (down, across) = self.output_shape(input_shape), self.cropping
+        after, (down, across) = self.shape_after(input_shape), self.cropping
         return [between(operations.Resampling, input_shape, after, corner=(-down[0], -across[0]))]
 
 
@@ -148,7 +148,7 @@ class UpSampling2D(MapLayer):
 
     interpolation: "nearest" repeats each pixel, "bilinear" lies between four. As in Keras.
 
-    >>> UpSampling2D((2, 3)).output_shape((5, 5, 3))
+    >>> UpSampling2D((2, 3)).shape_after((5, 5, 3))
     (10, 15, 3)
     """
 
@@ -167,11 +167,11 @@ class UpSampling2D(MapLayer):
             raise ValueError(f"UpSampling2D: {unknown('interpolation', str(interpolation), known)}")
         self.interpolation = interpolation
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def shape_after(self, input_shape: Shape) -> Shape:
         sizes, channels = self._map(input_shape)
         return (*(n * factor for n, factor in zip(sizes, self.size, strict=True)), channels)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        after = self.output_shape(input_shape)
+        after = self.shape_after(input_shape)
         settings = {"factor": self._plane(self.size), "smooth": self.interpolation == "bilinear"}
         return [between(operations.Resampling, input_shape, after, **settings)]

@@ -29,11 +29,13 @@ class Model(Protocol):
     """What is written of a model."""
 
     name: str
-    loss: Loss | None
     _rng: np.random.Generator
 
     @property
-    def layers(self) -> list[Layer]: ...
+    def loss(self) -> Loss | None: ...
+
+    @property
+    def all_layers(self) -> list[Layer]: ...
 
     @property
     def layer_names(self) -> list[str]: ...
@@ -74,8 +76,8 @@ def described(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
         "name": model.name,
         "dtype": network.dtype.name,
         "engine": network.engine_name,
-        "layers": [encode(layer, settings) for layer in model.layers],
-        "numbered": [layer._numbered for layer in model.layers],
+        "layers": [encode(layer, settings) for layer in model.all_layers],
+        "numbered": [layer._numbered for layer in model.all_layers],
         "compiled": compiled,
         "seed": network.seed,
         "epochs": network.epochs,

@@ -42,7 +42,7 @@ def load(
     ...     model.save(os.path.join(folder, "m.fastnn"))
     ...     other = fastnn.load(os.path.join(folder, "m.fastnn"))
     >>> other.layer_names, bool((other.predict([[1.0, 2.0]]) == model.predict([[1.0, 2.0]])).all())
-    (['input', 'dense', 'dense_1'], True)
+    (['dense', 'dense_1'], True)
     """
     compile, check_finite = flag("load: compile", compile), flag("load: check_finite", check_finite)
     arrays, description = container.read(path)
@@ -80,12 +80,12 @@ def _built(
     if not isinstance(given["name"], str):
         raise ValueError("its name is no text")
     model: Sequential = kind(dtype=given["dtype"], engine=given["engine"], name=given["name"])
-    names = [str(layer.name) for layer in layers]
+    names = [str(layer.name) for layer in layers[1:]]  # the first is the Input
     # Everything that costs memory comes after these checks: the arrays fit the layers.
     program = lower(layers, model.dtype)
     check_arrays(program, names, arrays, finite)
     known: tuple[str, ...] = ("settings/", *["optimizer/"] * (compiled is None))
-    for position, (layer, numbered) in enumerate(zip(layers, _list(given["numbered"]), strict=True)):
+    for position, (layer, numbered) in enumerate(zip(layers, _list(given["numbered"]), strict=True), start=-1):
         own = [op for op in program.steps if op.layer == position]
         zeros = [np.zeros(shape, dtype=model.dtype) for op in own for shape in op.shapes]  # no draws; filled below
         vars(layer).update(_weights=zeros, _numbered=bool(numbered))

@@ -4,53 +4,42 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn.basics import backend
-from fastnn.basics.attributes import Fixed, check_attribute
-from fastnn.basics.checks import unknown, whole
+from fastnn.basics.attributes import Fixed
+from fastnn.basics.checks import whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
 from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
-from fastnn.catalogue import resolve
-from fastnn.data import Door, are_batches, as_generator, features
-from fastnn.engine.network import ENGINES, Network
-from fastnn.engine.program import Program, lower
-from fastnn.errors import NotBuiltError, NotCompiledError
-from fastnn.layers import Input, Layer
+from fastnn.data import are_batches, features, peeked, sample_shape
+from fastnn.errors import NotCompiledError
+from fastnn.layers import Layer
 from fastnn.layers.base import Home
-from fastnn.losses import Loss, as_loss
-from fastnn.metrics import Metric, as_metric
+from fastnn.losses import Loss
+from fastnn.metrics import Metric
 from fastnn.models import files
-from fastnn.models.output_check import check_outputs
-from fastnn.models.summary import summary
-from fastnn.models.weights import checked_weights, weight_names
+from fastnn.models.compiled import AnyMetric, Compiled, compiled
+from fastnn.models.stack import Stack, begin_anew
+from fastnn.models.weights import weight_names
 from fastnn.optimizers import Optimizer
 from fastnn.training import evaluation, loop
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
 
-FIXED = {  # attributes that say what is, and what changes them
-    "layers": "add a layer with add(), or make a new model",
-    "optimizer": "call compile()",
-    "loss": "call compile()",
-    "metrics": "call compile()",
-    "dtype": "make a new model",
-    "engine_name": "make a new model",
-}
 
-
-class Sequential:
+class Sequential(Stack):
     """A network of layers, one after another.
 
-    layers: a list that begins with ``Input``. rng: None, a seed, or a ``numpy.random.Generator``; decides the starting
-    weights and the order of the samples. dtype: "float32" or "float64", of weights and computation. engine: "compiled",
-    or "reference", the same program in NumPy.
+    layers: a list, whose first one is an ``Input``, or has an ``input_shape``; else the model is built when it first
+    sees data. trainable: whether ``compile`` shall have any layer trained. rng: None, a seed, or a
+    ``numpy.random.Generator``; decides the starting weights and the order of the samples. dtype: "float32" or
+    "float64", of weights and computation. engine: "compiled", or "reference", the same program in NumPy.
 
     >>> from fastnn.layers import Input, Dense
     >>> model = Sequential([Input(2), Dense(8, activation="tanh"), Dense(1, activation="sigmoid")], rng=0)
@@ -63,161 +52,22 @@ class Sequential:
 
     def __init__(
         self,
-        layers: Iterable[Layer] = (),
+        layers: Iterable[Layer] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
         *,
         rng: int | np.random.Generator | None = None,
         dtype: str | np.dtype = "float32",
         engine: str = "compiled",
-        name: str = "sequential",
     ) -> None:
-        try:
-            dtype = np.dtype(dtype).name if dtype is not None else "None"
-        except TypeError:
-            dtype = str(dtype)
-        if dtype not in backend.DTYPES:
-            raise ValueError(unknown("dtype", dtype, list(backend.DTYPES)))
-        if engine not in ENGINES:
-            raise ValueError(unknown("engine", str(engine), list(ENGINES)))
-        self.dtype = np.dtype(dtype)
-        self.engine_name = engine
-        self.name = name
-        self.loss: Loss | None = None
-        self._metrics: list[Metric] = []
+        super().__init__(layers, trainable, name, rng=rng, dtype=dtype, engine=engine)
         self.history: History | None = None
         self.stop_training = False  # a callback may set it
-        self._rng = as_generator(rng)
-        self._seed = int(self._rng.integers(1 << 63))  # of the network's random numbers
-        self._lock = TrainingLock()
-        self._network: Network | None = None
-        self._door: Door | None = None
-        self._short: Any = None  # the engine, where ``__call__`` may hand it an array as it is
-        self._home = Home(self)
-        self._layers: list[Layer] = []
-        for layer in layers:
-            self.add(layer)
-
-    # -- building ------------------------------------------------------------------------------------------------------
-
-    def add(self, layer: Layer) -> None:
-        """Appends a layer. Weights that exist already stay; a compiled model must be compiled again."""
-        if not isinstance(layer, Layer):
-            raise TypeError(f"expected a layer of fastnn.layers, got {layer!r} of type {type(layer).__name__}")
-        if any(layer is other for other in self._layers):
-            raise ValueError(f"{layer!r} is in the model already; make a new layer")
-        if layer._home is not None:
-            layer = layer.copied()
-        if not self._layers and not isinstance(layer, Input):
-            raise ValueError(f"the first layer must be Input(shape of one sample), got {layer!r}")
-        if self._layers and isinstance(layer, Input):
-            raise ValueError("only the first layer can be an Input")
-        shape = self.output_shape if self._layers else ()
-        layer.output_shape(shape)  # refuses what does not fit, before anything changes
-        name, taken = layer.name, self.layer_names
-        if name is None or (layer._numbered and name in taken):
-            name = self._free_name(type(layer).__name__.lower())
-        elif name in taken:
-            raise ValueError(f"two layers are named {name!r}; names must differ")
-        with self._lock:
-            old = [values for one in self._layers for values in one.get_weights()]
-            given = self._given_weights(layer, shape) or self._starting_weights(layer, shape)
-            layers = [*self._layers, layer]
-            state = {"_layers": layers}
-            if _learns(layers):
-                state = self._built(layers, None, None, [], [*old, *given])
-            own = {"_home": self._home, "_position": len(layers) - 1, "_weights": given, "name": name}
-            vars(layer).update(own, _numbered=layer._numbered or layer.name is None)
-            self._take(state)
-
-    def _starting_weights(self, layer: Layer, shape: tuple[int, ...]) -> list[NDArray[Any]]:
-        """Drawn from the model's generator, or an error where they are not finite in the model's dtype."""
-        with np.errstate(over="ignore"):
-            fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
-        if not all(np.isfinite(values).all() for values in fresh):
-            raise ValueError(
-                f"the starting weights of {layer!r} are not finite in {self.dtype}; choose another initializer"
-            )
-        return fresh
-
-    def _given_weights(self, layer: Layer, shape: tuple[int, ...]) -> list[NDArray[Any]]:
-        """Those that the layer brings along from another model, in the model's dtype."""
-        with np.errstate(over="ignore"):
-            given = [values.astype(self.dtype) for values in layer.get_weights()]
-        expected = [shape for op in layer.operations(shape) for shape in op.shapes]
-        if given and [values.shape for values in given] != expected:
-            raise ValueError(
-                f"layer {layer.name!r} has weights of the shapes {[values.shape for values in given]} from another"
-                f" model, but here it needs {expected}; make a new layer"
-            )
-        if not all(np.isfinite(values).all() for values in given):
-            raise ValueError(f"the weights of layer {layer.name!r} are not finite in {self.dtype}")
-        return given
-
-    def _take(self, state: dict[str, Any]) -> None:
-        """Attributes from ``_built``, in one call of C: Ctrl-C comes before or after it."""
-        self.__dict__.update(state)
-        self._home.network = self._network
-        if self._network is not None:
-            for layer in self._layers:
-                layer._weights = ()
-
-    def layer_has_changed(self, layer: Layer) -> None:
-        """Obeys a setting of a layer that was changed: weights, optimizer and steps stay as they are."""
-        if self._lock.held_elsewhere():
-            raise RuntimeError(
-                "this model is being trained in another thread; change its layers before, or in a callback"
-            )
-        names = self.layer_names
-        if not isinstance(layer.name, str) or names.count(layer.name) > 1:
-            raise ValueError(f"two layers are named {layer.name!r}; names must differ")
-        if self._network is None:
-            return
-        program = lower(self._layers, self.dtype, self.loss, self.optimizer)
-        if self.loss is not None:
-            check_outputs(self._layers, program, self.loss, self.output_shape)
-        self._network.describe(program)
-        self._short = _short(self._layers, self._network)
-
-    def _has_weights(self) -> bool:
-        return self._network is not None
-
-    def _free_name(self, kind: str) -> str:
-        taken = {layer.name for layer in self._layers if layer.name}
-        names = (kind if i == 0 else f"{kind}_{i}" for i in range(len(taken) + 1))
-        return next(name for name in names if name not in taken)
-
-    def _built(
-        self,
-        layers: list[Layer],
-        loss: Loss | None,
-        optimizer: Optimizer | None,
-        metrics: list[Metric],
-        weights: list[NDArray[Any]],
-    ) -> dict[str, Any]:
-        """The model's attributes with a new program and arena, and these weights."""
-        program = lower(layers, self.dtype, loss, optimizer)
-        if self._network is None:
-            network = Network(program, self.engine_name, self._seed, weights=weights)
-        else:
-            network = self._network.changed(program, weights)
-        return {
-            "_layers": layers,
-            "_metrics": metrics,
-            "loss": loss,
-            "_network": network,
-            "_door": Door(layers[0].output_shape(()), self.dtype, _shapes(layers)[-1], loss, metrics),
-            "_short": _short(layers, network),
-        }
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in FIXED and (name in vars(self) or hasattr(type(self), name)):
-            raise AttributeError(f"{name} of a model cannot be set; {FIXED[name]}")
-        check_attribute(self, name, free=True)
-        object.__setattr__(self, name, value)
 
     @property
-    def layers(self) -> list[Layer]:
-        """A copy of the list of layers. ``Sequential(model.layers[:2])`` is a new model with copies of these layers."""
-        return Fixed(self._layers, "add a layer with add(), or make a new model: Sequential(model.layers[:2])")
+    def loss(self) -> Loss | None:
+        """The model's own copy of what ``compile`` was given."""
+        return None if self._compiled is None else self._compiled.loss
 
     @property
     def metrics(self) -> list[Metric]:
@@ -225,109 +75,64 @@ class Sequential:
         return Fixed(self._metrics, "call compile() with other metrics")
 
     @property
-    def network(self) -> Network:
-        """The weights and what computes them; see ``fastnn.engine.network``."""
-        if self._network is None:
-            raise NotBuiltError("the model has no layer with weights; add a Dense layer")
-        return self._network
+    def _metrics(self) -> list[Metric]:
+        return [] if self._compiled is None else self._compiled.metrics
 
     @property
-    def door(self) -> Door:
-        """What the model lets in; see ``fastnn.data``."""
-        self.network  # noqa: B018 - refuses a model without weights
-        assert self._door is not None  # noqa: S101 - made with the network
-        return self._door
+    def metrics_names(self) -> list[str]:
+        """The names of what ``evaluate`` returns."""
+        return ["loss", *(metric.name for metric in self._metrics)]
 
     @property
-    def optimizer(self) -> Optimizer | None:
-        """The model's own copy of what ``compile`` was given; its learning rate may be changed."""
-        return None if self._network is None else self._network.program.optimizer_object
-
-    @property
-    def program(self) -> Program:
-        """The lowered network; see ``fastnn.engine.program``."""
-        return self.network.program
-
-    @property
-    def engine(self) -> Any:
-        """What computes: the compiled engine or the reference."""
-        return self.network.engine
-
-    @property
-    def arena(self) -> NDArray[Any]:
-        """All weights (row 0) and optimizer state (other rows); see ``fastnn.engine.program``."""
-        return self.network.arena
-
-    @property
-    def iterations(self) -> int:
-        """Finished training steps since ``compile``."""
-        return self.network.iterations
-
-    @iterations.setter
-    def iterations(self, count: int) -> None:
-        self.network.iterations = count
-
-    @property
-    def layer_names(self) -> list[str]:
-        """The names of all layers, in their order."""
-        return [str(layer.name) for layer in self._layers]
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        if not self._layers:
-            raise NotBuiltError("the model has no layers; add Input(shape of one sample) first")
-        return self._layers[0].output_shape(())
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Shape of one sample's output."""
-        return self.shapes()[-1]
-
-    def shapes(self) -> list[tuple[int, ...]]:
-        """Shape of one sample, and of that behind each layer."""
-        self.input_shape  # noqa: B018 - refuses a model without layers
-        return _shapes(self._layers)
+    def compiled(self) -> bool:
+        """Whether ``compile`` was called since layers were added."""
+        return self._compiled is not None
 
     def compile(
         self,
         optimizer: str | Optimizer | type[Optimizer] = "rmsprop",
         loss: str | Loss | type[Loss] | Callable[..., Any] | None = None,
-        metrics: Sequence[str | Metric | type[Metric] | Callable[..., Any]] | None = None,
+        metrics: Sequence[AnyMetric] | None = None,
     ) -> None:
         """Sets optimizer, loss and metrics. Weights stay; the optimizer and its schedule begin anew.
 
         The model works with copies of the given objects, schedules included: ``model.optimizer``, ``model.loss`` and
         ``model.metrics``. So one object may be compiled into many models; the learning rate of one of them is changed
         by ``model.optimizer.learning_rate = ...``. Keras keeps the objects themselves. The default optimizer is Keras'
-        one, RMSprop.
+        one, RMSprop. Layers whose ``trainable`` is False now are not trained until the next ``compile``.
 
         loss: a name, an object of ``fastnn.losses``, or a function (y, outputs) -> (loss of each sample, derivative by
         the outputs), which runs in Python between two halves of each step. metrics: a list of names or objects, such as
-        ["accuracy"], or of functions (y, outputs) -> number, called once with all samples of an epoch.
+        ["accuracy"], or of functions (y, outputs) -> number, called once with all samples of an epoch. A name is the
+        key in the history as it is typed: ["acc"] gives "acc" and "val_acc".
 
         A subclass with another formula is obeyed or refused: losses, metrics and schedules run in Python; activations,
         regularizers, constraints and optimizers need a model with ``engine="reference"``.
         """
-        if loss is None:
-            raise ValueError("compile needs a loss, for instance loss='mse'")
-        metrics = () if metrics is None else metrics
-        if not isinstance(metrics, (list, tuple)):
-            hint = f"; write metrics=[{metrics!r}]" if isinstance(metrics, (str, Metric, type)) else ""
-            raise TypeError(f"metrics must be a list of names or metrics, got {metrics!r}{hint}")
-        new_optimizer = resolve("optimizer", optimizer, Optimizer).copied()
-        new_loss = resolve("loss", as_loss(loss), Loss).copied()
-        new_metrics = [resolve("metric", as_metric(metric), Metric).copied() for metric in metrics]
-        if len({metric.name for metric in new_metrics}) < len(new_metrics):
-            raise ValueError(f"metrics must have different names, got {[metric.name for metric in new_metrics]}")
-        if type(new_loss).evaluate is Loss.evaluate:
-            raise TypeError(f"loss {type(new_loss).__name__} has no formula: write evaluate(a, t)")
-        check_outputs(self._layers, self.program, new_loss, self.output_shape)
-        for metric in new_metrics:
-            metric.prepare(new_loss, self.program.outputs)
+        if not self._layers:
+            self.network  # noqa: B018 - says what is missing
+        new = compiled(optimizer, loss, metrics, self._frozen())
         with self._lock:
-            _begin_anew(new_optimizer)
-            self._take(self._built(self._layers, new_loss, new_optimizer, new_metrics, self.get_weights()))
+            begin_anew(new.optimizer)
+            self._take(self._recompiled(new, None))
+
+    def _recompiled(self, new: Compiled | None, weights: list[NDArray[Any]] | None) -> dict[str, Any]:
+        """The model's attributes with another optimizer, loss and metrics, and these weights or the present ones."""
+        if self._network is None or self._input is None or self._shapes is None:
+            return self._unbuilt(self._input, self._layers, new)
+        if weights is None:
+            weights = self.get_weights()
+        return self._built(self._input, self._layers, self._shapes, new, weights)
+
+    def _ready(self, x: Any, y: Any = None) -> Any:
+        """x, by whose samples the model is built where it does not know their shape yet. The caller holds the lock."""
+        if self._network is None and self._layers:
+            first = x
+            if are_batches(x, y):
+                first, x = peeked(x)
+                first = first[0] if isinstance(first, (tuple, list)) else first
+            self._build(sample_shape(first))
+        return x
 
     # -- training and asking -------------------------------------------------------------------------------------------
 
@@ -405,6 +210,8 @@ class Sequential:
         """
         with self._lock:
             self._need_compiled("fit")
+            self._tell_frozen()
+            x = self._ready(x, y)
             run = loop.Run(
                 self,
                 x,
@@ -451,18 +258,21 @@ class Sequential:
             k = whole("fit_best_of: k", k, 1)
             if hasattr(x, "__next__"):
                 raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
+            self._tell_frozen()
+            x = self._ready(x, y)
             return loop.fit_best_of(self, k, loop.Run(self, x, y, **arguments))
 
     def start_anew(self) -> None:
-        """Fresh starting weights from the model's generator; the optimizer begins anew."""
+        """Fresh starting weights from the model's generator, except for frozen layers; the optimizer begins anew."""
+        frozen = () if self._compiled is None else self._compiled.frozen
         fresh = [
             values
-            for layer, shape in zip(self._layers[1:], self.shapes(), strict=False)
-            for values in self._starting_weights(layer, shape)
+            for i, (layer, shape) in enumerate(zip(self._layers, self.shapes(), strict=False))
+            for values in (layer.get_weights() if i in frozen else self._starting_weights(layer, shape))
         ]
         if self.optimizer is not None:
-            _begin_anew(self.optimizer)
-        self._take(self._built(self._layers, self.loss, self.optimizer, self._metrics, fresh))
+            begin_anew(self.optimizer)
+        self._take(self._recompiled(self._compiled, fresh))
 
     def evaluate(
         self,
@@ -487,6 +297,7 @@ class Sequential:
         batch_size = 32 if batch_size is None else whole("evaluate: batch_size", batch_size, 1)
         steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
+        x = self._ready(x, y)
         data: loop.Data | loop.BatchFeed
         data = (
             loop.BatchFeed(self.network, self.door, x, None, steps)
@@ -528,6 +339,8 @@ class Sequential:
         batches = not isinstance(x, (list, tuple)) and are_batches(x, None)
         if steps is not None and not batches:
             raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
+        if self._network is None:
+            x = self._ready(x, None if batches else ())
         if callbacks is None and not batches:
             return self._shaped(self.network.predict(self.door.features(x)))
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
@@ -544,6 +357,11 @@ class Sequential:
             feed.end_epoch()
         return self._shaped(outputs)
 
+    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Rows of outputs in the shape of the last layer's samples."""
+        shape = self.door.output_shape
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+
     def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
         """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
 
@@ -553,26 +371,26 @@ class Sequential:
             out = self._short(x)
             if out is not None:
                 return out
+        if self._network is None:
+            self._ready(x, ())
         return self._shaped(self.engine.predict(features(x, self.door.shape), 1))
-
-    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        """Rows of outputs as the maps that they are."""
-        shape = self.door.output_shape
-        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
 
     def _need_compiled(self, what: str) -> None:
         if self.loss is None:
             raise NotCompiledError(f"call model.compile(optimizer=..., loss=...) before {what}")
 
-    # -- weights and description ---------------------------------------------------------------------------------------
+    def _tell_frozen(self) -> None:
+        """A warning where layers were frozen or freed since ``compile``: that is not obeyed yet."""
+        assert self._compiled is not None  # noqa: S101 - the caller has asked
+        changed = self._compiled.frozen ^ self._frozen()
+        if changed:
+            names = ", ".join(repr(self._layers[i].name) for i in sorted(changed))
+            warnings.warn(
+                f"'trainable' of {names} was changed after compile(), which is obeyed only by the next compile()",
+                stacklevel=3,
+            )
 
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Copies of all weights: W (inputs, units) and, where the layer has one, b (units,), layer by layer."""
-        return self.network.get_weights()
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Sets all weights, in the order of ``get_weights``. The optimizer's state stays."""
-        self.network.set_weights(checked_weights(self.program, self.layer_names, weights))
+    # -- weights in files, copies --------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the whole model to one file: layers, weights, optimizer with its state, loss, metrics, random numbers.
@@ -608,17 +426,9 @@ class Sequential:
         """
         self.set_weights(files.load_weights(path, self.program, self.layer_names))
 
-    def count_params(self) -> int:
-        """Number of weights and biases."""
-        shapes = self.shapes()
-        return sum(layer.count_params(before) for layer, before in zip(self._layers[1:], shapes, strict=False))
-
-    def summary(self) -> None:
-        """Prints the layers with their output shapes and numbers of parameters."""
-        print(summary(self.name, self._layers, self.shapes(), self.dtype.itemsize))
-
     def __repr__(self) -> str:
-        inner = "".join(f"    {layer!r},\n" for layer in self._layers)
+        layers = self._layers if self._input is None else [self._input, *self._layers]
+        inner = "".join(f"    {layer!r},\n" for layer in layers)
         return f"Sequential([\n{inner}], dtype={self.dtype.name!r}, engine={self.engine_name!r})"
 
     def __copy__(self) -> Sequential:
@@ -630,41 +440,17 @@ class Sequential:
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
         left_out = ("_lock", "_short", "_door", "_home")
         state = {key: value for key, value in self.__dict__.items() if key not in left_out}
-        return state | {"_layers": [layer.copied(weights=self._network is None) for layer in self._layers]}
+        bare = self._network is not None
+        source = None if self._input is None else self._input.copied()
+        return state | {"_layers": [layer.copied(weights=not bare) for layer in self._layers], "_input": source}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._lock, self._short, self._door, self._home = TrainingLock(), None, None, Home(self)
-        self._home.network = self._network
+        self._home.network, self._home.shapes = self._network, self._shapes
         for position, layer in enumerate(self._layers):
             layer._home, layer._position = self._home, position
-        if self._network is not None:
-            self._door = Door(self.input_shape, self.dtype, self.output_shape, self.loss, self._metrics)
-            self._short = _short(self._layers, self._network)
-
-
-def _short(layers: list[Layer], network: Network) -> Any:
-    """The engine, where samples and outputs are rows of numbers: it looks itself at the shape of an array."""
-    shapes = _shapes(layers)
-    return network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
-
-
-def _learns(layers: list[Layer]) -> bool:
-    """Whether there is a product: a layer whose weights make something of its input."""
-    pairs = zip(layers[1:], _shapes(layers), strict=False)
-    return any(op.flops for layer, before in pairs for op in layer.operations(before))
-
-
-def _shapes(layers: list[Layer]) -> list[tuple[int, ...]]:
-    """Of one sample behind each layer."""
-    shapes: list[tuple[int, ...]] = []
-    for layer in layers:
-        shapes.append(layer.output_shape(shapes[-1] if shapes else ()))
-    return shapes
-
-
-def _begin_anew(optimizer: Optimizer) -> None:
-    """A schedule that follows the loss forgets it."""
-    reset = getattr(optimizer.learning_rate, "reset", None)
-    if reset is not None:
-        reset()
+        if self._input is not None:
+            self._input._home = self._home
+        if self._network is not None and self._shapes is not None:
+            self.__dict__.update(self._doors(self._shapes, self._network, self._compiled))

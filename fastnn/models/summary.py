@@ -1,50 +1,84 @@
-"""The table that ``Sequential.summary`` prints."""
+"""The table that ``Sequential.summary`` prints: Keras' one, to the character."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
+from textwrap import wrap
 
 from fastnn.basics.progress import writable
 from fastnn.layers import Layer
 
-HEADS = ("Layer (type)", "Output Shape", "Param #")
-LEAST_WIDTHS = (33, 24, 15)  # as Keras has them
+HEADS = ("Layer (type)", "Output Shape", "Param #", "Trainable")
+WIDTH = 88  # of the table; with the column for trainable 12 more, in a narrow terminal fewer
+ENDS = (0.45, 0.80, 1.0)  # of the columns, in shares of it
 
 
-def summary(name: str, layers: Sequence[Layer], shapes: Sequence[tuple[int, ...]], itemsize: int) -> str:
+def summary(
+    name: str,
+    layers: Sequence[Layer],
+    counts: dict[str, int],
+    itemsize: int,
+    width: int | None = None,
+    ends: Sequence[float] | None = None,
+    show_trainable: bool = False,
+) -> str:
     """Layers with their output shapes and numbers of parameters, and the sums, in characters that stdout can write.
 
-    layers: the first one an Input; shapes: behind each of them; itemsize: bytes of a parameter.
+    counts: parameters of each kind; itemsize: bytes of one; width: characters of the table; ends: where its columns
+    end, in shares of it.
     """
-    counts = [layer.count_params(before) for layer, before in zip(layers[1:], shapes, strict=False)]
-    frozen = sum(layer.count_frozen(before) for layer, before in zip(layers[1:], shapes, strict=False))
-    rows = [
-        (f"{layer.name} ({type(layer).__name__})", str((None, *shape)), f"{count:,}")
-        for layer, shape, count in zip(layers[1:], shapes[1:], counts, strict=True)
-    ]
-    total = sum(counts)
-    lines = [f'Model: "{name}"', *_table(rows)]
-    for title, count in (("Total", total), ("Trainable", total - frozen), ("Non-trainable", frozen)):
+    ends = ENDS if ends is None else ends
+    if show_trainable:
+        ends = [*(0.9 * end for end in ends), 1.0]
+    if width is None:
+        width = min(WIDTH + 12 * show_trainable, shutil.get_terminal_size().columns - 4)
+    rows = [_row(layer, show_trainable) for layer in layers]
+    lines = [f'Model: "{name}"', *_table(HEADS[: len(ends)], rows, _widths(width, ends))]
+    for title, count in ({"Total": sum(counts.values())} | counts).items():
         lines.append(f" {title} params: {count:,} ({_bytes(count * itemsize)})")
     return writable("\n".join(lines), sys.stdout)
 
 
-def _table(rows: list[tuple[str, str, str]]) -> list[str]:
-    widths = [max(least, *(len(row[i]) + 2 for row in [HEADS, *rows])) for i, least in enumerate(LEAST_WIDTHS)]
+def _row(layer: Layer, show_trainable: bool) -> tuple[str, ...]:
+    row = (f"{layer.name} ({type(layer).__name__})", "?", "0 (unbuilt)")
+    if layer.built:
+        row = (row[0], str(layer.output_shape), f"{layer.count_params():,}")
+    return (*row, "-" if not layer.weights else "Y" if layer.trainable else "N") if show_trainable else row
 
+
+def _widths(width: int, ends: Sequence[float]) -> list[int]:
+    """Of the columns with a space on both sides: what the lines between them take is taken from all alike."""
+    places = [0, *(int(end * width) for end in ends)]
+    wanted = [last - first + 2 for first, last in pairwise(places)]
+    excess = sum(wanted) + len(wanted) + 1 - width
+    widths = []
+    for i, one in enumerate(wanted):
+        less = round(excess / (len(wanted) - i))
+        excess -= less
+        widths.append(max(3, one - less))
+    return widths
+
+
+def _table(heads: Sequence[str], rows: list[tuple[str, ...]], widths: list[int]) -> list[str]:
     def rule(left: str, fill: str, middle: str, right: str) -> str:
         return left + middle.join(fill * width for width in widths) + right
 
     def line(cells: Sequence[str], edge: str) -> str:
-        first, second, third = widths
-        return edge.join(
-            ["", f" {cells[0]:<{first - 1}}", f" {cells[1]:<{second - 1}}", f"{cells[2]:>{third - 1}} ", ""]
-        )
+        shown = (f" {cell:{side}{width - 2}} " for cell, side, width in zip(cells, "<<>^", widths, strict=False))
+        return edge.join(["", *shown, ""])
 
-    lines = [rule("┏", "━", "┳", "┓"), line(HEADS, "┃"), rule("┡", "━", "╇", "┩")]
+    cut = [
+        head if len(head) <= width - 2 else f"{head[: width - 3]}…" for head, width in zip(heads, widths, strict=True)
+    ]
+    lines = [rule("┏", "━", "┳", "┓"), line(cut, "┃"), rule("┡", "━", "╇", "┩")]
     for i, row in enumerate(rows):
-        lines += [rule("├", "─", "┼", "┤"), line(row, "│")] if i else [line(row, "│")]
+        cells = [wrap(cell, width - 2) for cell, width in zip(row, widths, strict=True)]
+        height = max(map(len, cells))
+        lines += [rule("├", "─", "┼", "┤")] * (i > 0)
+        lines += [line([cell[k] if k < len(cell) else "" for cell in cells], "│") for k in range(height)]
     return [*lines, rule("└", "─", "┴", "┘")]
 
 

@@ -44,7 +44,8 @@ class Dense(Operation):
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
         d = self.activation.backward(kept if self.activation.keeps_input else a, d)  # of a = f(z)
-        return d @ weights[0].T, [x.T @ d, total(d)][: 1 + self.bias]  # of z = x W + b
+        own = [x.T @ d, total(d)][: 1 + self.bias] if self.trainable else []
+        return d @ weights[0].T, own  # of z = x W + b
 
     def infer(self, x: Array, weights: Weights) -> Array:
         return self.activation.forward(x @ weights[0] + weights[1])

@@ -52,7 +52,7 @@ class _Normalization(Operation):
 
 
 class BatchNormalization(_Normalization):
-    """Mean and variance of each column over the batch in training, else their moving averages."""
+    """Mean and variance of each column over the batch in training, else their moving averages, and so if frozen."""
 
     name = "batch_normalization"
     kernel = 5
@@ -70,11 +70,21 @@ class BatchNormalization(_Normalization):
     def parameters(self) -> tuple[float, ...]:
         return (self.epsilon, self.momentum)
 
+    def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
+        return super().forward(x, weights, draws) if self.trainable else (self.infer(x, weights), None)
+
+    def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
+        if self.trainable:
+            return super().backward(d, x, a, kept, weights)
+        return d * (weights[0] / np.sqrt(weights[3] + x.dtype.type(self.epsilon))), []
+
     def infer(self, x: Array, weights: Weights) -> Array:
         gamma, beta, centre, variance = weights
         return (x - centre) * (gamma / np.sqrt(variance + x.dtype.type(self.epsilon))) + beta
 
-    def remember(self, weights: Weights, kept: Any) -> Weights:
+    def remember(self, weights: Weights, kept: Any) -> Weights | None:
+        if not self.trainable:
+            return None
         momentum = weights[0].dtype.type(self.momentum)
         return [momentum * old + (1 - momentum) * new[0] for old, new in zip(weights[2:], kept[2:], strict=True)]
 

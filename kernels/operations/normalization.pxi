@@ -22,7 +22,10 @@ cdef Py_ssize_t norm_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) n
 
 
 cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over the batch. h: epsilon, momentum."""
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over the batch; the moving ones if frozen.
+
+    h: epsilon, momentum.
+    """
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
@@ -40,7 +43,12 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         y = work.a[i + 1] + p * work.stride[i + 1]
         w = net.arena + op.offset + p * panel_size(op)
         kept = work.kept[i] + p * KEPT * WIDTH
-        moments(rows, x, mean, variance)
+        if op.trainable:
+            moments(rows, x, mean, variance)
+        else:
+            for k in range(WIDTH):
+                mean[k] = w[MOVING_MEAN * WIDTH + k]
+                variance[k] = w[MOVING_VARIANCE * WIDTH + k]
         for k in range(WIDTH):
             kept[k] = mean[k]
             kept[WIDTH + k] = 1 / real_sqrt(variance[k] + epsilon)
@@ -59,6 +67,8 @@ cdef void batch_norm_remember(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef const real* kept
     cdef real* w
     cdef real momentum = <real>op.parameters[1]
+    if not op.trainable:
+        return
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         w = job.net.arena + op.offset + p * panel_size(op)
         kept = job.work.kept[i] + p * KEPT * WIDTH
@@ -91,7 +101,7 @@ cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_
 
 
 cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """dx = gamma / sqrt(variance + epsilon) (d - mean(d) - x^ mean(d x^)), of y in batch_norm_forward."""
+    """dx = gamma / sqrt(variance + epsilon) (d - mean(d) - x^ mean(d x^)), of y in batch_norm_forward; frozen, without means."""
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
@@ -107,7 +117,10 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
             return
-        batch_norm_sums(work, i, p, rows, g)
+        if op.trainable:
+            batch_norm_sums(work, i, p, rows, g)
+        else:
+            memset(g, 0, sizeof(g))
         x = work.a[i] + p * work.stride[i]
         d = work.d[i + 1] + p * work.stride[i + 1]
         dx = work.d[i] + p * work.stride[i]

@@ -1,0 +1,75 @@
+"""What ``compile`` was given, checked: the model's own copies of optimizer, loss and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastnn.catalogue import resolve
+from fastnn.engine.program import Program
+from fastnn.layers import Layer
+from fastnn.layers.base import Shape
+from fastnn.losses import Loss, as_loss
+from fastnn.metrics import Metric, as_metric
+from fastnn.models.output_check import check_outputs
+from fastnn.optimizers import Optimizer
+
+AnyMetric = str | Metric | type[Metric] | Callable[..., Any]
+
+
+class Compiled:
+    """Optimizer, loss, metrics, and the positions of the layers that are not trained (``frozen``)."""
+
+    def __init__(self, optimizer: Optimizer, loss: Loss, metrics: list[Metric], frozen: frozenset[int]) -> None:
+        self.optimizer, self.loss, self.metrics, self.frozen = optimizer, loss, metrics, frozen
+
+    def check(self, layers: list[Layer], program: Program, shape: Shape) -> None:
+        """Refuses a loss or metric that makes no sense for these outputs; shape: those of a sample."""
+        self.check_outputs(layers, program, shape)
+        for metric in self.metrics:
+            metric.prepare(self.loss, program.outputs)
+
+    def check_outputs(self, layers: list[Layer], program: Program, shape: Shape) -> None:
+        """Refuses a loss that makes no sense for these outputs."""
+        check_outputs(layers, program, self.loss, shape)
+
+
+def compiled(optimizer: Any, loss: Any, metrics: Any, frozen: frozenset[int]) -> Compiled:
+    """From the arguments of ``Sequential.compile``, or an error that says which is wrong."""
+    new_optimizer = resolve("optimizer", optimizer, Optimizer).copied()
+    new_loss = _loss(loss)
+    new_metrics = _metrics(metrics)
+    return Compiled(new_optimizer, new_loss, new_metrics, frozen)
+
+
+def _loss(given: Any) -> Loss:
+    if given is None:
+        raise ValueError("compile needs a loss, for instance loss='mse'")
+    if isinstance(given, (list, tuple, dict)):
+        one = next(iter(given.values() if isinstance(given, dict) else given), "mse")
+        raise TypeError(
+            f"loss must be one loss, got {given!r}: a model of fastnn has one output layer, and so one loss; write"
+            f" loss={one!r}"
+        )
+    loss = resolve("loss", as_loss(given), Loss).copied()
+    if type(loss).evaluate is Loss.evaluate:
+        raise TypeError(f"loss {type(loss).__name__} has no formula: write evaluate(a, t)")
+    return loss
+
+
+def _metrics(given: Any) -> list[Metric]:
+    """Objects with the names that the user typed; those of objects and functions are their own."""
+    given = () if given is None else given
+    if not isinstance(given, (list, tuple)):
+        hint = f"; write metrics=[{given!r}]" if isinstance(given, (str, Metric, type)) else ""
+        raise TypeError(f"metrics must be a list of names or metrics, got {given!r}{hint}")
+    metrics = []
+    for one in given:
+        metric = resolve("metric", as_metric(one), Metric).copied()
+        if isinstance(one, str):
+            metric.name = one
+        metrics.append(metric)
+    names = [metric.name for metric in metrics]
+    if len(set(names)) < len(names):
+        raise ValueError(f"metrics must have different names, got {names}")
+    return metrics
