@@ -59,10 +59,9 @@ def gradient(network: Network, x: Array) -> Array:
 
 def table(model: Any) -> str:
     """The layers of a ``Sequential`` as a table in HTML."""
-    shapes = model.shapes()
     rows = [
-        (f"{layer.name} ({type(layer).__name__})", str((None, *after)), f"{layer.count_params(before):,}")
-        for layer, before, after in zip(model.layers[1:], shapes, shapes[1:], strict=False)
+        (f"{layer.name} ({type(layer).__name__})", str(layer.output_shape), f"{layer.count_params():,}")
+        for layer in model.layers
     ]
     rows.append(("total", "", f"{model.count_params():,}"))
     cells = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
