@@ -366,7 +366,7 @@ def test_images_of_filters_and_maps_show_their_numbers():
     shown = plots.map_images(FILTERS, x).images[0].get_array()
     expected = sum(x[i : i + 4, j : j + 4, 0] * kernel[i, j, 0, 1] for i in range(3) for j in range(3)) + bias[1]
     np.testing.assert_allclose(shown[:4, 5:9], np.maximum(expected, 0), rtol=1e-5)
-    pooled = plots.map_images(FILTERS, x, "maxpooling2d").images[0].get_array()
+    pooled = plots.map_images(FILTERS, x, "max_pooling2d").images[0].get_array()
     np.testing.assert_allclose(pooled[0, 3], np.maximum(expected, 0)[:2, :2].max(), rtol=1e-5)
 
 
@@ -406,9 +406,9 @@ def test_images_of_filters_and_maps_show_their_numbers():
         (
             lambda: plots.map_images(FILTERS, np.eye(6)[..., None], "dense"),
             ValueError,
-            "'dense'.*'conv2d', 'maxpooling2d'",
+            "'dense'.*'conv2d', 'max_pooling2d'",
         ),
-        (lambda: plots.map_images(FILTERS, np.eye(6)), ValueError, r"expected \(rows, 6, 6, 1\)"),
+        (lambda: plots.map_images(FILTERS, np.eye(5)), ValueError, r"expected \(rows, 6, 6, 1\)"),
         (lambda: plots.activation_histograms(IMAGES, np.ones((2, 4, 6))), ValueError, "no hidden layer"),
         (lambda: plots.activation_histograms(MODEL, np.ones((2, 3))), ValueError, "shape"),
         (lambda: plots.gradient_histograms(IMAGES, np.ones((2, 4, 6)), [0, 1]), ValueError, "need a loss"),
