@@ -10,7 +10,7 @@ from fastnn.basics.names import Names
 T = TypeVar("T")
 
 CONCEPTS: dict[str, Names[Any]] = {
-    one.NAMES.kind: one.NAMES  # type: ignore[attr-defined]
+    one.NAMES.kind: one.NAMES
     for one in (activations, losses, optimizers, initializers, regularizers, constraints, metrics)
 }
 TABLES: dict[str, dict[str, type]] = {kind: names.table for kind, names in CONCEPTS.items()}

@@ -94,9 +94,9 @@ class _Norm(Constraint):
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        if any(not -ndim <= one < ndim for one in axes):  # type: ignore[operator]
+        if any(not -ndim <= one < ndim for one in axes):
             raise ValueError(f"{type(self).__name__}: axis {self.axis!r} is none of an array with {ndim} axes")
-        return tuple(sorted({one % ndim for one in axes}))  # type: ignore[operator]
+        return tuple(sorted({one % ndim for one in axes}))
 
     def along(self, ndim: int) -> int:
         axes = self._axes(ndim)

@@ -136,9 +136,9 @@ def get(identifier: Any) -> Activation:
     >>> get("relu"), get(None)
     (ReLU(), Linear())
     """
-    return Linear() if identifier is None else NAMES.get(identifier)  # type: ignore[no-any-return]
+    return Linear() if identifier is None else NAMES.get(identifier)
 
 
 def __getattr__(name: str) -> Activation:
     """``activations.relu``: the activation with its default settings, to be called or to be given to a layer."""
-    return NAMES.attribute(__name__, name)()  # type: ignore[no-any-return]
+    return NAMES.attribute(__name__, name)()

@@ -362,12 +362,8 @@ class Squareplus(Activation):
         return np.where(v < 0, half * v.dtype.type(self.b) / (root * (root + np.abs(v))), half * (1 + v / root))
 
     def _root(self, z: Array) -> Array:
-        """sqrt(z^2 + b), or |z| where that is it to the last bit and its square may overflow."""
-        near = np.clip(z, -FAR, FAR)
-        return np.where(np.abs(z) > FAR, np.abs(z), np.sqrt(near * near + z.dtype.type(self.b)))
-
-
-FAR = 1e15
+        """sqrt(z^2 + b), where no square overflows."""
+        return np.hypot(z, z.dtype.type(self.b**0.5))
 
 
 def _normal_distribution(z: Array) -> Array:

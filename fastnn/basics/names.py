@@ -55,7 +55,7 @@ class Names(Generic[T]):
         if entry is None:
             instead = self.refused.get(given.lower().replace("-", "").replace("_", ""))
             raise ValueError(instead or unknown(self.kind, given, [*self.table, *self.aliases]))
-        return entry.by_name()  # type: ignore[no-any-return]
+        return entry.by_name()
 
     def attribute(self, module: str, name: str) -> Any:
         """The entry that a module's attribute of this name stands for, such as ``regularizers.l2``."""
@@ -93,4 +93,4 @@ class Names(Generic[T]):
         entry = self.entry(config["class_name"])
         if entry is None:
             raise ValueError(unknown(self.kind, config["class_name"], [*self.table, *self.aliases]))
-        return entry.from_config(config.get("config", {}))  # type: ignore[no-any-return]
+        return entry.from_config(config.get("config", {}))

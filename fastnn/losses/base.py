@@ -74,7 +74,7 @@ class Loss(Settings, last=True):
         else:
             t, a = same_rank(t, a)
             if self.columns(a.shape[-1] if a.ndim else 1) == (a.shape[-1] if a.ndim else 1):
-                t, a = np.broadcast_arrays(t, a)
+                t, a = _broadcast(t, a)
         if not a.ndim:
             t, a = t.reshape(1), a.reshape(1)
         if t.shape[:-1] != a.shape[:-1]:
@@ -103,6 +103,14 @@ class Loss(Settings, last=True):
     def activate(self, a: Array) -> Array:
         """The network's outputs from what evaluate() takes: the identity, but for a loss from logits."""
         return a
+
+
+def _broadcast(t: NDArray[Any], a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both of one shape where NumPy can make one of theirs."""
+    try:
+        return np.broadcast_arrays(t, a)  # type: ignore[return-value]
+    except ValueError:
+        return t, a
 
 
 def same_rank(t: NDArray[Any], a: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -184,7 +192,7 @@ def as_loss(given: Any) -> Any:
     """A function becomes a Loss; all else is left to the catalogue."""
     if isinstance(given, LossFunction):
         return given.kind()
-    return FromFunction(given) if callable(given) and not isinstance(given, (type, Loss)) else given
+    return FromFunction(function=given) if callable(given) and not isinstance(given, (type, Loss)) else given
 
 
 def checked(loss: Loss, a: Array, t: Array) -> tuple[Array, Array]:
