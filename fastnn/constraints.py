@@ -78,14 +78,17 @@ class NonNeg(Constraint):
 class _Norm(Constraint):
     """Base of limits for norms: w <- w (rate clip(|w|, least, most) + (1 - rate) |w|) / |w|; zeros stay zeros.
 
-    axis: the axis, or a list of them, along which the norm is taken: 0 means the weights into each output of a
-    Dense layer, and all of a bias. Keras adds 1e-7 to the norm that divides.
+    axis: the axis, or a list of them, along which the norm is taken; None, the default, is all but the last, which
+    means the weights into each output, and all of a bias. Keras' default is 0, the same for Dense, but of a convolution
+    only the rows of a window. Keras adds 1e-7 to the norm that divides.
     """
 
     kernel = 2
-    axis: int | Sequence[int] = 0
+    axis: int | Sequence[int] | None = None
 
     def __post_init__(self) -> None:
+        if self.axis is None:
+            return
         axes = self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,)
         if not axes or not all(isinstance(one, (int, np.integer)) and not isinstance(one, bool) for one in axes):
             raise TypeError(f"{type(self).__name__}: axis must be a whole number or a list of them, got {self.axis!r}")
@@ -93,6 +96,8 @@ class _Norm(Constraint):
             object.__setattr__(self, "axis", tuple(self.axis))
 
     def _axes(self, ndim: int) -> tuple[int, ...]:
+        if self.axis is None:
+            return tuple(range(max(ndim - 1, 1)))
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         if any(not -ndim <= one < ndim for one in axes):
             raise ValueError(f"{type(self).__name__}: axis {self.axis!r} is none of an array with {ndim} axes")
