@@ -4,6 +4,8 @@
 array, in place. Both engines use the same scalars. The defaults are Keras' ones.
 """
 
+from typing import Any
+
 from fastnn.basics.names import Names
 from fastnn.optimizers.base import LEAST_EPSILON, Optimizer
 from fastnn.optimizers.descent import SGD, Adadelta, Adagrad, Lion, RMSprop
@@ -30,3 +32,12 @@ REFUSED = {
 }
 NAMES = Names("optimizer", Optimizer, ENTRIES, {}, REFUSED)
 get, serialize, deserialize = NAMES.get, NAMES.serialize, NAMES.deserialize
+
+
+def __getattr__(name: str) -> Any:
+    """``optimizers.schedules``, Keras' module, imported when first used."""
+    if name == "schedules":
+        from importlib import import_module
+
+        return import_module("fastnn.optimizers.schedules")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
