@@ -50,7 +50,7 @@ def test_settings_of_activations_in_the_call():
 def test_functions_are_what_compile_and_layers_take():
     model = fastnn.Sequential([Input(2), Dense(3, activations.relu), Dense(1, activations.sigmoid)], rng=0)
     model.compile(optimizers.SGD(0.1), losses.binary_crossentropy)
-    assert model.loss == losses.BinaryCrossentropy() and model.layers[1].activation == activations.ReLU()
+    assert model.loss == losses.BinaryCrossentropy() and model.layers[0].activation == activations.ReLU()
     for given in (losses.mean_squared_error, losses.MSE, losses.mse, "mean_squared_error", losses.MeanSquaredError):
         model.compile("sgd", given)
         assert model.loss == losses.MeanSquaredError()

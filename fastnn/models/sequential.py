@@ -15,7 +15,6 @@ from fastnn.basics.attributes import Fixed
 from fastnn.basics.checks import whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
-from fastnn.basics.seeds import as_generator
 from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
 from fastnn.data import are_batches, features, peeked, sample_shape
 from fastnn.errors import NotCompiledError

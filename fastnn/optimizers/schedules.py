@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastnn import schedules
 from fastnn.schedules import Numbers, Schedule
 
@@ -74,7 +72,7 @@ class PolynomialDecay(_Decay):
     """
 
     initial_learning_rate: float
-    decay_steps: float
+    decay_steps: int
     end_learning_rate: float = 0.0001
     power: float = 1.0
     cycle: bool = False
@@ -93,8 +91,8 @@ class PiecewiseConstantDecay(_Decay):
     array([1. , 0.5, 0.1])
     """
 
-    boundaries: Sequence[float]
-    values: Sequence[float]
+    boundaries: tuple[float, ...]
+    values: tuple[float, ...]
     name: str = "PiecewiseConstant"
 
     def same(self) -> Schedule:
@@ -120,8 +118,8 @@ class CosineDecay(_Decay):
     def same(self) -> Schedule:
         self._numbers("initial_learning_rate", "warmup_steps", least=0)
         if self.warmup_target is None:
-            return schedules.Cosine(self.initial_learning_rate, self.decay_steps, self.alpha)
-        decay = schedules.Cosine(self.warmup_target, self.decay_steps, self.alpha)
+            return schedules.Cosine(self.initial_learning_rate, self.decay_steps, alpha=self.alpha)
+        decay = schedules.Cosine(self.warmup_target, self.decay_steps, alpha=self.alpha)
         if not self.warmup_steps:
             return decay
         return schedules.WarmUp(decay, self.warmup_steps, self.initial_learning_rate)
