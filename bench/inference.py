@@ -1,5 +1,6 @@
 """The competitors in inference: the same weights in each, one call from a NumPy array to a NumPy array."""
 
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -10,10 +11,13 @@ import workloads
 from workloads import ROW, WORKLOADS, Array, Workload
 
 WARM_UP = 20  # calls
+GROUP = 20e-6  # seconds of calls that are timed together: the clock itself takes some 0.05 us
 
 
 class Competitor:
     """Base of all: subclasses say how to build the network, and what to call."""
+
+    tolerance = 1e-4  # of the outputs
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -32,17 +36,47 @@ class Competitor:
         self.call = self.build(workload, workloads.initial_weights(workload))
         for _ in range(WARM_UP):
             outputs = self.call(self.x)
-        return {"outputs": np.asarray(outputs, dtype=np.float64).tolist()}
+        outputs = np.asarray(outputs, dtype=np.float64).reshape(rows, -1)
+        return {"outputs": outputs.tolist(), "tolerance": self.tolerance}
 
     def run(self, calls: int) -> dict[str, float]:
-        """Microseconds of a call: median and least."""
+        """Microseconds of a call: median and least of groups of calls, percentiles of calls timed one by one."""
         call, x, clock = self.call, self.x, time.perf_counter_ns
         times = np.empty(calls)
         for i in range(calls):
             began = clock()
             call(x)
             times[i] = clock() - began
-        return {"microseconds": float(np.median(times)) / 1e3, "least": float(times.min()) / 1e3}
+        group = max(1, int(GROUP * 1e9 / max(1.0, float(np.median(times)))))
+        groups = np.empty(max(3, calls // group))
+        for i in range(len(groups)):
+            began = clock()
+            for _ in range(group):
+                call(x)
+            groups[i] = (clock() - began) / group
+        tails = {f"p{share:g}": float(np.percentile(times, share)) / 1e3 for share in (50, 99, 99.9)}
+        return {"microseconds": float(np.median(groups)) / 1e3, "least": float(groups.min()) / 1e3} | tails
+
+    def throughput(self, threads: int, seconds: float) -> dict[str, float]:
+        """Calls of a second by so many threads of Python at once."""
+        counts, call, x = [0] * threads, self.call, self.x
+        end = time.perf_counter() + seconds
+
+        def work(i: int) -> None:
+            done = 0
+            while time.perf_counter() < end:
+                for _ in range(100):
+                    call(x)
+                done += 100
+            counts[i] = done
+
+        running = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
+        began = time.perf_counter()
+        for one in running:
+            one.start()
+        for one in running:
+            one.join()
+        return {"calls": sum(counts) / (time.perf_counter() - began)}
 
 
 class FastnnCall(Competitor):
@@ -73,6 +107,62 @@ class FastnnPredict(FastnnCall):
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
         super().build(workload, weights)
         return self.model.predict
+
+
+class FastnnPredictor(FastnnCall):
+    """model.predictor()(x, out=...)."""
+
+    kind: str | None = None
+
+    def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
+        super().build(workload, weights)
+        predictor = self.predictor = self.model.predictor(batch=len(self.x), dtype=self.kind)
+        alone = len(self.x) == 1
+        out = np.empty(workload.sizes[-1] if alone else (len(self.x), workload.sizes[-1]), dtype=np.float32)
+        self.x = self.x[0] if alone else self.x
+
+        def call(x: Array) -> Array:
+            return predictor(x, out)
+
+        return call
+
+    def reading(self) -> dict[str, float]:
+        """Microseconds in which one core reads as many bytes as the weights have."""
+        core = self.fastnn.basics.backend.core("float32")
+        weights = np.ones(self.predictor.nbytes // 4, dtype=np.float32)
+        return {"microseconds": 1e6 * core.reading_seconds(weights), "bytes": self.predictor.nbytes}
+
+
+class FastnnBytes(FastnnPredictor):
+    """model.predictor(dtype="int8")(x, out=...)."""
+
+    kind = "int8"
+    tolerance = 0.1
+
+
+class Jax(Competitor):
+    """A jitted function, from NumPy and back."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        import jax
+
+        self.jax = jax
+
+    def versions(self) -> dict[str, str]:
+        return {"jax": self.jax.__version__}
+
+    def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
+        jax, numpy = self.jax, self.jax.numpy
+        last = jax.nn.sigmoid if workload.output == "sigmoid" else jax.nn.softmax
+
+        @jax.jit
+        def forward(x: Any) -> Any:
+            for W, b in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+                x = numpy.maximum(x @ W + b, 0)
+            return last(x @ weights[-2] + weights[-1])
+
+        return lambda x: np.asarray(forward(x))
 
 
 class OnnxRuntime(Competitor):
@@ -189,8 +279,11 @@ class ScikitLearn(Competitor):
 COMPETITORS: dict[str, type[Competitor]] = {
     "fastnn call": FastnnCall,
     "fastnn predict": FastnnPredict,
+    "fastnn predictor": FastnnPredictor,
+    "fastnn int8": FastnnBytes,
     "onnxruntime": OnnxRuntime,
     "torch": Torch,
+    "jax": Jax,
     "keras-predict": KerasPredict,
     "scikit-learn": ScikitLearn,
 }

@@ -1,4 +1,4 @@
-"""Latency of one row, and the speed of a batch, beside ONNX Runtime and others, on one thread. See README.md.
+"""Latency of one row and of 400, beside ONNX Runtime and others, on one thread, and calls from two. See README.md.
 
 python bench/latency.py --peers-python PATH --output DIR
 """
@@ -10,13 +10,17 @@ import numpy as np
 import peers
 from inference import COMPETITORS
 from peers import Missing, Worker
-from workloads import ROW
+from workloads import ROW, WORKLOADS
 
-OURS = ("fastnn call", "fastnn predict")
-TARGETS = {"fastnn call": 5.0, "fastnn predict": 12.0}  # microseconds, one row
+OURS = "fastnn predictor"
 BATCH_ROWS = 400
-TOLERANCE = 1e-4  # of the outputs, before anything is timed
+CASES = [(name, rows) for rows in (1, BATCH_ROWS) for name in (ROW.name, "D", "M")]
+TARGETS = {(ROW.name, 1): 0.35, ("D", 1): 0.8}  # microseconds
+READING = 1.3  # of the time to read the weights of M from the cache, one row
+OVER_ONNX = 12.0  # times, one row of the two small networks
+CROWD = ("fastnn predictor", "fastnn call", "onnxruntime")  # whose calls from two threads are counted
 MEASUREMENT = 0.05  # seconds
+CROWDED = 1.0
 
 
 def load(workers: dict[str, Worker], case: str, rows: int) -> dict[str, str]:
@@ -25,16 +29,17 @@ def load(workers: dict[str, Worker], case: str, rows: int) -> dict[str, str]:
     expected = None
     for name, worker in workers.items():
         try:
-            outputs = np.array(worker.ask("load", case=case, rows=rows)["outputs"])
+            reply = worker.ask("load", case=case, rows=rows)
             microseconds = worker.ask("run", calls=20)["microseconds"]
         except Missing as error:
             missing[name] = str(error)
             continue
+        outputs = np.array(reply["outputs"])
         worker.calls = max(10, int(1e6 * MEASUREMENT / microseconds))
         expected = outputs if expected is None else expected
-        if outputs.shape != expected.shape or not np.abs(outputs - expected).max() <= TOLERANCE:
+        if outputs.shape != expected.shape or not np.abs(outputs - expected).max() <= reply["tolerance"]:
             missing[name] = f"its outputs differ from fastnn's by {np.abs(outputs - expected).max():.2g}"
-    if set(OURS) & set(missing):
+    if OURS in missing:
         raise SystemExit(f"fastnn itself: {missing}")
     return missing
 
@@ -43,70 +48,108 @@ def measure(worker: Worker) -> dict[str, Any]:
     return worker.ask("run", calls=worker.calls)
 
 
-def compare(workers: dict[str, Worker], ours: str, names: list[str], rounds: int) -> dict[str, Any]:
-    """Interleaved measurements of one way of ours beside the peers."""
-    quads = peers.interleave(workers[ours], {name: (workers[name], rounds) for name in names}, rounds, measure)
+def compare(workers: dict[str, Worker], names: list[str], rounds: int) -> dict[str, Any]:
+    """Interleaved measurements of the predictor beside all others."""
+    quads = peers.interleave(workers[OURS], {name: (workers[name], rounds) for name in names}, rounds, measure)
     groups = {name: [quad[i] for quad in group for i in (1, 2)] for name, group in quads.items()}
-    groups = {ours: [quad[i] for group in quads.values() for quad in group for i in (0, 3)]} | groups
-    groups[ours] = groups[ours] or [measure(workers[ours]) for _ in range(rounds)]
-    times = {
-        name: [float(np.median([m["microseconds"] for m in group])), min(m["least"] for m in group)]
-        for name, group in groups.items()
+    groups = {OURS: [quad[i] for group in quads.values() for quad in group for i in (0, 3)]} | groups
+    groups[OURS] = groups[OURS] or [measure(workers[OURS]) for _ in range(rounds)]
+    values = {
+        name: {key: float(np.median([one[key] for one in group])) for key in group[0]} for name, group in groups.items()
     }
     ratios = {name: peers.spread(peers.ratios(group, "microseconds")) for name, group in quads.items()}
-    return {"ours": ours, "microseconds": times, "ratios": ratios, "measurements": quads}
+    return {"values": values, "ratios": ratios, "measurements": quads}
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    """One row beside all, then a batch beside ONNX Runtime."""
-    cores = options.cores[:1] if options.cores else peers.pick_cores(1)
-    workers, missing = peers.start("inference", list(COMPETITORS), 1, cores, options.peers_python)
-    report = {"machine": peers.machine(), "versions": {}, "quick": options.quick, "missing": missing}
+def crowded(options: argparse.Namespace) -> dict[str, Any]:
+    """Calls of a second, one row, from one and from two threads of one process, on two cores."""
+    cores = options.cores[:2] if options.cores else peers.pick_cores(2)
+    workers, missing = peers.start("inference", list(CROWD), 1, cores, options.peers_python)
+    seconds = CROWDED / 5 if options.quick else CROWDED
+    found = {}
     try:
-        if not set(OURS) <= set(workers):
-            raise SystemExit(f"fastnn itself: {missing}")
-        for worker in workers.values():
-            report["versions"] |= worker.versions
-        out = load(workers, ROW.name, 1)
-        names = [name for name in workers if name not in (*OURS, *out)]
-        row = [compare(workers, ours, names, options.rounds) for ours in OURS]
-        report["row"] = {"results": row, "missing": out, "restless": peers.restless(list(workers.values()))}
-        chosen = {name: workers[name] for name in (*OURS, "onnxruntime") if name in workers}
-        out = load(chosen, "M", BATCH_ROWS)
-        names = [name for name in chosen if name not in (*OURS, *out)]
-        report["batch"] = {"results": [compare(workers, OURS[1], names, options.rounds)], "missing": out}
+        for case, rows in CASES:
+            missing |= load(workers, case, rows)
+            found[f"{case}, {rows}"] = {
+                name: [worker.ask("throughput", threads=n, seconds=seconds)["calls"] for n in (1, 2)]
+                for name, worker in workers.items()
+                if name not in missing
+            }
     finally:
         for worker in workers.values():
             worker.close()
+    return {"calls": found, "missing": missing}
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    cores = options.cores[:1] if options.cores else peers.pick_cores(1)
+    names = sorted(COMPETITORS, key=lambda name: name != OURS)  # the first one's outputs are compared with
+    workers, missing = peers.start("inference", names, 1, cores, options.peers_python)
+    report = {"machine": peers.machine(), "versions": {}, "quick": options.quick, "missing": missing, "cases": []}
+    try:
+        if OURS not in workers:
+            raise SystemExit(f"fastnn itself: {missing}")
+        for worker in workers.values():
+            report["versions"] |= worker.versions
+        for case, rows in CASES:
+            out = load(workers, case, rows)
+            names = [name for name in workers if name != OURS and name not in out]
+            reading = workers[OURS].ask("reading")
+            report["cases"].append(
+                {"case": case, "rows": rows, "missing": out, "reading": reading}
+                | compare(workers, names, options.rounds)
+            )
+        report["restless"] = peers.restless(list(workers.values()))
+    finally:
+        for worker in workers.values():
+            worker.close()
+    report["crowd"] = crowded(options)
     return report
+
+
+def verdicts(one: dict[str, Any]) -> list[str]:
+    """What was asked of a case, and whether it was reached."""
+    lines, case = [], (one["case"], one["rows"])
+    ours = one["values"][OURS]["microseconds"]
+
+    def say(what: str, reached: bool) -> None:
+        lines.append(f"- {what}: {'reached' if reached else '**not reached**'}")
+
+    if case in TARGETS:
+        say(f"at most {TARGETS[case]:g} us: {ours:.3g} us", ours <= TARGETS[case])
+        if "onnxruntime" in one["ratios"]:
+            ratio = one["ratios"]["onnxruntime"]["median"]
+            say(f"ONNX Runtime takes at least {OVER_ONNX:g} times as long: {ratio:.1f}", ratio >= OVER_ONNX)
+    if case == ("M", 1):
+        reading = one["reading"]["microseconds"]
+        say(f"at most {READING:g} times the {reading:.1f} us of reading the weights: {ours / reading:.2f}",
+            ours <= READING * reading)  # fmt: skip
+    return lines
 
 
 def markdown(report: dict[str, Any]) -> str:
     """The report as a page."""
-    lines = peers.heading("Speed of inference, one thread", report["machine"], report["versions"], report["quick"])
-    lines += ["## One row through 30-16-8-2: microseconds of a call", ""]
-    rows = []
-    for result in report["row"]["results"]:
-        ours = result["ours"]
-        median, least = result["microseconds"][ours]
-        reached = "yes" if median <= TARGETS[ours] else "**no**"
-        rows.append([ours, f"{median:.2f}", f"{least:.2f}", f"{TARGETS[ours]:g}", reached, "-", "-"])
-    call, predict = report["row"]["results"]
-    for name in call["ratios"]:
-        median, least = call["microseconds"][name]
-        both = [peers.show(result["ratios"][name]) for result in (call, predict)]
-        rows.append([name, f"{median:.1f}", f"{least:.1f}", "-", "-", *both])
-    lines += peers.table(["", "median", "least", "target", "reached", "over model(x)", "over predict(x)"], rows)
-    (batch,) = report["batch"]["results"]
-    lines += [f"## {BATCH_ROWS} rows through 784-300-100-10: microseconds of a call", ""]
-    rows = [[name, f"{median:.0f}", f"{least:.0f}"] for name, (median, least) in batch["microseconds"].items()]
-    lines += peers.table(["", "median", "least"], rows)
-    for name, ratio in batch["ratios"].items():
-        reached = "yes" if ratio["median"] > 1 else "**no**"
-        lines += [f"{name} over fastnn: {peers.show(ratio)}. Faster than {name}: {reached}.", ""]
-    absent = report["missing"] | report["row"]["missing"] | report["batch"]["missing"]
-    lines += [f"- {name} is missing: {reason}" for name, reason in absent.items()]
-    lines += [f"- {name} used the CPU while idle" for name in report["row"]["restless"]]
+    lines = peers.heading("Latency, one thread", report["machine"], report["versions"], report["quick"])
+    keys = ("microseconds", "least", "p50", "p99", "p99.9")
+    for one in report["cases"]:
+        workload = ROW if one["case"] == ROW.name else WORKLOADS[one["case"]]
+        sizes = "-".join(map(str, workload.sizes))
+        lines += [f"## {one['rows']} {'row' if one['rows'] == 1 else 'rows'} through {sizes}: microseconds", ""]
+        rows = [
+            [name, *(f"{values[key]:.3g}" for key in keys), peers.show(one["ratios"][name]) if name != OURS else "1"]
+            for name, values in one["values"].items()
+        ]
+        lines += peers.table(["", "of many", *keys[1:], "over the predictor"], rows)
+        lines += [*verdicts(one), "", *(f"- {name} is missing: {why}" for name, why in one["missing"].items()), ""]
+    lines += ["## Calls of a second from one and two threads of Python, thousands", ""]
+    names = [name for name in CROWD if name not in report["crowd"]["missing"]]
+    rows = [
+        [case, *(f"{one / 1e3:.3g}, {two / 1e3:.3g}" for one, two in (calls[name] for name in names))]
+        for case, calls in report["crowd"]["calls"].items()
+    ]
+    lines += peers.table(["network, rows", *names], rows)
+    lines += [f"- {name} is missing: {why}" for name, why in report["missing"].items()]
+    lines += [f"- {name} used the CPU while idle" for name in report["restless"]]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport INFINITY, NAN, cos, fabs, hypot, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, fabs, sin, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -343,8 +343,7 @@ cdef class Engine:
             op = &self.net.operations[i]
             kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
             number_of("activation", op.activation, ACTIVATION_COUNT)
-            number_of("constraint", op.constraint, LIMITED_NORM + 1)
-            number_of("bias_constraint", op.bias_constraint, LIMITED_NORM + 1)
+            number_of("constraint", op.constraint, MAX_NORM + 1)
             products = kernel_lines(op, kind.sizes)
             lines = products + kind.lines
             if not (op.inputs == columns and op.positions_in == positions
@@ -353,7 +352,7 @@ cdef class Engine:
                     and fits(op, kind.sizes)
                     and op.rows == lines and op.kernel_rows == (products if products else least(lines, 1))
                     and activation_of(op).blockwise == (kind.forward == rowwise_forward)
-                    and (op.constraint == 0 or op.kernel_rows > 0) and (op.bias_constraint == 0 or op.bias)
+                    and (op.constraint == 0 or op.kernel_rows > 0)
                     and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
                     and op.offset + panels(op.outputs) * panel_size(op) <= self.net.size):
                 raise ValueError(f"operation {i} of the program does not fit the one before it or the arena:"
@@ -562,6 +561,44 @@ cdef class Engine:
             raise_interrupt()
         return loss, gradient
 
+    def slopes(self, x, of_outputs, int threads=1):
+        """Derivatives of the sums s_k = sum_j of_outputs[k, j] outputs_j by the inputs of each sample: (samples, k, inputs).
+
+        Of a program without dropout whose first operation is a linear activation. Twin: the reference's ``slopes``.
+        """
+        cdef Job job
+        cdef Source sx
+        cdef Slopes slopes
+        cdef Buffers buffers
+        cdef cnp.npy_intp[3] shape
+        cdef list keep = [read_source(&sx, x)]
+        check_threads(threads)
+        self.check_columns(&sx)
+        memset(&job, 0, sizeof(Job))
+        of_outputs = checked(of_outputs, REAL_TYPE, "of_outputs", 1, self.outputs, False, keep)
+        slopes.job = &job
+        slopes.of_outputs = <const real*>cnp.PyArray_DATA(of_outputs)
+        slopes.count = cnp.PyArray_DIM(of_outputs, 0)
+        shape[0] = sx.rows
+        shape[1] = slopes.count
+        shape[2] = self.inputs
+        out = cnp.PyArray_ZEROS(3, shape, REAL_TYPE, 0)
+        if sx.rows == 0:
+            return out
+        slopes.out = <real*>cnp.PyArray_DATA(<cnp.ndarray>out)
+        job.net = &self.net
+        job.pool = POOL
+        job.x = &sx
+        job.total = sx.rows
+        job.batch = sx.rows
+        job.steps = 1
+        job.mode = floating_mode()
+        buffers = Buffers(self, sx.rows, 1, threads, True)
+        job.work = buffers.work
+        with nogil:
+            POOL.run(slope_task, &slopes, threads)
+        return out
+
     def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, losses, outputs, int threads):
         """Weighted loss and activity penalty of each sample of [first, last) into losses (float64); outputs unless None."""
         cdef Job job
@@ -601,14 +638,22 @@ cdef class Engine:
 
     def __call__(self, cnp.ndarray x not None):
         """Outputs for a plain C-contiguous array (n, inputs) of this engine's own type: the shortest way."""
-        cdef Job job
-        cdef Source sx
         cdef cnp.npy_intp[2] shape
         if (cnp.PyArray_NDIM(x) != 2 or cnp.PyArray_DIM(x, 1) != self.inputs or cnp.PyArray_TYPE(x) != REAL_TYPE
                 or not cnp.PyArray_ISCARRAY_RO(x)):  # contiguous, aligned, of this machine's byte order
             return None
+        shape[0] = cnp.PyArray_DIM(x, 0)
+        shape[1] = self.outputs
+        outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        self.answer(<const real*>cnp.PyArray_DATA(x), shape[0], <real*>cnp.PyArray_DATA(outputs), x)
+        return outputs
+
+    cdef int answer(self, const real* x, Py_ssize_t rows, real* outputs, cnp.ndarray given) except -1:
+        """Outputs for rows that lie one behind another in an array."""
+        cdef Job job
+        cdef Source sx
         memset(&job, 0, sizeof(Job))
-        sx.data = <const char*>cnp.PyArray_DATA(x)
+        sx.data = <const char*>x
         sx.columns = self.inputs
         sx.bytes = 0
         sx.stride = self.inputs * sizeof(real)
@@ -617,14 +662,12 @@ cdef class Engine:
             bind_readers[float](&sx, NULL)
         else:
             bind_readers[double](&sx, NULL)
-        shape[0] = job.total = sx.rows = cnp.PyArray_DIM(x, 0)
-        shape[1] = self.outputs
-        outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        job.total = sx.rows = rows
         job.net = &self.net
         job.x = &sx
-        job.outputs = <real*>cnp.PyArray_DATA(outputs)
-        self.run_inference(&job, 1, x)
-        return outputs
+        job.outputs = outputs
+        self.run_inference(&job, 1, given)
+        return 0
 
     @staticmethod
     def classes(outputs):
@@ -708,3 +751,6 @@ cdef class Engine:
         if pool_is_set(&job.stop):
             raise_interrupt()
         return 0
+
+
+include "predictor.pxi"

@@ -30,4 +30,24 @@ static double fma_rate(double seconds) {
     return operations / elapsed;
 }
 
+/* Seconds in which this core reads so many reals once, the best of many times: from the cache that they fit. */
+static double read_seconds(const real *x, ptrdiff_t n, int times) {
+    struct timespec start, stop;
+    double best = 1e9;
+    for (int turn = 0; turn < times; turn++) {
+        vec c[8];
+        UNROLL for (int i = 0; i < 8; i++) c[i] = splat(0);
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        for (ptrdiff_t k = 0; k + 8 * LANES <= n; k += 8 * LANES)
+            UNROLL for (int i = 0; i < 8; i++) c[i] += load(x + k + i * LANES);
+        clock_gettime(CLOCK_MONOTONIC, &stop);
+        UNROLL for (int i = 1; i < 8; i++) c[0] += c[i];
+        volatile real sink = c[0][0];
+        (void)sink;
+        const double elapsed = (double)(stop.tv_sec - start.tv_sec) + 1e-9 * (double)(stop.tv_nsec - start.tv_nsec);
+        best = elapsed < best ? elapsed : best;
+    }
+    return best;
+}
+
 #endif

@@ -64,6 +64,7 @@ cdef extern from "sums.h" nogil:
 
 cdef extern from "measure.h" nogil:
     double fma_rate(double seconds)
+    double read_seconds(const real* x, Py_ssize_t n, int times)
 
 cdef extern from "vmath.h" nogil:
     const real LEAST_NORMAL

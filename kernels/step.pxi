@@ -143,3 +143,61 @@ cdef void train_task(void* argument, int thread, int threads) noexcept nogil:
         if thread == 0:
             job.done = step + 1
     set_floating_mode(mode)
+
+
+# -- derivatives by the input --------------------------------------------------------------------------------------------
+
+# What slope_task needs beside a job, whose `values` and `slope` it does not use.
+cdef struct Slopes:
+    Job* job
+    const real* of_outputs  # (count, outputs of a sample): derivatives by them
+    Py_ssize_t count
+    real* out               # (samples, count, inputs of a sample)
+
+
+cdef void slope_task(void* argument, int thread, int threads) noexcept nogil:
+    """Derivatives of some sums of outputs by the inputs of a batch: one forward pass, a backward pass for each sum.
+
+    The network's first operation changes nothing, so that d[1] is what is asked for.
+    """
+    cdef Slopes* slopes = <Slopes*>argument
+    cdef Job* job = slopes.job
+    cdef Network* net = job.net
+    cdef Workspace* work = job.work
+    cdef Operation* last = &net.operations[net.trained - 1]
+    cdef Operation* first = &net.operations[0]
+    cdef Py_ssize_t samples = least(job.batch, job.total - job.first), k, i, panel
+    cdef Py_ssize_t outputs = last.outputs * last.positions_out, inputs = first.inputs * first.positions_in
+    cdef Part part = Part(thread, threads, samples, job.iteration, NULL, work.scratch + thread * work.scratch_size, False)
+    if not forward_phases(job, 0, job.first, &part):
+        return
+    for k in range(slopes.count):
+        for panel in range(share(panels(last.outputs), thread, threads), share(panels(last.outputs), thread + 1, threads)):
+            spread_slope(last, slopes.of_outputs + k * outputs, panel, samples, work.d[net.trained], work.stride[net.trained])
+            finish_gradient(net, work, net.trained, samples, panel, 0, samples * last.positions_out)
+        meet(job, thread, threads)
+        for i in range(net.trained - 1, 0, -1):
+            kind_of(&net.operations[i]).backward(job, i, &part)
+            meet(job, thread, threads)
+        for i in range(share(samples, thread, threads), share(samples, thread + 1, threads)):
+            take_slope(first, work.d[1], work.stride[1], i, slopes.out + (i * slopes.count + k) * inputs)
+        meet(job, thread, threads)
+
+
+cdef void spread_slope(Operation* op, const real* slope, Py_ssize_t panel, Py_ssize_t samples, real* d,
+                       Py_ssize_t stride) noexcept nogil:
+    """The same derivative by the outputs of each sample, into a panel of d."""
+    cdef Py_ssize_t r, c, columns = columns_of(op.outputs, panel)
+    cdef real* line
+    for r in range(samples * op.positions_out):
+        line = d + panel * stride + r * WIDTH
+        for c in range(WIDTH):
+            line[c] = slope[r % op.positions_out * op.outputs + panel * WIDTH + c] if c < columns else 0
+
+
+cdef void take_slope(Operation* op, const real* d, Py_ssize_t stride, Py_ssize_t sample, real* out) noexcept nogil:
+    """The derivative by the inputs of one sample, from the panels of d."""
+    cdef Py_ssize_t r, c
+    for r in range(op.positions_in):
+        for c in range(op.inputs):
+            out[r * op.inputs + c] = d[c // WIDTH * stride + (sample * op.positions_in + r) * WIDTH + c % WIDTH]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -200,24 +201,25 @@ def run(name, folder, **options):
 
 
 def left(model, history, listeners, folder):
-    """A digest of all that must be the same."""
-    found = hashlib.sha256()
-    found.update(model.arena.tobytes())
-    found.update(repr((model.iterations, model.network.epochs, model.stop_training)).encode())
-    found.update(repr((history.history, history.epoch, history.epochs_of)).encode())
-    found.update(repr([vars(model.optimizer), model.optimizer.rates(np.arange(1, 99)).tolist()]).encode())
+    """All that must be the same, as texts and digests."""
+    found = {
+        "arena": hashlib.sha256(model.arena.tobytes()).hexdigest(),
+        "counters": repr((model.iterations, model.network.epochs, model.stop_training)),
+        "history": repr((history.history, history.epoch, history.epochs_of)),
+        "optimizer": repr([vars(model.optimizer), model.optimizer.rates(np.arange(1, 99)).tolist()]),
+    }
     for one in listeners:
-        state = {key: value for key, value in one.get_state().items() if key not in ("files",)}
-        found.update(repr(sorted(state.items(), key=str)).encode())
+        state = {key: value for key, value in one.get_state().items() if key != "files"}
+        found[type(one).__name__] = repr(sorted(state.items(), key=str))
     for file in sorted(os.listdir(folder)):
-        if os.path.isfile(os.path.join(folder, file)):
+        if os.path.isfile(os.path.join(folder, file)) and not file.endswith(".part"):  # killed while it was written
             with open(os.path.join(folder, file), "rb") as content:
-                found.update(file.encode() + content.read())
-    return found.hexdigest()
+                found[file] = hashlib.sha256(content.read()).hexdigest()
+    return found
 
 
 def killed(name, folder, moment):
-    """Starts the fit in a process, kills it after so many seconds of training; its digest, or None."""
+    """Starts the fit in a process, kills it after so many seconds of training; what it left, or None."""
     child = subprocess.Popen(
         [sys.executable, __file__, "--child", name, folder], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
     )
@@ -231,7 +233,7 @@ def killed(name, folder, moment):
     status = child.wait()
     child.stdout.close()
     assert status in (0, -signal.SIGKILL), f"{name} ended with {status}"
-    return output if status == 0 else None
+    return json.loads(output) if status == 0 else None
 
 
 def main():
@@ -242,7 +244,7 @@ def main():
     options = parser.parse_args()
     if options.child:
         print("ready", flush=True)
-        print(run(*options.child), flush=True)
+        print(json.dumps(run(*options.child)), flush=True)
         return
     chooser, kills, fits, longest = random.Random(options.seed), 0, 0, {}
     expected, lasts = {}, {}
@@ -263,7 +265,9 @@ def main():
                 kills += digest is None
             longest[name] = max(longest.get(name, 0), times)
             fits += 1
-            assert digest == expected[name], f"{name}, killed {times} times, ended otherwise"
+            for what in expected[name] | digest:
+                then, now = expected[name].get(what), digest.get(what)
+                assert then == now, f"{name}, killed {times} times: {what} is {now}, not {then}"
             print(f"{name}: killed {times} times, the same bits", flush=True)
     print(f"{kills} kills, {fits} fits, all ended with the bits of those never interrupted")
 

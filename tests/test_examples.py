@@ -111,6 +111,11 @@ def check_gates(text):
     assert text.count("learnt exactly") == 3
 
 
+def check_serve(text):
+    assert number(r"test rows right: (\S+)", text) >= 0.95
+    assert number(r"predictor\S* out\)\s+median (\S+) us", text) < number(r"model.predict\S*\s+median (\S+) us", text)
+
+
 def check_demo(text):
     assert number(r"Test accuracy: (\S+)", text) > 0.95
 

@@ -7,6 +7,7 @@ import os
 import tracemalloc
 from pathlib import Path
 
+import map_cases
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -80,11 +81,24 @@ def goes_on(model, path, **options):
 # -- round trips -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in layers.__all__ if name not in ("Layer", "Input")])
+def test_all_layers_are_here():
+    """Those on maps: test_maps.py."""
+    maps = {case["layer"] for case in map_cases.CASES} | {"SpatialDropout1D", "SpatialDropout2D"}
+    assert set(layers.__all__) - {"Layer", "Input"} <= LAYERS.keys() | maps
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_each_layer_comes_back(tmp_path, name):
-    if name not in LAYERS:
-        pytest.skip("its sizes are tested with its own kind")
     model = network(LAYERS[name](), Dense(6, "tanh"))
+    model.fit(X, Y, batch_size=7)
+    goes_on(model, tmp_path / "m.fastnn")
+
+
+@pytest.mark.parametrize("axes", [1, 2])
+def test_dropout_of_maps_comes_back(tmp_path, axes):
+    drop = getattr(layers, f"SpatialDropout{axes}D")(0.3)
+    inner = [layers.Reshape((2,) * axes + (4 // 2**axes,)), drop, layers.Flatten()]
+    model = network(*inner)
     model.fit(X, Y, batch_size=7)
     goes_on(model, tmp_path / "m.fastnn")
 

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -132,7 +133,8 @@ def test_no_other_thread_copies_a_model_in_training():
     model, errors = network(), []
 
     def attempt():
-        for call in (lambda: model.fit(X, Y), lambda: copy.deepcopy(model), lambda: pickle.dumps(model)):
+        save = partial(model.save, "no file")
+        for call in (lambda: model.fit(X, Y), lambda: copy.deepcopy(model), lambda: pickle.dumps(model), save):
             with pytest.raises(RuntimeError, match="another thread") as error:
                 call()
             errors.append(error)
@@ -141,7 +143,7 @@ def test_no_other_thread_copies_a_model_in_training():
         thread = threading.Thread(target=attempt)
         thread.start()
         thread.join()
-    assert len(errors) == 3 and len(copy.deepcopy(model).fit(X, Y).epoch) == 1
+    assert len(errors) == 4 and len(copy.deepcopy(model).fit(X, Y).epoch) == 1
 
 
 def test_a_plain_copy_shares_nothing():

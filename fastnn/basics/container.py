@@ -47,7 +47,8 @@ def write(path: str | os.PathLike[str], tensors: dict[str, Array], description: 
         text["fastnn"] = json.dumps({"sha256": NO_DIGITS} | description, allow_nan=False, separators=(",", ":"))
         if len(text["fastnn"]) > MOST_HEADER // 2:
             raise ValueError(f"the description of {os.fspath(path)!r} is too long: {len(text['fastnn'])} characters")
-    data: bytes = safetensors.numpy.save({name: array.copy("C") for name, array in tensors.items()}, text or None)
+    dense = {name: array if array.flags.c_contiguous else array.copy("C") for name, array in tensors.items()}
+    data: bytes = safetensors.numpy.save(dense, text or None)
     digits = b""
     start = data.find(NO_DIGITS.encode(), 0, 8 + int.from_bytes(data[:8], "little"))
     if description is not None:
@@ -76,9 +77,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
                 raise ValueError(f"its header has {length} bytes, more than {MOST_HEADER}")
             text = file.read(length)
             entries, description = _header(text, size - 8 - length)
-            data = head + text + file.read(size - 8 - length)
-            if len(data) != size:
-                raise ValueError("it is shorter than it says")
+            file.seek(0)
+            data = file.read(size)
+            if len(data) != size or data[8 : 8 + length] != text:
+                raise ValueError("somebody writes to it")
             if description is not None:
                 digits = description.pop("sha256", None)
                 if not isinstance(digits, str) or len(digits) != 64 or data[: 8 + length].count(digits.encode()) != 1:
@@ -86,7 +88,14 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
                 if _digest(data, digits.encode()) != digits:
                     raise ValueError("its checksum is wrong")
             return _arrays(safetensors.deserialize(data), entries), description
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, safetensors.SafetensorError) as error:
+        except (
+            LookupError,
+            OverflowError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            safetensors.SafetensorError,
+        ) as error:
             raise ValueError(
                 f"{os.fspath(path)!r} is no file of fastnn or safetensors, or it is damaged: {error or 'too deep'}"
             ) from None

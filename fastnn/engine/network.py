@@ -144,6 +144,11 @@ class Network:
         threads = backend.threads_for(self.program.cost(len(x)))
         return self.engine.gradient(x, y, sample_weight, threads=threads, penalty=penalty)
 
+    def slopes(self, x: Source, of_outputs: Array) -> Array:
+        """Derivatives of sums of outputs by the inputs; see the engines' ``slopes``."""
+        cost = self.program.cost(len(x)) * len(of_outputs)
+        return self.engine.slopes(x, np.ascontiguousarray(of_outputs, self.dtype), backend.threads_for(cost))
+
     # -- training ------------------------------------------------------------------------------------------------------
 
     def run_steps(

@@ -53,14 +53,11 @@ OPERATION = np.dtype(
         *((name, np.int64) for name in PLAIN),
         ("activation", np.int64),
         ("constraint", np.int64),
-        ("bias_constraint", np.int64),
-        ("along", np.int64),
         ("parameters", np.float64, MOST_PARAMETERS),
         ("kernel_penalty", np.float64, 2),
         ("bias_penalty", np.float64, 2),
         ("activity_penalty", np.float64, 2),
-        ("bounds", np.float64, 3),
-        ("bias_bounds", np.float64, 3),
+        ("limit", np.float64),
         ("geometry", [(name, np.int64) for name in operations.GEOMETRY]),
     ]
 )
@@ -121,11 +118,7 @@ class Program(Settings):
                     row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2)
             if op.constraint:
                 row["constraint"] = _kernel("constraint", op.constraint, constraints.ENTRIES)
-                row["along"] = op.constraint.along(len(op.shapes[0]))
-                row["bounds"] = op.constraint.bounds
-            if op.bias_constraint:
-                row["bias_constraint"] = _kernel("constraint", op.bias_constraint, constraints.ENTRIES)
-                row["bias_bounds"] = op.bias_constraint.bounds
+                row["limit"] = op.constraint.limit
         return table
 
     @property
@@ -170,7 +163,7 @@ class Program(Settings):
 
     @cached_property
     def constrained(self) -> bool:
-        return any(op.constraint or op.bias_constraint for op in self.steps)
+        return any(op.constraint for op in self.steps)
 
     @property
     def flops(self) -> int:
@@ -270,6 +263,11 @@ def lower(
 
     frozen: positions of layers that training leaves as they are, counted from the first one behind the Input.
     """
+    return assemble(operations_of(layers, frozen), dtype, loss, optimizer)
+
+
+def operations_of(layers: Iterable[Layer], frozen: Collection[int] = ()) -> list[Operation]:
+    """What a list of layers that begins with an Input does to a sample, in order."""
     steps: list[Operation] = []
     shape: tuple[int, ...] = ()
     for position, layer in enumerate(layers, start=-1):
@@ -280,7 +278,7 @@ def lower(
         ]
     if not steps:  # of layers that do nothing
         steps = [operations.activate(Linear(), prod(shape))]
-    return assemble(steps, dtype, loss, optimizer)
+    return steps
 
 
 def assemble(

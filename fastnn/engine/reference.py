@@ -116,6 +116,14 @@ class Engine:
         self._store(out, gradients)
         return loss, out
 
+    def slopes(self, x: Source, of_outputs: Array, threads: int = 1) -> Array:
+        """Derivatives of the sums s_k = sum_j of_outputs[k, j] outputs_j by the inputs: (samples, k, inputs)."""
+        n = len(x.array)
+        tape = Tape(self.program, self._load(self.arena[0]), 0, 0)
+        with np.errstate(all="ignore"):
+            a = tape.forward(self.take(x, slice(None)))
+            return np.stack([tape.slope(np.broadcast_to(one, a.shape)).reshape(n, -1) for one in of_outputs], axis=1)
+
     def evaluate(
         self,
         x: Source,
@@ -210,8 +218,6 @@ class Engine:
                     mean += (1 - ema_momentum) * w
             if op.constraint is not None and op.trainable:
                 op.constraint.apply(rows[0][i][0])
-            if op.bias_constraint is not None and op.trainable:
-                op.bias_constraint.apply(rows[0][i][1])
 
 
 class Tape:
@@ -241,6 +247,13 @@ class Tape:
             d, own = op.backward(d, self.inputs[i], a, self.kept[i], self.weights[i])
             gradients[i] = own[: op.variables]
         return gradients
+
+    def slope(self, d: Array) -> Array:
+        """dL/dx of the first operation, from d = dL/da of the last one."""
+        for i in range(len(self.outputs) - 1, -1, -1):
+            op = self.program.trained[i]
+            d = op.backward(d, self.inputs[i], self.outputs[i], self.kept[i], self.weights[i])[0]
+        return d
 
     def remember(self) -> None:
         """The weights that no gradient changes become those after the step, in place: moving statistics."""

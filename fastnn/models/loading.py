@@ -62,7 +62,7 @@ def load(
         )
     try:
         return _built(description, arrays, custom_objects, compile, check_finite)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f"{shown!r} cannot be loaded: {str(error)[:500] or 'it is too deep'}") from None
 
 

@@ -23,8 +23,9 @@ from fastnn.layers.base import Home
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.models import files
+from fastnn.models.asking import Asking
 from fastnn.models.compiled import AnyMetric, Compiled, compiled
-from fastnn.models.stack import Stack, begin_anew
+from fastnn.models.stack import begin_anew
 from fastnn.models.weights import weight_names
 from fastnn.optimizers import Optimizer
 from fastnn.training import evaluation, loop
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
 
 
-class Sequential(Stack):
+class Sequential(Asking):
     """A network of layers, one after another.
 
     layers: a list, whose first one is an ``Input``, or has an ``input_shape``; else the model is built when it first
@@ -400,6 +401,8 @@ class Sequential(Stack):
         full, leaves an older one as it was. Layers, losses and functions of your own are written by name only, and
         ``load`` must be given them; TypeError for one without a name, such as a lambda. The history is not written.
         """
+        if self._lock.held_elsewhere():
+            raise RuntimeError("this model is being trained in another thread; save it afterwards, or from a callback")
         files.save(path, self)
 
     def describe(self) -> dict[str, Any]:
