@@ -372,14 +372,3 @@ def check_indices(indices: Any, rows: int) -> NDArray[np.int64]:
     if least < 0 or most >= rows:
         raise ValueError(f"the sampler returned row numbers from {least} to {most}, expected 0 to {rows - 1}")
     return np.array(array, dtype=np.int64)  # a copy: the engine trusts it
-
-
-def as_generator(rng: Any) -> np.random.Generator:
-    """What ``rng=`` means: None (fresh entropy), a seed, a SeedSequence, or a Generator, which is used and advanced."""
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
-        if rng < 0:
-            raise ValueError(f"rng must be a seed of 0 or more, got {rng}")
-        return np.random.default_rng(rng)
-    if rng is None or isinstance(rng, (np.random.Generator, np.random.SeedSequence)):
-        return np.random.default_rng(rng)
-    raise TypeError(f"rng must be None, a whole number, a SeedSequence or a numpy.random.Generator, got {rng!r}")

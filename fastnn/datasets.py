@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics.checks import number, unknown, whole
-from fastnn.data import as_generator
+from fastnn.basics.seeds import as_generator
 
 if TYPE_CHECKING:
     from pathlib import Path

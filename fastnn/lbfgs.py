@@ -72,7 +72,7 @@ def fit_lbfgs(
     an error or Ctrl-C ends it.
 
     Refused: layers of random numbers (Dropout, GaussianNoise), which would be another function in each evaluation, and
-    kernel constraints. Sources: Liu and Nocedal, Mathematical Programming 45, 1989; Zhu, Byrd, Lu, Nocedal, "Algorithm
+    constraints. Sources: Liu and Nocedal, Mathematical Programming 45, 1989; Zhu, Byrd, Lu, Nocedal, "Algorithm
     778: L-BFGS-B", ACM TOMS 23, 1997.
 
     >>> import fastnn
@@ -176,8 +176,9 @@ def _refuse(model: Sequential) -> None:
                 f"L-BFGS needs a loss that does not change between evaluations, but layer {layer.name!r} draws random"
                 " numbers; leave it out, or use fit()"
             )
-        if op.constraint is not None:
-            raise ValueError(f"layer {layer.name!r} has a kernel constraint, which L-BFGS cannot keep; use fit()")
+        if op.constraint is not None or op.bias_constraint is not None:
+            which = "bias" if op.constraint is None else "kernel"
+            raise ValueError(f"layer {layer.name!r} has a {which} constraint, which L-BFGS cannot keep; use fit()")
 
 
 def _settle(model: Sequential, x: Source) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn._core import machine
 from fastnn.basics.arrays import plain
 from fastnn.basics.checks import flag, number, whole
-from fastnn.data import as_generator, check_finite, check_rows, features, readable
+from fastnn.basics.seeds import as_generator
+from fastnn.data import check_finite, check_rows, features, readable
 
 Array = NDArray[np.float64]
 

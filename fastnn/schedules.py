@@ -37,7 +37,8 @@ class Schedule(Settings):
     @property
     def settled(self) -> bool:
         """Whether the rates of all steps are known beforehand: a formula of the catalogue that looks at no loss."""
-        return type(self).update is Schedule.update and type(self).__module__ == Schedule.__module__
+        ours = (Schedule.__module__, "fastnn.optimizers.schedules")
+        return type(self).update is Schedule.update and type(self).__module__ in ours
 
     def update(self, loss: float) -> bool:
         """Told the training loss at the end of each epoch; returns whether training should stop."""
@@ -109,7 +110,8 @@ class Exponential(Schedule):
 class InverseTime(Schedule, positional=("initial",)):
     """a(t) = initial / (1 + k t). Keras' InverseTimeDecay, whose decay_rate / decay_steps is k.
 
-    With 1/t decay gradient descent converges under the conditions of Robbins and Monro, 1951.
+    every: t counts only in so many steps at once, Keras' staircase; 0 lets it run. With 1/t decay gradient descent
+    converges under the conditions of Robbins and Monro, 1951.
 
     >>> InverseTime(1.0, k=0.5)([0, 2, 6])
     array([1.  , 0.5 , 0.25])
@@ -117,16 +119,20 @@ class InverseTime(Schedule, positional=("initial",)):
 
     initial: float
     k: float = 0.001
+    every: float = 0
 
     def __post_init__(self) -> None:
-        self._numbers("initial", "k", least=0)
+        self._numbers("initial", "k", "every", least=0)
 
     def rates(self, t: Numbers) -> Numbers:
+        t = np.floor(t / self.every) * self.every if self.every else t
         return self.initial / (1 + self.k * t)
 
 
 class Polynomial(Schedule):
     """a(t) = (initial - end) (1 - t / steps)^power + end, and end after ``steps``. As Keras' PolynomialDecay.
+
+    cycle: instead of an end, ``steps`` becomes its next multiple that is not passed yet: the rate jumps up again.
 
     >>> Polynomial(1.0, steps=10, end=0.0, power=2)([0, 5, 10, 11])
     array([1.  , 0.25, 0.  , 0.  ])
@@ -136,12 +142,16 @@ class Polynomial(Schedule):
     steps: int
     end: float = 0.0001
     power: float = 1.0
+    cycle: bool = False
 
     def __post_init__(self) -> None:
         self._numbers("initial", "end", "power", least=0)
         self._numbers("steps", above=0)
+        self._flags("cycle")
 
     def rates(self, t: Numbers) -> Numbers:
+        if self.cycle:
+            t = t / np.maximum(np.ceil(t / self.steps), 1)
         return (self.initial - self.end) * (1 - np.minimum(t / self.steps, 1)) ** self.power + self.end
 
 

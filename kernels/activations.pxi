@@ -1,4 +1,4 @@
-# Activation kernels. Their NumPy twins, formulas and numbers: fastnn/activations.py.
+# Activation kernels. Their NumPy twins, formulas and numbers: fastnn/activations/.
 #
 # An elementwise kernel works on n contiguous reals: forward turns z into a in place; backward multiplies d = dL/da by
 # da/dz, given v, which is a, or z where the kernel keeps its input. A blockwise kernel needs whole rows: it works on a
@@ -292,7 +292,169 @@ cdef void exponential_backward(Py_ssize_t n, reals_in v, reals_out d, const doub
         d[i] = d[i] * v[i]
 
 
-cdef ActivationKernel[18] ACTIVATIONS
+cdef void clipped_relu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    # h: slope, greatest value, threshold; a slope of 0 is not multiplied with what may be infinite
+    cdef Py_ssize_t i
+    cdef real slope = <real>h[0], most = <real>h[1], least = <real>h[2]
+    for i in range(n):
+        a[i] = (slope * (a[i] - least) if slope != 0 else 0) if a[i] < least else (most if a[i] > most else a[i])
+
+
+cdef void clipped_relu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real slope = <real>h[0], most = <real>h[1], least = <real>h[2]
+    for i in range(n):
+        d[i] = (d[i] if v[i] < most else 0) if v[i] > least else (slope * d[i] if slope != 0 else 0)
+
+
+cdef void hard_tanh_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = -1 if a[i] < -1 else (1 if a[i] > 1 else a[i])
+
+
+cdef void hard_tanh_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] if v[i] > -1 and v[i] < 1 else 0
+
+
+cdef void hard_silu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = 0 if a[i] <= -3 else (a[i] if a[i] >= 3 else a[i] * (a[i] * <real>(1.0 / 6) + <real>0.5))
+
+
+cdef void hard_silu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = 0 if v[i] <= -3 else (d[i] if v[i] >= 3 else d[i] * (v[i] * <real>(1.0 / 3) + <real>0.5))
+
+
+cdef void log_sigmoid_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = -real_softplus(-a[i])
+
+
+cdef void log_sigmoid_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    # sigmoid(-z) = 1 - exp(a)
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] * -real_expm1(v[i])
+
+
+cdef void celu_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real alpha = <real>h[0], inverse = <real>h[1]
+    for i in range(n):
+        a[i] = a[i] if a[i] > 0 else alpha * real_expm1(a[i] * inverse)
+
+
+cdef void celu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real inverse = <real>h[1]
+    for i in range(n):
+        d[i] = d[i] if v[i] > 0 else d[i] * (v[i] * inverse + 1)
+
+
+cdef void soft_shrink_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real limit = <real>h[0]
+    for i in range(n):
+        a[i] = a[i] - limit if a[i] > limit else (a[i] + limit if a[i] < -limit else a[i] * 0)  # NaN stays
+
+
+cdef void hard_shrink_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real limit = <real>h[0]
+    for i in range(n):
+        a[i] = 0 if real_fabs(a[i]) <= limit else a[i]
+
+
+cdef void shrink_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] if v[i] != 0 else 0
+
+
+cdef void tanh_shrink_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = a[i] - real_tanh(a[i])
+
+
+cdef void tanh_shrink_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real t
+    for i in range(n):
+        t = real_tanh(v[i])
+        d[i] = d[i] * (t * t)
+
+
+cdef inline real squareplus_root(real z, real b) noexcept nogil:
+    """sqrt(z^2 + b), or |z| where that is it to the last bit and its square may overflow."""
+    cdef real far = real_fabs(z)
+    return far if far > <real>1e15 else real_sqrt(z * z + b)
+
+
+cdef void squareplus_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    # for z < 0 as b / (2 (root - z)), where the terms of (z + root) / 2 cancel
+    cdef Py_ssize_t i
+    cdef real b = <real>h[0], root
+    for i in range(n):
+        root = squareplus_root(a[i], b)
+        a[i] = <real>0.5 * b / (root - a[i]) if a[i] < 0 else <real>0.5 * (a[i] + root)
+
+
+cdef void squareplus_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real b = <real>h[0], root
+    for i in range(n):
+        root = squareplus_root(v[i], b)
+        d[i] = d[i] * (<real>0.5 * b / (root * (root - v[i])) if v[i] < 0 else <real>0.5 * (1 + v[i] / root))
+
+
+cdef void threshold_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real limit = <real>h[0], other = <real>h[1]
+    for i in range(n):
+        a[i] = other if a[i] <= limit else a[i]
+
+
+cdef void threshold_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef real limit = <real>h[0]
+    for i in range(n):
+        d[i] = d[i] if v[i] > limit else 0
+
+
+cdef void sparse_plus_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = 0 if a[i] <= -1 else (a[i] if a[i] >= 1 else <real>0.25 * (a[i] + 1) * (a[i] + 1))
+
+
+cdef void sparse_plus_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = 0 if v[i] <= -1 else (d[i] if v[i] >= 1 else d[i] * (<real>0.5 * (v[i] + 1)))
+
+
+cdef void sparse_sigmoid_forward(Py_ssize_t n, reals_out a, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        a[i] = <real>0.5 * (a[i] + 1)
+        a[i] = 0 if a[i] < 0 else (1 if a[i] > 1 else a[i])
+
+
+cdef void sparse_sigmoid_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        d[i] = d[i] * <real>0.5 if v[i] > 0 and v[i] < 1 else 0
+
+
+cdef ActivationKernel[31] ACTIVATIONS
 ACTIVATIONS[0] = ActivationKernel("linear", NULL, NULL, False, False)
 ACTIVATIONS[1] = ActivationKernel("relu", relu_forward, relu_backward, False, False)
 ACTIVATIONS[2] = ActivationKernel("leaky_relu", leaky_relu_forward, leaky_relu_backward, False, False)
@@ -311,3 +473,16 @@ ACTIVATIONS[14] = ActivationKernel("softplus", softplus_forward, softplus_backwa
 ACTIVATIONS[15] = ActivationKernel("softsign", softsign_forward, softsign_backward, False, False)
 ACTIVATIONS[16] = ActivationKernel("hard_sigmoid", hard_sigmoid_forward, hard_sigmoid_backward, False, False)
 ACTIVATIONS[17] = ActivationKernel("exponential", exponential_forward, exponential_backward, False, False)
+ACTIVATIONS[18] = ActivationKernel("clipped_relu", clipped_relu_forward, clipped_relu_backward, False, True)
+ACTIVATIONS[19] = ActivationKernel("relu6", clipped_relu_forward, clipped_relu_backward, False, True)
+ACTIVATIONS[20] = ActivationKernel("hard_tanh", hard_tanh_forward, hard_tanh_backward, False, False)
+ACTIVATIONS[21] = ActivationKernel("hard_silu", hard_silu_forward, hard_silu_backward, False, True)
+ACTIVATIONS[22] = ActivationKernel("log_sigmoid", log_sigmoid_forward, log_sigmoid_backward, False, False)
+ACTIVATIONS[23] = ActivationKernel("celu", celu_forward, celu_backward, False, False)
+ACTIVATIONS[24] = ActivationKernel("soft_shrink", soft_shrink_forward, shrink_backward, False, False)
+ACTIVATIONS[25] = ActivationKernel("hard_shrink", hard_shrink_forward, shrink_backward, False, False)
+ACTIVATIONS[26] = ActivationKernel("tanh_shrink", tanh_shrink_forward, tanh_shrink_backward, False, True)
+ACTIVATIONS[27] = ActivationKernel("squareplus", squareplus_forward, squareplus_backward, False, True)
+ACTIVATIONS[28] = ActivationKernel("threshold", threshold_forward, threshold_backward, False, True)
+ACTIVATIONS[29] = ActivationKernel("sparse_plus", sparse_plus_forward, sparse_plus_backward, False, True)
+ACTIVATIONS[30] = ActivationKernel("sparse_sigmoid", sparse_sigmoid_forward, sparse_sigmoid_backward, False, False)

@@ -5,7 +5,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport INFINITY, NAN, cos, fabs, sin, sqrt
+from libc.math cimport INFINITY, NAN, cos, fabs, hypot, sin, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -343,7 +343,8 @@ cdef class Engine:
             op = &self.net.operations[i]
             kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
             number_of("activation", op.activation, ACTIVATION_COUNT)
-            number_of("constraint", op.constraint, MAX_NORM + 1)
+            number_of("constraint", op.constraint, LIMITED_NORM + 1)
+            number_of("bias_constraint", op.bias_constraint, LIMITED_NORM + 1)
             products = kernel_lines(op, kind.sizes)
             lines = products + kind.lines
             if not (op.inputs == columns and op.positions_in == positions
@@ -352,7 +353,7 @@ cdef class Engine:
                     and fits(op, kind.sizes)
                     and op.rows == lines and op.kernel_rows == (products if products else least(lines, 1))
                     and activation_of(op).blockwise == (kind.forward == rowwise_forward)
-                    and (op.constraint == 0 or op.kernel_rows > 0)
+                    and (op.constraint == 0 or op.kernel_rows > 0) and (op.bias_constraint == 0 or op.bias)
                     and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
                     and op.offset + panels(op.outputs) * panel_size(op) <= self.net.size):
                 raise ValueError(f"operation {i} of the program does not fit the one before it or the arena:"

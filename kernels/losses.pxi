@@ -1,4 +1,4 @@
-# Loss kernels. Their NumPy twins, formulas and numbers: fastnn/losses.py.
+# Loss kernels. Their NumPy twins, formulas and numbers: fastnn/losses/.
 #
 # A kernel sees one transposed block: a[k * WIDTH + r] is output k of sample r, t the targets in the same layout. It
 # writes each sample's loss to e[r] and dL/da to d. A kernel "from logits" takes z in a, leaves the activated outputs
@@ -437,7 +437,104 @@ cdef void gaussian_nll(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals
         e[r] = total[r] * part
 
 
-cdef LossKernel[20] LOSSES
+cdef void mape(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, scale, least = <real>h[0]
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            x = a[k * WIDTH + r] - t[k * WIDTH + r]
+            scale = real_fabs(t[k * WIDTH + r])
+            scale = least if scale < least else scale
+            total[r] = total[r] + 100 * (real_fabs(x) / scale)
+            d[k * WIDTH + r] = 100 * ((1 if x > 0 else (-1 if x < 0 else x)) / scale)  # 0 at 0, NaN stays
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void msle(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef real[64] total
+    cdef Py_ssize_t k, r
+    cdef real x, p, y, least = <real>h[0]
+    set_zero(total)
+    for k in range(n):
+        for r in range(WIDTH):
+            p = least if a[k * WIDTH + r] < least else a[k * WIDTH + r]
+            y = least if t[k * WIDTH + r] < least else t[k * WIDTH + r]
+            x = real_log(p + 1) - real_log(y + 1)
+            total[r] = total[r] + x * x
+            d[k * WIDTH + r] = 0 if a[k * WIDTH + r] < least else 2 * x / (1 + p)
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void row_norms(Py_ssize_t n, const real* a, real* length) noexcept nogil:
+    """|a| of each sample, at least 1e-6; scaled by the largest, so that no square overflows."""
+    cdef real[64] most
+    cdef Py_ssize_t k, r
+    cdef real x
+    set_zero(most)
+    set_zero(length)
+    for k in range(n):
+        for r in range(WIDTH):
+            x = real_fabs(a[k * WIDTH + r])
+            most[r] = x if x > most[r] else most[r]
+    for r in range(WIDTH):
+        most[r] = most[r] if most[r] > 0 and most[r] < INFINITY else 1
+    for k in range(n):
+        for r in range(WIDTH):
+            x = a[k * WIDTH + r] / most[r]
+            length[r] = length[r] + x * x
+    for r in range(WIDTH):
+        length[r] = most[r] * real_sqrt(length[r])
+        length[r] = <real>1e-6 if length[r] < <real>1e-6 else length[r]  # NaN stays
+
+
+cdef void cosine_similarity(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                            const double* h) noexcept nogil:
+    cdef real[64] length, other, cosine
+    cdef Py_ssize_t k, r
+    cdef real u
+    row_norms(n, a, length)
+    row_norms(n, t, other)
+    set_zero(cosine)
+    for k in range(n):
+        for r in range(WIDTH):
+            cosine[r] = cosine[r] + (a[k * WIDTH + r] / length[r]) * (t[k * WIDTH + r] / other[r])
+    for k in range(n):
+        for r in range(WIDTH):
+            u = a[k * WIDTH + r] / length[r] * cosine[r] if length[r] > <real>1e-6 else 0
+            d[k * WIDTH + r] = (u - t[k * WIDTH + r] / other[r]) / length[r]
+    for r in range(WIDTH):
+        e[r] = -cosine[r]
+
+
+cdef void categorical_hinge(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
+                            const double* h) noexcept nogil:
+    cdef real[64] right, wrong, place
+    cdef Py_ssize_t k, r
+    cdef real x, loss
+    for r in range(WIDTH):
+        right[r] = 0
+        wrong[r] = (1 - t[r]) * a[r]
+        place[r] = 0
+    for k in range(n):
+        for r in range(WIDTH):
+            x = (1 - t[k * WIDTH + r]) * a[k * WIDTH + r]
+            right[r] = right[r] + t[k * WIDTH + r] * a[k * WIDTH + r]
+            if x > wrong[r] or (x != x and wrong[r] == wrong[r]):  # NaN stays
+                wrong[r] = x
+                place[r] = <real>k
+    for k in range(n):
+        for r in range(WIDTH):
+            loss = wrong[r] - right[r] + 1
+            x = (1 - t[k * WIDTH + r] if place[r] == k else 0) - t[k * WIDTH + r]
+            d[k * WIDTH + r] = x if loss > 0 else loss * 0
+    for r in range(WIDTH):
+        loss = wrong[r] - right[r] + 1
+        e[r] = 0 if loss < 0 else loss
+
+
+cdef LossKernel[24] LOSSES
 LOSSES[0] = LossKernel("mse", mse)
 LOSSES[1] = LossKernel("binary_crossentropy", binary_crossentropy)
 LOSSES[2] = LossKernel("binary_crossentropy_logits", binary_crossentropy_logits)
@@ -458,3 +555,7 @@ LOSSES[16] = LossKernel("quantile", quantile)
 LOSSES[17] = LossKernel("gaussian_nll", gaussian_nll)
 LOSSES[18] = LossKernel("binary_focal_crossentropy_logits", binary_focal_logits)
 LOSSES[19] = LossKernel("categorical_focal_crossentropy_logits", categorical_focal_logits)
+LOSSES[20] = LossKernel("mape", mape)
+LOSSES[21] = LossKernel("msle", msle)
+LOSSES[22] = LossKernel("cosine_similarity", cosine_similarity)
+LOSSES[23] = LossKernel("categorical_hinge", categorical_hinge)

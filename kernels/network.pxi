@@ -7,7 +7,7 @@
 
 cdef enum:
     NON_NEGATIVE = 1
-    MAX_NORM = 2
+    LIMITED_NORM = 2
 
 # One line of a program; fastnn/engine/program.py writes it (OPERATION), field by field the same.
 cdef struct Operation:
@@ -20,10 +20,11 @@ cdef struct Operation:
     int64_t bias          # 1 where training changes one
     int64_t trainable     # 0 where training leaves its weights as they are
     int64_t activation    # number of its kernel
-    int64_t constraint    # on the kernel
+    int64_t constraint, bias_constraint  # on the kernel and on the bias: NON_NEGATIVE, LIMITED_NORM, or 0
+    int64_t along         # the norms that the first limits: 0 of each column, 1 of each line, 2 of all
     double[4] parameters  # of the activation, or of the layer
     double[2] kernel_penalty, bias_penalty, activity_penalty  # l1 and l2
-    double limit          # of MAX_NORM
+    double[3] bounds, bias_bounds  # of LIMITED_NORM: least, greatest, share of the way that a step takes
     Geometry geometry     # of the maps before and behind it
 
 # What an operation reads beside its description: of each pixel behind it some pixels before it and their weights, or of each

@@ -1,5 +1,5 @@
 # Optimizer kernels: one plain loop each over n contiguous weights w, their gradients g and the optimizer's slots.
-# h holds the numbers of this step, computed in Python (fastnn/optimizers.py, method `scalars`), where the twins are.
+# h holds the numbers of this step, computed in Python (fastnn/optimizers/, method `scalars`), where the twins are.
 ctypedef void (*Update)(Py_ssize_t n, real* w, const real* g, real* s0, real* s1, real* s2, const real* h) noexcept nogil
 
 cdef struct OptimizerKernel:

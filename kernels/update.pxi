@@ -116,26 +116,55 @@ cdef void update_stored(Job* job, const real* h, int thread, int threads) noexce
         panel += panels(op.outputs)
 
 
+cdef inline double to_bounds(double norm, const double* bounds) noexcept nogil:
+    """What brings weights of some norm into bounds: 1 for zeros and for NaN."""
+    cdef double wanted = bounds[0] if norm < bounds[0] else (bounds[1] if norm > bounds[1] else norm)
+    wanted = bounds[2] * wanted + (1 - bounds[2]) * norm
+    return wanted / norm if norm > 0 and (wanted < norm or wanted > norm) else 1
+
+
+cdef void constrain_lines(real* w, Operation* op, Py_ssize_t n, int64_t kind, int64_t along, const double* bounds,
+                          int thread, int threads) noexcept nogil:
+    """Puts n lines of weights, those at w and in the panels behind it, back into their allowed set.
+
+    Norms that cross the panels are few: the first thread does them alone.
+    """
+    cdef Py_ssize_t count = panels(op.outputs), size = panel_size(op), lines = n if along == 2 else 1, p, k, r, i
+    cdef double[64] factors
+    cdef double whole
+    if kind == LIMITED_NORM and along != 0:
+        for i in range(n // lines if thread == 0 else 0):
+            r = i * lines
+            whole = 0
+            for p in range(count):
+                whole = hypot(whole, norm(lines * WIDTH, w + p * size + r * WIDTH))
+            whole = to_bounds(whole, bounds)
+            for p in range(count):
+                for k in range(r * WIDTH, (r + lines) * WIDTH):
+                    w[p * size + k] = <real>(w[p * size + k] * whole)
+        return
+    for p in range(share(count, thread, threads), share(count, thread + 1, threads)):
+        if kind == NON_NEGATIVE:
+            for k in range(n * WIDTH):
+                w[p * size + k] = 0 if w[p * size + k] < 0 else w[p * size + k]
+            continue
+        column_norms(n, w + p * size, factors)
+        for r in range(WIDTH):
+            factors[r] = to_bounds(factors[r], bounds)
+        for k in range(n):
+            for r in range(WIDTH):
+                w[p * size + k * WIDTH + r] = <real>(w[p * size + k * WIDTH + r] * factors[r])
+
+
 cdef void constrain(Network* net, int thread, int threads) noexcept nogil:
-    """Puts kernels back into their allowed set after an update."""
+    """Puts kernels and biases back into their allowed sets after an update."""
     cdef Operation* op
-    cdef Py_ssize_t i, p, k, r, n
+    cdef Py_ssize_t i
     cdef real* w
-    cdef double[64] norms
     for i in range(net.trained):
         op = &net.operations[i]
-        n = op.kernel_rows
-        if op.constraint == 0 or not is_trained(op):
-            continue
-        for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
-            w = net.arena + op.offset + p * panel_size(op)
-            if op.constraint == NON_NEGATIVE:
-                for k in range(n * WIDTH):
-                    w[k] = 0 if w[k] < 0 else w[k]
-                continue
-            column_norms(n, w, norms)  # MAX_NORM: of the weights into each output
-            for r in range(WIDTH):
-                norms[r] = op.limit / norms[r] if norms[r] > op.limit else 1
-            for k in range(n):
-                for r in range(WIDTH):
-                    w[k * WIDTH + r] = <real>(w[k * WIDTH + r] * norms[r])
+        w = net.arena + op.offset
+        if op.constraint != 0 and is_trained(op):
+            constrain_lines(w, op, op.kernel_rows, op.constraint, op.along, op.bounds, thread, threads)
+        if op.bias_constraint != 0 and is_trained(op):
+            constrain_lines(w + op.kernel_rows * WIDTH, op, 1, op.bias_constraint, 2, op.bias_bounds, thread, threads)

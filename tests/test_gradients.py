@@ -83,8 +83,25 @@ KINKS = {
     "selu": (0,),
     "hard_sigmoid": (-3, 3),
     "softsign": (0,),
+    "clipped_relu": (0,),
+    "relu6": (0, 6),
+    "hard_tanh": (-1, 1),
+    "hard_silu": (-3, 3),
+    "celu": (0,),
+    "soft_shrink": (-0.5, 0.5),
+    "hard_shrink": (-0.5, 0.5),
+    "threshold": (0,),
+    "sparse_plus": (-1, 1),
+    "sparse_sigmoid": (-1, 1),
 }
-BENT = (losses.MeanAbsoluteError, losses.Huber, losses.Hinge, losses.SquaredHinge, losses.Quantile)
+BENT = (
+    losses.MeanAbsoluteError,
+    losses.MeanAbsolutePercentageError,
+    losses.Huber,
+    losses.Hinge,
+    losses.SquaredHinge,
+    losses.Quantile,
+)
 ELASTIC = regularizers.L1L2(0.01, 0.02)
 LAYERS = {
     "dropout": lambda: [Dense(9, "tanh"), Dropout(0.4), Dense(2)],
@@ -164,6 +181,12 @@ def near_a_kink(net, x, y, loss):
         t = y.reshape(len(y), -1)
         e = np.abs(1 - np.where(t != 0, t, -1) * out if loss.targets == "signs" else out - t)
         return bool(np.abs(e - getattr(loss, "delta", 0)).min() < MARGIN)
+    if isinstance(loss, losses.MeanSquaredLogarithmicError):
+        return bool(np.abs(out).min() < MARGIN)
+    if isinstance(loss, losses.CategoricalHinge):
+        wrong = np.sort((1 - y) * out, axis=1)
+        e = 1 + wrong[:, -1] - (y * out).sum(axis=1)
+        return bool(min(np.abs(e).min(), np.diff(wrong[:, -2:]).min()) < MARGIN)
     return False
 
 

@@ -25,6 +25,8 @@ from numerics import (
 from fastnn import activations, losses, optimizers
 from fastnn.augmentation import Changes, ImageAugmentation
 from fastnn.basics import backend
+from fastnn.constraints import norm
+from fastnn.losses.classes import shares
 
 ACTIVATIONS = [
     *(entry() for entry in activations.ENTRIES),
@@ -33,6 +35,12 @@ ACTIVATIONS = [
     activations.ELU(0.3),
     activations.Sigmoid(0.7),
     activations.Tanh(1.3),
+    activations.ClippedReLU(0.1, 2.0, 0.5),
+    activations.ClippedReLU(0.0, 1.0, -0.5),
+    activations.CELU(0.4),
+    activations.Squareplus(0.1),
+    activations.Threshold(0.4, -1.0),
+    activations.SoftShrink(0.2),
 ]
 LOSSES = [
     *(entry() for entry in losses.ENTRIES),
@@ -114,6 +122,8 @@ def forward_terms(activation, z, a):
     """Sum of the absolute terms of a = f(z), to which its rounding errors are relative; z, a (rows, n)."""
     if isinstance(activation, (activations.GELU, activations.GELUTanh)):
         return np.abs(a) + np.abs(z)  # z times a distribution that is exact to some ULP of 1
+    if isinstance(activation, (activations.HardSiLU, activations.TanhShrink)):
+        return np.abs(a) + np.abs(z)  # z (z / 6 + 1 / 2), z - tanh z
     if isinstance(activation, (activations.HardSigmoid, activations.LogSoftmax)):
         return np.abs(a) + 1  # z / 6 + 1 / 2, z - log sum
     slope = getattr(activation, "slope", 1.0)
@@ -245,6 +255,16 @@ def loss_terms(loss, a, t, values, slope):
         m, s = np.split(a, 2, axis=1)
         e2 = (m - t) ** 2 * np.exp(-s)
         return (np.abs(s) + e2).mean(axis=1), by_output + np.hstack([0 * e2, (1 + e2) * 2 / n])
+    elif isinstance(loss, losses.MeanSquaredLogarithmicError):
+        q, y = np.log(np.maximum(a, 1e-7) + 1), np.log(np.maximum(t, 1e-7) + 1)
+        terms = 1 + q + y  # p + 1 is rounded before its logarithm is taken
+        return value + (np.abs(q - y) * terms).mean(axis=1), by_output + np.where(a > 0, terms / (1 + a), 0) / n
+    elif isinstance(loss, losses.CosineSimilarity):
+        u, v = (np.abs(x) / np.maximum(norm(x, axis=1)[:, None], 1e-6) for x in (a, t))
+        cosine = (u * v).sum(axis=1)
+        return cosine, (u * cosine[:, None] + v) / np.maximum(norm(a, axis=1)[:, None], 1e-6)
+    elif isinstance(loss, losses.CategoricalHinge):
+        return value + 1 + np.abs(a).sum(axis=1), by_output
     elif isinstance(loss, losses.KLDivergence):
         y, q = np.maximum(t, 1e-7), np.clip(a, 1e-7, 1)
         value = (y * (np.abs(np.log(y)) + np.abs(np.log(q)))).sum(axis=1)
@@ -253,7 +273,7 @@ def loss_terms(loss, a, t, values, slope):
         value = (np.abs(np.log(q)) + np.abs(np.log(1 - q))).mean(axis=1)
         by_output = by_output + np.where(slope != 0, 1 / (q * (1 - q)) / n, 0)
     elif isinstance(loss, DIVIDED):  # p = a / sum a is rounded, and the difference of two terms is divided by the sum
-        p, sums = losses._shares(a)
+        p, sums = shares(a)
         lost = np.abs(a).sum(axis=1, keepdims=True) / np.abs(sums)
         q = np.clip(p, 1e-7, 1 - 1e-7)
         y = loss.smooth(np.eye(n)[t[:, 0].astype(int)] if loss.targets == "labels" else t, n)

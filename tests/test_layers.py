@@ -6,7 +6,7 @@ from numerics import assemble, compare, distance, eps, guard, intact, padding, t
 
 import fastnn
 from fastnn import losses, optimizers, regularizers
-from fastnn.constraints import MaxNorm, NonNeg
+from fastnn.constraints import MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from fastnn.engine import reference
 from fastnn.engine.source import Source
 from fastnn.layers import (
@@ -59,6 +59,11 @@ LAYERS = {
     ],
     "max norm": lambda: [Dense(33, "tanh", kernel_constraint=MaxNorm(0.7))],
     "not negative": lambda: [Dense(33, "tanh", kernel_constraint=NonNeg())],
+    "norms across panels": lambda: [
+        Dense(33, "tanh", kernel_constraint=MinMaxNorm(0.9, 1.1, rate=0.5, axis=1), bias_constraint=MaxNorm(0.01)),
+        Dense(20, "tanh", kernel_constraint=UnitNorm(axis=[0, 1]), bias_constraint=NonNeg()),
+        Dense(7, kernel_constraint=MinMaxNorm(0.5, 0.6, rate=0.3), bias_constraint=UnitNorm()),
+    ],
 }
 OPTIMIZERS = [
     optimizers.SGD(0.1),
@@ -172,6 +177,36 @@ def test_constraints_hold(core, constraint):
         assert norms.max() <= 0.7 * (1 + 16 * eps(core.REAL))
         assert np.isclose(norms, 0.7, rtol=16 * eps(core.REAL), atol=0).any()
         assert (norms < 0.69).any()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_norms_of_lines_of_all_and_of_a_bias_hold(engine):
+    x, y = np.random.default_rng(0).normal(size=(40, 5)), np.arange(40) % 3
+    stack = [
+        Input(5),
+        Dense(33, "tanh", kernel_constraint=MaxNorm(0.5, axis=1), bias_constraint=MaxNorm(0.01)),
+        Dense(3, "softmax", kernel_constraint=UnitNorm(axis=(0, 1)), bias_constraint=NonNeg()),
+    ]
+    model = fastnn.Sequential(stack, rng=0, engine=engine)
+    model.compile(optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+    model.fit(x, y, batch_size=8, epochs=3)
+    W, b, V, c = model.get_weights()
+    lines = np.linalg.norm(W, axis=1)
+    assert lines.max() <= 0.5 + 1e-6 and np.isclose(lines, 0.5, atol=1e-6).any()
+    assert np.linalg.norm(b) == pytest.approx(0.01) and (b != 0).all()
+    assert np.linalg.norm(V) == pytest.approx(1) and (c >= 0).all()
+
+
+def test_norms_along_other_axes_are_refused_or_left_to_the_reference():
+    with pytest.raises(ValueError, match="MaxNorm: axis 3 is none of an array with 2 axes"):
+        MaxNorm(axis=3)(np.ones((2, 2)))
+    with pytest.raises(TypeError, match="axis must be a whole number or a list of them"):
+        UnitNorm(axis="all")
+    kernel = np.arange(24.0).reshape(2, 3, 4)
+    with pytest.raises(ValueError, match=r"along the axes \(0,\) of weights with 3 axes are not compiled"):
+        MaxNorm(axis=0).along(3)
+    np.testing.assert_allclose(np.linalg.norm(UnitNorm(axis=0)(kernel + 1), axis=0), 1)
+    assert [MaxNorm(axis=axis).along(3) for axis in ([0, 1], 2, [0, 1, 2], -1)] == [0, 1, 2, 1]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)

@@ -243,7 +243,7 @@ def test_soft_rows_count_as_their_largest_share():
     assert value(Recall(average="macro"), y, a) == 0.5
 
 
-DECIDED = [metric for metric in metrics.ENTRIES if issubclass(metric, metrics._Decided)]
+DECIDED = [metric for metric in metrics.ENTRIES if issubclass(metric, metrics.Decided)]
 
 
 @pytest.mark.parametrize("entry", DECIDED)

@@ -66,6 +66,7 @@ class Settings:
     _ordered = False  # whether a class has said which are positional
     _required: tuple[str, ...] = ()
     _frozen = True
+    _quiet: tuple[str, ...] = ()  # settings that repr shows only where they are not the default
     __signature__ = _Signature()
 
     def __init_subclass__(
@@ -118,6 +119,20 @@ class Settings:
     def __post_init__(self) -> None:
         """Checks the settings."""
 
+    def get_config(self) -> dict[str, Any]:
+        """The settings, as Keras calls it.
+
+        >>> from fastnn.regularizers import L2
+        >>> L2(0.1).get_config(), L2.from_config({"l2": 0.1})
+        ({'l1': 0.0, 'l2': 0.1}, L2(l1=0.0, l2=0.1))
+        """
+        return {name: getattr(self, name) for name in self._fields}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """An object with the settings of ``get_config``."""
+        return cls(**config)
+
     def follows(self, entries: tuple[type, ...], free: tuple[str, ...] = ()) -> bool:
         """Whether it computes what a class of the catalogue does: a subclass may change defaults, checks and name only.
 
@@ -166,5 +181,9 @@ class Settings:
         return hash(self._key())
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
+        shown = ", ".join(
+            f"{name}={getattr(self, name)!r}"
+            for name, default in self._fields.items()
+            if name not in self._quiet or getattr(self, name) != default
+        )
         return f"{type(self).__name__}({shown})"

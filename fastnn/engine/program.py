@@ -53,11 +53,14 @@ OPERATION = np.dtype(
         *((name, np.int64) for name in PLAIN),
         ("activation", np.int64),
         ("constraint", np.int64),
+        ("bias_constraint", np.int64),
+        ("along", np.int64),
         ("parameters", np.float64, MOST_PARAMETERS),
         ("kernel_penalty", np.float64, 2),
         ("bias_penalty", np.float64, 2),
         ("activity_penalty", np.float64, 2),
-        ("limit", np.float64),
+        ("bounds", np.float64, 3),
+        ("bias_bounds", np.float64, 3),
         ("geometry", [(name, np.int64) for name in operations.GEOMETRY]),
     ]
 )
@@ -118,7 +121,11 @@ class Program(Settings):
                     row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2)
             if op.constraint:
                 row["constraint"] = _kernel("constraint", op.constraint, constraints.ENTRIES)
-                row["limit"] = op.constraint.limit
+                row["along"] = op.constraint.along(len(op.shapes[0]))
+                row["bounds"] = op.constraint.bounds
+            if op.bias_constraint:
+                row["bias_constraint"] = _kernel("constraint", op.bias_constraint, constraints.ENTRIES)
+                row["bias_bounds"] = op.bias_constraint.bounds
         return table
 
     @property
@@ -163,7 +170,7 @@ class Program(Settings):
 
     @cached_property
     def constrained(self) -> bool:
-        return any(op.constraint for op in self.steps)
+        return any(op.constraint or op.bias_constraint for op in self.steps)
 
     @property
     def flops(self) -> int:

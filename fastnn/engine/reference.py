@@ -218,6 +218,8 @@ class Engine:
                     mean += (1 - ema_momentum) * w
             if op.constraint is not None and op.trainable:
                 op.constraint.apply(rows[0][i][0])
+            if op.bias_constraint is not None and op.trainable:
+                op.bias_constraint.apply(rows[0][i][1])
 
 
 class Tape:

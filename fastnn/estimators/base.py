@@ -47,7 +47,7 @@ def store(estimator: Any, given: dict[str, Any]) -> None:
 
 
 def _names(kind: str, *others: str) -> set[str]:
-    return {*catalogue.TABLES[kind], *catalogue.ALIASES.get(kind, {}), *others}
+    return {*catalogue.CONCEPTS[kind].table, *catalogue.CONCEPTS[kind].aliases, *others}
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):

@@ -222,7 +222,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(f"`y` has classes not in `self.classes_`: {np.setdiff1d(column, classes)}")
             columns.append(places)
         sizes = tuple(len(classes) for classes in self.classes_)
-        return np.column_stack(columns).astype(np.int32), Objective(GroupedCrossentropy(sizes), sum(sizes), "identity")
+        return np.column_stack(columns).astype(np.int32), Objective(
+            GroupedCrossentropy(sizes=sizes), sum(sizes), "identity"
+        )
 
     def _weighted(self, sample_weight: Array | None, truth: Any) -> Array | None:
         if self.class_weight is None:
@@ -279,7 +281,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         outputs = self._outputs(X)
         if self._is_grouped():
             sizes = [len(classes) for classes in self.classes_]
-            together = GroupedCrossentropy(tuple(sizes)).probabilities(outputs)
+            together = GroupedCrossentropy(sizes=tuple(sizes)).probabilities(outputs)
             return np.split(together, np.cumsum(sizes)[:-1], axis=1)
         if outputs.shape[1] > 1:
             return outputs

@@ -51,7 +51,7 @@ def for_regressor(loss: Any, targets: int, quantiles: Any) -> Objective:
     if loss == "poisson":
         return Objective(losses.Poisson(epsilon=TINY), targets, "exp", factor=targets)
     if loss in ("quantile", "pinball"):
-        found: Loss = losses.Quantile(0.5 if quantiles is None else quantiles)
+        found: Loss = losses.Quantile(levels=0.5 if quantiles is None else quantiles)
     else:
         found = _resolved(loss)
     if quantiles is not None and not isinstance(found, losses.Quantile):
@@ -110,7 +110,7 @@ class GroupedCrossentropy(Loss):
 
     name = "grouped_crossentropy"
     targets = "any"
-    sizes: tuple[int, ...]
+    sizes: tuple[int, ...]  # type: ignore[misc] # ``name`` comes last, see Settings
 
     def columns(self, outputs: int) -> int:
         return len(self.sizes)

@@ -25,7 +25,7 @@ class Dense(Layer):
     activation: a name or object of ``fastnn.activations``, None for linear. kernel_initializer, bias_initializer:
     names or objects of ``fastnn.initializers``, an array, or a callable of (shape, rng); the defaults are Keras'
     ones. kernel_regularizer, bias_regularizer, activity_regularizer: of ``fastnn.regularizers``; the activity's
-    penalty is divided by the size of the batch. kernel_constraint: of ``fastnn.constraints``.
+    penalty is divided by the size of the batch. kernel_constraint, bias_constraint: of ``fastnn.constraints``.
 
     >>> Dense(3, activation="relu").shape_after((4,))
     (3,)
@@ -45,6 +45,7 @@ class Dense(Layer):
         bias_regularizer: str | Regularizer | None = None,
         activity_regularizer: str | Regularizer | None = None,
         kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
@@ -57,6 +58,7 @@ class Dense(Layer):
         self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
         self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
+        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     def shape_after(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
@@ -70,6 +72,7 @@ class Dense(Layer):
             kernel_regularizer=self.kernel_regularizer,
             bias_regularizer=self.bias_regularizer,
             constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint if self.use_bias else None,
         )
         return operations.activated(product, self.activation, self.activity_regularizer)
 

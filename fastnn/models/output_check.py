@@ -24,7 +24,7 @@ def check_outputs(layers: list[Layer], program: Program, loss: Loss, shape: tupl
             f"{loss.name} takes one row of outputs for each sample, but those of layer {layers[-1].name!r} have the"
             f" shape {shape}; put Flatten() or a global pooling before the last Dense"
         )
-    binary = "binary" in loss.name
+    binary = loss.binary
     if program.outputs < 2 and loss.outputs != "numbers" and not binary:
         raise ValueError(
             f"{loss.name} needs an output for each class, at least 2; the model has {program.outputs}. For two classes"

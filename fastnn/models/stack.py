@@ -14,7 +14,8 @@ from fastnn.basics import backend
 from fastnn.basics.attributes import Fixed, check_attribute
 from fastnn.basics.checks import flag, unknown, whole
 from fastnn.basics.lock import TrainingLock
-from fastnn.data import Door, as_generator
+from fastnn.basics.seeds import as_generator
+from fastnn.data import Door
 from fastnn.engine.network import ENGINES, Network
 from fastnn.engine.program import Program, lower
 from fastnn.errors import NotBuiltError

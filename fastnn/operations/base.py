@@ -86,6 +86,7 @@ class Operation(Settings):
     bias_regularizer: Regularizer | None = None
     activity_regularizer: Regularizer | None = None
     constraint: Constraint | None = None
+    bias_constraint: Constraint | None = None
 
     def replace(self, **changes: Any) -> Operation:
         """A copy with some fields changed."""

@@ -1,0 +1,149 @@
+"""Metrics from counts of each class: precision, recall, F1."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.metrics.base import like
+from fastnn.metrics.classes import Decided, labels_of
+
+if TYPE_CHECKING:
+    from fastnn.losses import Loss
+
+AVERAGES = ("auto", "binary", "macro", "micro", "weighted")
+
+
+class _Counted(Decided):
+    """Base of precision, recall and F1: counts of each class.
+
+    average: "binary", the value of class 1 of two; "macro", the mean of the classes' values (of those that occur in
+    answers or targets); "micro", of all classes' counts together; "weighted", the mean by the classes' true shares;
+    "auto", "binary" for two classes and "macro" for more. threshold: an output above it means class 1, for one output
+    and for several outputs of a binary loss (then each output is a class of its own); None is 0.5, or 0 behind a hinge
+    loss. Where a ratio is 0 / 0 the value is 0, as in scikit-learn.
+    """
+
+    average: str = "auto"
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.average not in AVERAGES:
+            raise ValueError(f"average must be one of {', '.join(AVERAGES)}, got {self.average!r}")
+        if self.threshold is not None:
+            self._numbers("threshold")
+        super().__post_init__()
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        super().prepare(loss, outputs)
+        if self.average == "binary" and (outputs > 2 or (outputs == 2 and self._binary)):
+            raise ValueError(
+                f"metric {self.name!r} has average='binary' but the model has {outputs} outputs;"
+                " use average='macro' or 'micro'"
+            )
+
+    def reset(self) -> None:
+        self.true = self.answered = self.actual = np.zeros(0, dtype=np.int64)
+        self.separate = False
+
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+        limit = self._limit if self.threshold is None else self.threshold
+        if self._elementwise(outputs.shape[1]):
+            positive, wanted = outputs > limit, like(y, outputs, self.name) > 0.5
+            if outputs.shape[1] > 1:
+                self.separate = True
+                self._add((positive & wanted).sum(axis=0), positive.sum(axis=0), wanted.sum(axis=0))
+                return
+            answers, labels, n = positive[:, 0].astype(np.int64), wanted[:, 0].astype(np.int64), 2
+        else:
+            answers, labels, n = classes, labels_of(y, outputs, self.name), outputs.shape[1]
+        true = np.bincount(labels[answers == labels], minlength=n)
+        self._add(true, np.bincount(answers, minlength=n), np.bincount(labels, minlength=n))
+
+    def _add(self, true: NDArray, answered: NDArray, actual: NDArray) -> None:
+        if not self.true.size:
+            self.true, self.answered, self.actual = true, answered, actual
+        else:
+            self.true, self.answered, self.actual = self.true + true, self.answered + answered, self.actual + actual
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def result(self) -> float:
+        true, answered, actual = self.true, self.answered, self.actual
+        if not true.size:
+            return float("nan")
+        average = self.average
+        if average == "auto":
+            average = "binary" if len(true) == 2 and not self.separate else "macro"
+        if average == "binary":
+            if len(true) != 2 or self.separate:
+                raise ValueError(f"{self.name}: average='binary' needs two classes, got {len(true)}; use 'macro'")
+            return float(self._value(true[1:], answered[1:], actual[1:])[0])
+        if average == "micro":
+            return float(
+                self._value(true.sum(keepdims=True), answered.sum(keepdims=True), actual.sum(keepdims=True))[0]
+            )
+        values = self._value(true, answered, actual)
+        if average == "weighted":
+            return float(ratio((values * actual).sum(keepdims=True), actual.sum(keepdims=True))[0])
+        seen = np.ones(len(true), dtype=bool) if self.separate else (answered + actual) > 0
+        return float(values[seen].mean())
+
+
+class Precision(_Counted, positional=("threshold",)):
+    """TP / (TP + FP): true positives / all answered as positive. Settings as in ``_Counted``.
+
+    Sources: van Rijsbergen, "Information retrieval", 2nd edition, 1979, chapter 7; for the averages Sokolova and
+    Lapalme, "A systematic analysis of performance measures for classification tasks", 2009.
+
+    >>> metric = Precision()
+    >>> metric.update(np.array([1, 0, 1]), np.array([[0.9], [0.8], [0.3]]), np.array([0, 0, 0]))
+    >>> metric.result()
+    0.5
+    """
+
+    name = "precision"
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        return ratio(true, answered)
+
+
+class Recall(_Counted, positional=("threshold",)):
+    """TP / (TP + FN): true positives / all that are positive. Settings as in ``_Counted``.
+
+    Sources: as ``Precision``, 1979 and 2009.
+
+    >>> metric = Recall(average="macro")
+    >>> metric.update(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]]), np.array([0, 0, 1]))
+    >>> metric.result()
+    0.75
+    """
+
+    name = "recall"
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        return ratio(true, actual)
+
+
+class F1(_Counted):
+    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN). Settings as in ``_Counted``.
+
+    Van Rijsbergen's effectiveness is 1 - F1. Sources: as ``Precision``, 1979 and 2009.
+
+    >>> metric = F1()
+    >>> metric.update(np.array([1, 0, 1]), np.array([[0.9], [0.8], [0.7]]), np.array([0, 0, 0]))
+    >>> metric.result()
+    0.8
+    """
+
+    name = "f1"
+
+    def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
+        return ratio(2 * true, answered + actual)
+
+
+def ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:
+    return np.where(below > 0, above / np.maximum(below, 1), 0.0)

@@ -1,0 +1,131 @@
+"""Optimizers of two moving averages: Adam and its relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastnn.activations import Array
+from fastnn.optimizers.base import Optimizer, Scalars, Steps, average, columns, fullness
+
+
+class _Moments(Optimizer):
+    """What Adam, Adamax and Nadam have in common: the settings, and two moving averages."""
+
+    learning_rate: float | Callable[[int], float] = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum", "velocity")
+
+
+class Adam(_Moments):
+    """m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; w <- w - a_t m / (sqrt(v) + epsilon).
+
+    a_t = a sqrt(1 - b2^t) / (1 - b1^t) corrects the bias of the first steps. With amsgrad the largest v so far takes
+    the place of v (Reddi, Kale, Kumar, ICLR 2018). Epsilon is the paper's "epsilon hat", 1e-7 as in Keras; PyTorch
+    and scikit-learn use 1e-8, PyTorch after the correction of v. Source: Kingma and Ba, "Adam: a method for
+    stochastic optimization", ICLR 2015, end of section 2.
+    """
+
+    name = "adam"
+    amsgrad: bool = False
+
+    @property
+    def kernel(self) -> int:
+        return 6 if self.amsgrad else 5
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return (*super().slots, "largest velocity") if self.amsgrad else super().slots
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        corrected = rates * np.sqrt(fullness(self.beta_2, steps)) / fullness(self.beta_1, steps)
+        return columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon = h
+        m, v = slots[:2]
+        average(m, beta_1, one_minus_beta_1, g)
+        average(v, beta_2, one_minus_beta_2, g * g)
+        if self.amsgrad:
+            v = np.maximum(slots[2], v, out=slots[2])
+        w -= rate * m / (np.sqrt(v) + epsilon)
+
+
+class AdamW(Adam, positional=("learning_rate", "weight_decay", "beta_1", "beta_2", "epsilon", "amsgrad")):
+    """Adam with decoupled weight decay, w <- w - a weight_decay w before its step: 0.004 as in Keras; PyTorch has 0.01.
+
+    Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
+    """
+
+    name = "adamw"
+    weight_decay: float | None = 0.004
+
+
+class Adamax(_Moments):
+    """m <- b1 m + (1 - b1) g; u <- max(b2 u, |g|); w <- w - a / (1 - b1^t) m / (u + epsilon).
+
+    As in Keras; PyTorch adds epsilon to |g|. Source: Kingma and Ba, ICLR 2015, section 7.
+    """
+
+    name = "adamax"
+
+    @property
+    def kernel(self) -> int:
+        return 9
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum", "norm")
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        corrected = rates / fullness(self.beta_1, steps)
+        return columns(corrected, self.beta_1, 1 - self.beta_1, self.beta_2, self.epsilon)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, epsilon = h
+        m, u = slots[:2]
+        average(m, beta_1, one_minus_beta_1, g)
+        u *= beta_2
+        np.maximum(u, np.abs(g), out=u)
+        w -= rate * m / (u + epsilon)
+
+
+class Nadam(_Moments):
+    """Adam with Nesterov's look-ahead, with the paper's momentum schedule mu_t = b1 (1 - 0.96^t / 2).
+
+    m, v as in Adam; w <- w - a (mu_{t+1} m / (1 - mu_1 .. mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 .. mu_t)) / (sqrt(v /
+    (1 - b2^t)) + epsilon). As in Keras and PyTorch. Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+    """
+
+    name = "nadam"
+
+    @property
+    def kernel(self) -> int:
+        return 10
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        t = steps.astype(np.float64)
+        first = np.arange(1.0, min(steps[-1] + 1, 20000) + 1)  # beyond, the product is zero for any beta_1 in use
+        products = np.cumprod(self._momentum(first))
+        now = products[np.minimum(steps, len(products)) - 1]
+        ahead = products[np.minimum(steps + 1, len(products)) - 1]
+        out = columns(rates * self._momentum(t + 1) / (1 - ahead), self.beta_1, 1 - self.beta_1, self.beta_2)
+        rest = [np.full(len(t), 1 - self.beta_2), np.full(len(t), self.epsilon)]
+        rest += [rates * (1 - self._momentum(t)) / (1 - now), 1 / fullness(self.beta_2, steps)]
+        return np.column_stack([out, *rest])
+
+    def _momentum(self, t: Scalars) -> Scalars:
+        return self.beta_1 * (1 - 0.5 * 0.96**t)
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, ahead, correction = h
+        m, v = slots[:2]
+        average(m, beta_1, one_minus_beta_1, g)
+        average(v, beta_2, one_minus_beta_2, g * g)
+        w -= (rate * m + ahead * g) / (np.sqrt(v * correction) + epsilon)
