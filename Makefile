@@ -47,7 +47,7 @@ sanitize:
 	FASTNN_BUILD=sanitize $(MAKE) sanitized LIBRARY=libasan.so
 	FASTNN_BUILD=thread $(MAKE) sanitized LIBRARY=libtsan.so
 
-# -s, as what ends the process may be told on the stream that pytest holds back. The thread sanitizer cannot see into BLAS.
+# Tests ask for more memory than there is, which is told but is no fault. -s, as what ends the process may be told on the stream that pytest holds back. The thread sanitizer cannot see into BLAS.
 PROGRAMS ?= 1000
 SANITIZER_OPTIONS = LD_PRELOAD=$$LD_LIBRARY PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$(CURDIR)/$(BUILD)/report UBSAN_OPTIONS=print_stacktrace=1 \
@@ -57,7 +57,7 @@ sanitized: $(VENV)/installed $(VENV)/extra-test
 	rm -f $(BUILD)/report.*
 	export $(SANITIZER_OPTIONS); $(PYTEST) -s $(SANITIZED); status=$$?; \
 		test $$status = 0 && $(BIN)/python tests/fuzz.py --programs $(PROGRAMS) --seed 50001 --jobs 1; status=$$?; \
-		cat $(BUILD)/report.* 2>/dev/null && exit 1; exit $$status
+		cat $(BUILD)/report.* 2>/dev/null; if grep -qsE 'SUMMARY|runtime error' $(BUILD)/report.*; then exit 1; fi; exit $$status
 
 wheel: $(VENV)/extra-dev
 	rm -rf dist
