@@ -73,6 +73,9 @@ def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> st
     )
     if array.shape == shape:
         return f"{message}. For a single sample pass {name}[None]"
+    if len(shape) > 1 and array.shape[1:] == (shape[-1], *shape[:-1]):
+        axes = ", ".join(map(str, (0, *range(2, array.ndim), 1)))
+        return f"{message}. Channels come last here: pass {name}.transpose({axes})"
     if array.ndim > 1 and prod(array.shape[1:]) == prod(shape):
         return f"{message}. Reshape it with {name}.reshape({name}.shape[0], {', '.join(map(str, shape))})"
     return f"{message}. Pass arrays of that shape, or change the model's Input"

@@ -432,6 +432,17 @@ def test_what_makes_no_sense_is_refused(make, message):
         make()
 
 
+@pytest.mark.parametrize("shape, axes", [((6, 8, 3), (0, 2, 3, 1)), ((9, 2), (0, 2, 1)), ((6, 8, 1), (0, 2, 3, 1))])
+def test_images_with_channels_first_are_told_how_to_turn(shape, axes):
+    model = fastnn.Sequential([Input(shape), Flatten(), Dense(2)], rng=0)
+    x = np.zeros((4, *shape))
+    first = np.moveaxis(x, -1, 1)
+    with pytest.raises(ValueError, match="Channels come last here") as error:
+        model.predict(first)
+    assert str(error.value).endswith(f"X.transpose({', '.join(map(str, axes))})")
+    assert model.predict(first.transpose(axes)).shape == (4, 2)
+
+
 def test_numbers_must_be_whole():
     with pytest.raises(TypeError, match=r"kernel_size must be a whole number, got 3\.0; write 3"):
         Conv2D(8, 3.0)

@@ -13,6 +13,7 @@ from fastnn.metrics.base import Metric, like
 if TYPE_CHECKING:
     from fastnn.losses import Loss
 
+SHOWN = 20  # numbers of a row in a message
 REGRESSION = "for numbers use a metric of regression, such as 'mae' or 'r2'"
 
 
@@ -270,7 +271,7 @@ def check_classes(metric: str, y: NDArray, outputs: int, name: str) -> None:
     good = (y >= 0).all(axis=1) & (np.abs(y.sum(axis=1, dtype=np.float64) - 1) < 0.01)  # 0.01: halves, rounded
     if not good.all():
         row = int(np.argmin(good))
-        what = f"the row {y[row].tolist()}"
+        what = f"the row {y[row][:SHOWN].tolist()}{' and so on' if outputs > SHOWN else ''}"
         hint = REGRESSION
         if ((y[row] == 0) | (y[row] == 1)).all():
             what = f"{np.count_nonzero(y[row])} labels"
