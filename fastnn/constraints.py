@@ -41,8 +41,11 @@ class Constraint(Settings):
         """Least and greatest norm, and the share of the way that a step takes towards them."""
         return (0.0, np.inf, 1.0)
 
-    def along(self, ndim: int) -> int:
-        """Which norms are meant, of weights with so many axes: 0 of each output's, 1 of each line's, 2 of all."""
+    def along(self, ndim: int, inner: tuple[int, ...] | None = None) -> int:
+        """Which norms are meant, of weights with so many axes: 0 of each output's, 1 of each line's, 2 of all.
+
+        inner: the axes of what leads into one output, by default all but the last.
+        """
         return 0
 
     def __call__(self, w: ArrayLike) -> Array:
@@ -57,7 +60,7 @@ class Constraint(Settings):
         return out
 
     def apply(self, W: Array) -> None:
-        """Puts W back into the set, in place."""
+        """Puts W back into the set, in place: the weights as ``get_weights`` shows them."""
         raise NotImplementedError
 
 
@@ -78,9 +81,9 @@ class NonNeg(Constraint):
 class _Norm(Constraint):
     """Base of limits for norms: w <- w (rate clip(|w|, least, most) + (1 - rate) |w|) / |w|; zeros stay zeros.
 
-    axis: the axis, or a list of them, along which the norm is taken; None, the default, is all but the last, which
-    means the weights into each output, and all of a bias. Keras' default is 0, the same for Dense, but of a convolution
-    only the rows of a window. Keras adds 1e-7 to the norm that divides.
+    axis: the axis, or a list of them, along which the norm is taken; None, the default, means the weights into each
+    output, all axes but the last of most layers, and all of a bias. Keras' default is 0, the same for Dense, but of a
+    convolution only the rows of a window. Keras adds 1e-7 to the norm that divides.
     """
 
     kernel = 2
@@ -103,13 +106,14 @@ class _Norm(Constraint):
             raise ValueError(f"{type(self).__name__}: axis {self.axis!r} is none of an array with {ndim} axes")
         return tuple(sorted({one % ndim for one in axes}))
 
-    def along(self, ndim: int) -> int:
-        axes = self._axes(ndim)
+    def along(self, ndim: int, inner: tuple[int, ...] | None = None) -> int:
+        inner = tuple(range(ndim - 1)) if inner is None else inner
+        axes = inner if self.axis is None else self._axes(ndim)
         if len(axes) == ndim:
             return 2
-        if axes == tuple(range(ndim - 1)):
+        if axes == inner:
             return 0
-        if axes == (ndim - 1,):
+        if axes == tuple(one for one in range(ndim) if one not in inner):
             return 1
         raise ValueError(
             f"{type(self).__name__}: norms along the axes {axes} of weights with {ndim} axes are not compiled; use all"

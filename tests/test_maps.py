@@ -300,20 +300,49 @@ def test_penalties_of_activities_are_those_of_samples(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_max_norm_is_that_of_each_filter(engine):
-    stack = [
-        Input((5, 4, 3)),
-        Conv2D(4, 3, kernel_constraint=fastnn.constraints.MaxNorm(0.3)),
-        Conv2DTranspose(5, 2, kernel_constraint=fastnn.constraints.MaxNorm(0.2)),
-        Flatten(),
-        Dense(1),
-    ]
-    model = fastnn.Sequential(stack, engine=engine, rng=0, dtype="float64")
+@pytest.mark.parametrize(
+    "kind, settings, axis, norms",
+    [
+        (Conv2D, {"filters": 4}, None, (0, 1, 2)),
+        (Conv2D, {"filters": 4}, [0, 1, 2], (0, 1, 2)),
+        (Conv2D, {"filters": 4}, 3, (3,)),
+        (Conv2D, {"filters": 4}, (0, 1, 2, 3), (0, 1, 2, 3)),
+        (Conv2D, {"filters": 6, "groups": 3}, None, (0, 1, 2)),
+        (DepthwiseConv2D, {"depth_multiplier": 2}, None, (0, 1)),
+        (DepthwiseConv2D, {"depth_multiplier": 2}, [2, 3], (2, 3)),
+        (Conv2DTranspose, {"filters": 5}, None, (0, 1, 3)),
+        (Conv2DTranspose, {"filters": 5}, [0, 1, 3], (0, 1, 3)),
+        (Conv2DTranspose, {"filters": 5}, 2, (2,)),
+    ],
+)
+def test_norms_are_those_of_each_filter_or_along_the_axes_that_users_see(engine, kind, settings, axis, norms):
+    limit = fastnn.constraints.MaxNorm(0.2, axis=axis)
+    name = "depthwise_constraint" if kind is DepthwiseConv2D else "kernel_constraint"
+    layer = kind(kernel_size=(3, 2), **settings, **{name: limit}, bias_constraint=fastnn.constraints.MaxNorm(0.01))
+    model = fastnn.Sequential([Input((5, 4, 3)), layer, Flatten(), Dense(1)], engine=engine, rng=0, dtype="float64")
     model.compile(fastnn.optimizers.SGD(0.1), "mse")
     model.fit(images(8, (5, 4, 3)), np.ones(8), epochs=2, verbose=0)
-    one, _, two, *_ = model.get_weights()
-    assert np.sqrt((one**2).sum((0, 1, 2))).max() <= 0.3 + 1e-12
-    assert np.sqrt((two**2).sum((0, 1, 3))).max() <= 0.2 + 1e-12
+    kernel, bias = model.get_weights()[:2]
+    lengths = np.sqrt((kernel**2).sum(norms))
+    assert abs(lengths.max() - 0.2) < 1e-9
+    assert abs(np.linalg.norm(bias) - 0.01) < 1e-9
+
+
+def test_norms_along_other_axes_need_the_reference():
+    for layer, axis in (
+        (Conv2D(4, 3, kernel_constraint=fastnn.constraints.MaxNorm(0.2, axis=0)), 0),
+        (Conv2DTranspose(4, 3, kernel_constraint=fastnn.constraints.MaxNorm(0.2, axis=[0, 1, 2])), (0, 1, 2)),
+        (DepthwiseConv2D(3, depthwise_constraint=fastnn.constraints.MaxNorm(0.2, axis=[0, 1, 2])), (0, 1, 2)),
+    ):
+        stack = [Input((5, 4, 3)), layer, Flatten(), Dense(1)]
+        with pytest.raises(
+            ValueError, match='are not compiled; use all but the last, the last, or all, or engine="ref'
+        ):
+            fastnn.Sequential(stack)
+        model = fastnn.Sequential([*stack[:1], layer.copied(), *stack[2:]], engine="reference", rng=0)
+        model.compile(fastnn.optimizers.SGD(0.1), "mse")
+        model.fit(images(8, (5, 4, 3)), np.ones(8), verbose=0)
+        assert np.sqrt((model.get_weights()[0] ** 2).sum(axis)).max() < 0.2 + 1e-6
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -121,7 +121,7 @@ class Program(Settings):
                     row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2)
             if op.constraint:
                 row["constraint"] = _kernel("constraint", op.constraint, constraints.ENTRIES)
-                row["along"] = op.constraint.along(len(op.shapes[0]))
+                row["along"] = op.constraint.along(len(op.shapes[0]), op.inner)
                 row["bounds"] = op.constraint.bounds
             if op.bias_constraint:
                 row["bias_constraint"] = _kernel("constraint", op.bias_constraint, constraints.ENTRIES)

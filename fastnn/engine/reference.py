@@ -217,7 +217,7 @@ class Engine:
                     mean *= ema_momentum
                     mean += (1 - ema_momentum) * w
             if op.constraint is not None and op.trainable:
-                op.constraint.apply(rows[0][i][0])
+                _constrain(op, rows[0][i])
             if op.bias_constraint is not None and op.trainable:
                 op.bias_constraint.apply(rows[0][i][1])
 
@@ -281,6 +281,17 @@ def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penal
             if op.activity_regularizer is not None and penalty is not None:
                 penalty += [op.activity_regularizer.value(sample) for sample in x.reshape(len(penalty), -1)]
     return x
+
+
+def _constrain(op: Operation, weights: Weights) -> None:
+    """Puts a kernel back into its set: by default each output's weights, else along the axes that users see."""
+    assert op.constraint is not None  # noqa: S101 - asked before
+    if getattr(op.constraint, "axis", ()) is None:
+        op.constraint.apply(weights[0])
+        return
+    shown = op.shown(weights[:1])
+    op.constraint.apply(shown[0])
+    weights[0][...] = op.taken(shown)[0]
 
 
 def _shortened(g: Array, limit: float, length: Any) -> Array:

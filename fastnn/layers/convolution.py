@@ -35,6 +35,7 @@ class _Convolution(MapLayer):
     activation: Activation
     activity_regularizer: Regularizer | None
     bias_regularizer: Regularizer | None
+    bias_constraint: Constraint | None
     kernel_initializer: Initializer
     bias_initializer: Initializer
 
@@ -71,7 +72,11 @@ class _Convolution(MapLayer):
         }
 
     def _finished(self, product: Operation) -> list[Operation]:
-        product = product.replace(bias=self.use_bias, bias_regularizer=self.bias_regularizer)
+        product = product.replace(
+            bias=self.use_bias,
+            bias_regularizer=self.bias_regularizer,
+            bias_constraint=self.bias_constraint if self.use_bias else None,
+        )
         return activated(product, self.activation, self.activity_regularizer)
 
     @property
@@ -104,6 +109,7 @@ class _Plain(_Convolution):
         bias_regularizer: str | Regularizer | None = None,
         activity_regularizer: str | Regularizer | None = None,
         kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
@@ -116,6 +122,7 @@ class _Plain(_Convolution):
         self.kernel_initializer = _initializer(kernel_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
+        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     def shape_after(self, input_shape: Shape) -> Shape:
         _, channels = self._map(input_shape)
@@ -146,8 +153,8 @@ class Conv1D(_Plain):
     filters) and b of shape (filters,). padding: "valid" takes whole windows only (p = 0), "same" has ceil(steps /
     strides) of them with zeros evenly on both sides, "causal" has as many and all zeros before, so that no output sees
     a later step. groups: so many parts of the channels are convolved by themselves. The other arguments are those of
-    ``Dense``; names, order, defaults and results are those of Keras. A ``kernel_constraint`` such as max_norm is that
-    of each filter, all its taps and channels: Keras' axis=[0, 1].
+    ``Dense``; names, order, defaults and results are those of Keras.
+    A ``kernel_constraint`` such as max_norm is that of each filter, all its taps and channels: Keras' axis=[0, 1].
 
     Source: Waibel et al., "Phoneme recognition using time-delay neural networks", IEEE Transactions on Acoustics,
     Speech and Signal Processing 37, 1989.
@@ -167,8 +174,8 @@ class Conv2D(_Plain):
     (*kernel_size, channels / groups, filters) and b of shape (filters,). padding: "valid" takes whole windows only
     (p = 0), "same" has ceil(size / strides) of them along each axis, with zeros evenly on both sides, one more behind.
     groups: so many parts of the channels are convolved by themselves. The other arguments are those of ``Dense``;
-    names, order, defaults and results are those of Keras. A ``kernel_constraint`` such as max_norm is that of each
-    filter, all its taps and channels: Keras' axis=[0, 1, 2].
+    names, order, defaults and results are those of Keras.
+    A ``kernel_constraint`` such as max_norm is that of each filter, all its taps and channels: Keras' axis=[0, 1, 2].
 
     ValueError where no window fits, or where samples have no channels; "channels_first" is refused. Source: LeCun et
     al., "Gradient-based learning applied to document recognition", Proceedings of the IEEE 86, 1998.
@@ -204,6 +211,7 @@ class DepthwiseConv2D(_Convolution):
         bias_regularizer: str | Regularizer | None = None,
         activity_regularizer: str | Regularizer | None = None,
         depthwise_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
@@ -213,6 +221,7 @@ class DepthwiseConv2D(_Convolution):
         self.depthwise_initializer: Initializer = _initializer(depthwise_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
+        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     @property
     def _initializers(self) -> list[Initializer]:
@@ -259,6 +268,7 @@ class SeparableConv2D(_Convolution):
         activity_regularizer: str | Regularizer | None = None,
         depthwise_constraint: str | Constraint | None = None,
         pointwise_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
@@ -272,6 +282,7 @@ class SeparableConv2D(_Convolution):
         self.pointwise_regularizer = optional("regularizer", pointwise_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
         self.pointwise_constraint = optional("constraint", pointwise_constraint, Constraint)
+        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     @property
     def _initializers(self) -> list[Initializer]:
@@ -325,6 +336,7 @@ class Conv2DTranspose(_Convolution):
         bias_regularizer: str | Regularizer | None = None,
         activity_regularizer: str | Regularizer | None = None,
         kernel_constraint: str | Constraint | None = None,
+        bias_constraint: str | Constraint | None = None,
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
@@ -340,6 +352,7 @@ class Conv2DTranspose(_Convolution):
         self.kernel_initializer = _initializer(kernel_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
+        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     def _seen(self, input_shape: Shape) -> tuple[Sizes, Sizes]:
         """The sizes of the new map, and how many of the first pixels of the windows lie before it."""

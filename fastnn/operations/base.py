@@ -148,6 +148,11 @@ class Operation(Settings):
         """The weights as arrays, from their lines (rows, outputs): copies."""
         return [line.copy() for line in lines]
 
+    @property
+    def inner(self) -> tuple[int, ...]:
+        """The axes of the kernel, as ``get_weights`` shows it, that lead into one output."""
+        return tuple(range(len(self.shapes[0]) - 1))
+
     def shown(self, arrays: Weights) -> Weights:
         """The weights of ``arrays`` as ``Sequential.get_weights`` returns them."""
         return [array.reshape(shape) for array, shape in zip(arrays, self.shapes, strict=False)]

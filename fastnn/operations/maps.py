@@ -143,6 +143,11 @@ class Convolution(_Product):
     name = "convolution"
     kernel = 8
 
+    @property
+    def inner(self) -> tuple[int, ...]:
+        axes = tuple(range(len(self.kernel_shape) - 1))
+        return axes if self.kernel_shape[-1] == self.outputs else axes[:-1]  # depthwise: each channel has its outputs
+
     def product(self, x: Array, weights: Weights) -> Array:
         maps = self.padded(x)
         z = np.tile(weights[1], (len(x) // self.positions_in * self.positions_out, 1))
@@ -178,6 +183,11 @@ class TransposedConvolution(_Product):
     @property
     def small(self) -> Pair:
         return self.map_in
+
+    @property
+    def inner(self) -> tuple[int, ...]:
+        axes = len(self.kernel_shape)
+        return (*range(axes - 2), axes - 1)
 
     def shown(self, arrays: Weights) -> Weights:
         *window, outputs, inputs = self.kernel_shape
