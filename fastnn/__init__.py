@@ -24,8 +24,8 @@ from fastnn.models.sequential import Sequential
 if TYPE_CHECKING:
     from fastnn import augmentation, lbfgs, plots, schedules
     from fastnn.learning_rate import find_learning_rate
+    from fastnn.loading import load
     from fastnn.minimization import minimize
-    from fastnn.models.loading import load
     from fastnn.perceptron import Perceptron
 
 __all__ = [
@@ -63,7 +63,7 @@ _LAZY = {  # name -> module: imported when first used
     "estimators": "estimators",
     "find_learning_rate": "learning_rate",
     "lbfgs": "lbfgs",
-    "load": "models.loading",
+    "load": "loading",
     "minimize": "minimization",
     "plots": "plots",
     "schedules": "schedules",

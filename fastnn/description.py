@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import catalogue, initializers, layers, losses, metrics, regularizers, schedules
+from fastnn import catalogue, initializers, layers, losses, metrics, operations, regularizers, schedules
 from fastnn.basics.settings import Settings
 from fastnn.layers import Layer
 
@@ -25,6 +25,7 @@ CLASSES: dict[tuple[str, str], type] = {
     **{(kind, name): entry for kind, table in catalogue.TABLES.items() for name, entry in table.items()},
     **{("schedule", name): getattr(schedules, name) for name in schedules.__all__ if name != "Schedule"},
     **{("layer", name): getattr(layers, name) for name in layers.__all__ if name != "Layer"},
+    **{("operation", entry.name): entry for entry in operations.ENTRIES},
     ("regularizer", "regularizer"): regularizers.Regularizer,
     ("initializer", "function"): initializers.FromCallable,
     ("loss", "function"): losses.FromFunction,
@@ -59,6 +60,8 @@ def encode(value: Any, arrays: Arrays, what: str = "value") -> Any:
         return float(value) if isfinite(value) else {"float": str(float(value))}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.dtype.itemsize <= 8:
         return {"array": arrays.put(np.asarray(value))}
+    if isinstance(value, np.ndarray) and _are_texts(value):
+        return {"texts": value.tolist(), "object": value.dtype == object}
     if type(value) is list:
         return [encode(one, arrays, what) for one in value]
     if type(value) is tuple:
@@ -71,6 +74,12 @@ def encode(value: Any, arrays: Arrays, what: str = "value") -> Any:
     if callable(value) and name.isidentifier():
         return {"custom": name}
     raise TypeError(f"{what} cannot be written to a file: {value!r}; use a named function, a class or plain values")
+
+
+def _are_texts(array: Array) -> bool:
+    """Whether it holds names: of classes, of features."""
+    kind = array.dtype.kind
+    return array.ndim == 1 and (kind == "U" or (kind == "O" and all(type(one) is str for one in array)))
 
 
 def is_plain(value: Any) -> bool:
@@ -105,8 +114,13 @@ def decode(data: Any, arrays: Mapping[str, Array], custom_objects: Custom = None
         return [decode(one, arrays, custom_objects) for one in data]
     if not isinstance(data, dict) or not data:
         raise ValueError("its description holds something unknown")
-    if "object" in data or "custom" in data:
+    if "settings" in data or "custom" in data:
         return _decode_object(data, arrays, custom_objects)
+    if data.keys() == {"texts", "object"}:
+        texts = data["texts"]
+        if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
+            raise ValueError("its description holds texts that are none")
+        return np.array(texts, dtype=object if data["object"] else None).reshape(len(texts))
     if len(data) != 1:
         raise ValueError(f"its description holds something unknown: {', '.join(data)[:80]}")
     (kind, inner), *_ = data.items()
@@ -132,7 +146,7 @@ def _decode_object(data: dict[str, Any], arrays: Mapping[str, Array], custom_obj
         if "settings" not in data:
             return found
     else:
-        key = data["object"]
+        key = data.get("object")
         found = CLASSES.get(tuple(key)) if isinstance(key, list) and all(isinstance(one, str) for one in key) else None
         if found is None:
             raise ValueError(

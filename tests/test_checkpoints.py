@@ -179,5 +179,5 @@ def test_a_csv_file_is_as_if_nothing_had_happened(tmp_path):
 
 def test_what_is_no_checkpoint_is_not_loaded_as_a_model(tmp_path):
     network().fit(X, Y, checkpoint_dir=tmp_path)
-    with pytest.raises(ValueError, match="is no model but a checkpoint"):
+    with pytest.raises(ValueError, match="holds no model but: checkpoint; see fit's checkpoint_dir"):
         fastnn.load(next(tmp_path.iterdir()))

@@ -288,7 +288,7 @@ def test_other_programs_read_the_weights_by_name(tmp_path):
         other.set_weights([0 * array for array in other.get_weights()])
         other.load_weights(tmp_path / path)
         assert np.array_equal(other.arena[0], model.arena[0])
-    with pytest.raises(ValueError, match="is no model but a weights"):
+    with pytest.raises(ValueError, match="holds no model but: weights"):
         fastnn.load(tmp_path / "w.safetensors")
 
 

@@ -238,12 +238,13 @@ def test_bytes_reach_both_ends():
 def test_bytes_of_digits():
     """At most 0.3 % of accuracy are lost, and three quarters of the memory."""
     X, y, X_test, y_test = digits()
-    model = network((64, 100, 50, 10), last="softmax")
+    inner = [Dense(100, "relu"), Dense(50, "relu")]
+    model = fastnn.Sequential([Input(64), *inner, Dense(10, "softmax")], rng=0)
     model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
     model.fit(X, y, epochs=40)
     exact, predictor = model.predictor(), model.predictor(dtype="int8")
     right = [np.mean(one.classes(X_test) == y_test) for one in (exact, predictor)]
-    assert right[0] > 0.93 and right[1] >= right[0] - 0.003
+    assert right[0] > 0.92 and right[1] >= right[0] - 0.003
     errors = predictor.errors(model, X_test)
     assert errors["mean"] < 0.005 and errors["largest"] < 0.3 and errors["same classes"] > 0.99
     assert exact.errors(model, X_test)["largest"] < 1e-5

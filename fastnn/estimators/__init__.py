@@ -14,7 +14,8 @@ if not hasattr(sklearn.utils.validation, "validate_data"):
     raise ImportError(f"fastnn.estimators needs scikit-learn 1.7 or newer, this is {sklearn.__version__}; upgrade it")
 
 from fastnn.estimators.classifier import MLPClassifier
+from fastnn.estimators.loading import load
 from fastnn.estimators.perceptron import Perceptron
 from fastnn.estimators.regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "Perceptron"]
+__all__ = ["MLPClassifier", "MLPRegressor", "Perceptron", "load"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -517,6 +518,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         network = self._network_now()
         X = self._checked(X)
         return (X.toarray() if hasattr(X, "tocsr") else X).astype(network.dtype, copy=False)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the estimator to one file, parameters and all that it has learnt; ``fastnn.load(path)`` gives it back.
+
+        As ``Sequential.save``: safe to read, whole or not at all, and a fit that goes on has the same bits. TypeError
+        for what no file can hold: callbacks, functions without a name, a RandomState.
+        """
+        from fastnn.estimators.saving import save
+
+        save(path, self)
 
     def to_sequential(self) -> Sequential:
         """A ``fastnn.Sequential`` with the same layers and weights, to be saved, exported, shown or trained on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -131,6 +132,16 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             if errors[-1] == 0 or waited >= self.n_iter_no_change:
                 return errors, True
         return errors, False
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the estimator to one file, parameters and all that it has learnt; ``fastnn.load(path)`` gives it back.
+
+        As ``Sequential.save``: safe to read, whole or not at all, and a fit that goes on has the same bits. TypeError
+        for what no file can hold: callbacks, functions without a name, a RandomState.
+        """
+        from fastnn.estimators.saving import save
+
+        save(path, self)
 
     def decision_function(self, X: Any) -> Array:
         """z = w x + b: (rows,) for two classes, else (rows, classes)."""

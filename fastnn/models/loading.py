@@ -44,8 +44,19 @@ def load(
     >>> other.layer_names, bool((other.predict([[1.0, 2.0]]) == model.predict([[1.0, 2.0]])).all())
     (['dense', 'dense_1'], True)
     """
+    return built(path, *container.read(path), custom_objects, compile, check_finite)
+
+
+def built(
+    path: str | os.PathLike[str],
+    arrays: dict[str, Any],
+    description: dict[str, Any] | None,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    check_finite: bool = True,
+) -> Sequential:
+    """The model of a file that was read; see ``load``."""
     compile, check_finite = flag("load: compile", compile), flag("load: check_finite", check_finite)
-    arrays, description = container.read(path)
     shown = os.fspath(path)
     if description is None:
         raise ValueError(
@@ -53,7 +64,9 @@ def load(
             " model.load_weights"
         )
     if description.get("kind") != "model":
-        raise ValueError(f"{shown!r} is no model but a {str(description.get('kind'))[:80]}; see fit's checkpoint_dir")
+        ways = {"checkpoint": "see fit's checkpoint_dir", "estimator": "use fastnn.load", "weights": "use load_weights"}
+        kind = str(description.get("kind"))[:80]
+        raise ValueError(f"{shown!r} holds no model but: {kind}; {ways.get(kind, 'it is unknown here')}")
     version = description.get("format")
     if version != FORMAT:
         raise ValueError(
