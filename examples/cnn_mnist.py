@@ -1,7 +1,7 @@
 """The course's convolutional network on MNIST: accuracy, what its filters look for, and where they find it.
 
-Conv2D 32 of 3 x 3, pooling, 64 units and 10 classes, 347,146 weights. It learns 55,000 of the 60,000 training images,
-scaled to [0, 1], for 5 epochs in batches of 32.
+Conv2D 32 of 3 x 3, pooling, 64 units and 10 classes, 347,146 weights. It learns the 60,000 training images, scaled to
+[0, 1], for 5 epochs in batches of 32.
 
 FASTNN_DATA=folder python examples/cnn_mnist.py --seeds 3
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 import fastnn
 from fastnn import plots
-from fastnn.layers import Conv2D, Dense, Flatten, Input, MaxPooling2D
+from fastnn.layers import Conv2D, Dense, Flatten, MaxPooling2D
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -28,8 +28,7 @@ BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"  # beside the r
 def network(seed: int) -> fastnn.Sequential:
     cnn = fastnn.Sequential(
         [
-            Input((28, 28, 1)),
-            Conv2D(32, (3, 3), activation="relu"),
+            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
             MaxPooling2D(pool_size=(2, 2)),
             Flatten(),
             Dense(64, activation="relu"),
@@ -37,14 +36,13 @@ def network(seed: int) -> fastnn.Sequential:
         ],
         rng=seed,
     )
-    cnn.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    cnn.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
     return cnn
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1, help="runs; the mean of their accuracies is printed")
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--output", type=Path, default=Path("pictures"), help="folder for cnn_mnist.png")
     arguments = parser.parse_args()
     try:
@@ -54,24 +52,18 @@ def main() -> int:
         return 0
     X, X_test = (images[..., None] / np.float32(255) for images in (X, X_test))
 
+    y, y_test = np.eye(10, dtype=np.float32)[y], np.eye(10, dtype=np.float32)[y_test]
+
     accuracies = []
     for seed in range(arguments.seeds):
-        order = np.random.default_rng(seed).permutation(60_000)
-        learn, check = order[:55_000], order[55_000:]
         cnn = network(seed)
         if seed == 0:
             cnn.summary()
         began = time.perf_counter()
-        history = cnn.fit(
-            X[learn], y[learn], epochs=arguments.epochs, validation_data=(X[check], y[check]), verbose=0
-        ).history
-        seconds = (time.perf_counter() - began) / arguments.epochs
+        cnn.fit(X, y, epochs=EPOCHS, batch_size=32, verbose=0)
+        seconds = (time.perf_counter() - began) / EPOCHS
         accuracies.append(cnn.evaluate(X_test, y_test)[1])
-        shown = " ".join(f"{value:.4f}" for value in history["val_accuracy"])
-        print(
-            f"seed {seed}: test accuracy {accuracies[-1]:.4f}   validation {shown}   {seconds:.1f} s an epoch",
-            flush=True,
-        )
+        print(f"seed {seed}: test accuracy {accuracies[-1]:.4f}   {seconds:.1f} seconds an epoch", flush=True)
     print(f"mean test accuracy: {np.mean(accuracies):.4f} of {len(accuracies)} runs")
 
     figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained", width_ratios=(1.3, 0.7, 1.3))

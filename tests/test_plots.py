@@ -192,7 +192,7 @@ def luminance(colour):
 @pytest.mark.parametrize(
     "axes",
     [
-        lambda: plots.activations(ALL),
+        lambda: plots.activations(ALL[:28]),
         lambda: [plots.schedule({f"rate {i}": i for i in range(28)}, 10)],
         lambda: [plots.optimizer_path({f"path {i}": np.eye(2) * i for i in range(28)}, lambda w: w @ w)],
     ],
