@@ -119,3 +119,86 @@ def test_the_engine_checks_that_the_order_is_whole_epochs(engine):
             one.run_steps(data.x, data.y, None, order, 0, count, 25, losses, None, 1, None, 0.0, None, rows)
     with pytest.raises(ValueError, match="safe"):
         one.run_steps(data.x, data.y, None, order, 0, 3, 25, losses, None, 1, None, 0.0, np.empty((1, 2)), N)
+
+
+def test_an_interrupt_leaves_the_history_of_all_finished_epochs(monkeypatch):
+    """Ctrl-C in the engine, or while the logs are made."""
+    for place in ("run_steps", "_logs"):
+        one = model()
+        one.fit(X, Y, N, epochs=3)
+        owner, count = (type(one.network), [0]) if place == "run_steps" else (loop._Several, [0])
+        original = getattr(owner, place)
+
+        def interrupted(*args, count=count, original=original):
+            result = original(*args)
+            count[0] += 1
+            if count[0] == 2:
+                raise KeyboardInterrupt
+            return result
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, place, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                one.fit(X, Y, N, epochs=100_000)
+        finished = len(one.history.epoch)
+        assert count[0] >= 2 and finished > 0
+        assert finished == one.iterations - 3 == len(one.history.history["accuracy"])
+        assert one.history.epoch == list(range(finished))
+        assert one.network.epochs in (finished + 3, finished + 4)
+
+
+@pytest.mark.parametrize("what", ["loss", "metric", "rates"])
+def test_functions_of_the_users_see_each_epoch(what):
+    """They may look at the model, or stop it: no epoch has begun before they are asked about the one before."""
+
+    def look(y, outputs):
+        one.stop_training = one.iterations >= 4
+        return 1.0
+
+    def loss(y, outputs):
+        look(y, outputs)
+        return ((outputs - y) ** 2).mean(axis=1), 2 * (outputs - y) / outputs.shape[1]
+
+    class Rates(optimizers.SGD):
+        def rates(self, steps):
+            look(None, None)
+            return np.full(len(steps), 0.1 if one.iterations < 2 else 0.0)
+
+    one = fastnn.Sequential([Input(4), Dense(1)], rng=0)
+    one.compile(
+        Rates() if what == "rates" else "sgd", loss if what == "loss" else "mse", [look] if what == "metric" else []
+    )
+    history = one.fit(X, X[:, 0], N, epochs=20)
+    assert len(history.epoch) == {"loss": 5, "metric": 4, "rates": 5}[what]
+    if what == "rates":
+        assert history.history["loss"][1] > history.history["loss"][2] == history.history["loss"][3]
+
+
+def test_a_metric_of_the_users_cannot_change_the_data():
+    class Spoils(fastnn.metrics.Metric):
+        def reset(self):
+            self.sum = 0.0
+
+        def update(self, y, outputs, classes=None):
+            self.sum += float(y.sum())
+            y *= 0
+
+        def result(self):
+            return self.sum
+
+    one = fastnn.Sequential([Input(4), Dense(1)], rng=0)
+    one.compile("sgd", "mse", [Spoils(name="spoils")])
+    y = np.ones((N, 1), np.float32)
+    assert one.evaluate(X, y)[1] == one.evaluate(X, y)[1] == N
+    assert one.fit(X, y, epochs=2, validation_data=(X, y)).history["val_spoils"] == [N, N]
+    assert (y == 1).all()
+
+
+def test_outputs_that_wait_from_a_fit_before_do_not_count():
+    """fit_best_of: a start that ended within an epoch."""
+    one = model()
+    run = loop.Run(one, X, Y, epochs=2)
+    run.recorded.buffer(10)
+    run.recorded.targets.add(Y[:10])
+    expected = model().fit(X, Y, epochs=2).history
+    assert loop.fit(run).history == expected

@@ -242,6 +242,15 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
             self.epochs_of.setdefault(name, []).append(epoch)
 
+    def extend(self, place: int, first: int, logs: list[Logs]) -> None:
+        """Several epochs from number ``first`` on, all with the same names, behind ``place`` that are there; asked
+        again, the same."""
+        epochs = range(first, first + len(logs))
+        self.epoch[place:] = epochs
+        for name in logs[0] if logs else ():
+            self.history.setdefault(name, [])[place:] = [values[name] for values in logs]
+            self.epochs_of.setdefault(name, [])[place:] = epochs
+
     def __repr__(self) -> str:
         last = logs_text({name: values[-1] for name, values in self.history.items()}, ", ")
         return f"<History of {len(self.epoch)} epochs; {last}>"

@@ -59,7 +59,10 @@ class Engine:
         for step in range(count):
             epoch, place = divmod(step, -(-epoch_rows // batch)) if epoch_rows else (0, step)
             late = 0 < most_seconds < time.monotonic() - began
-            if late and step and (place == 0 or not epoch_rows):
+            ended = (
+                epoch > 0 and place == 0 and not (np.isfinite(losses[:step]).all() and np.isfinite(self.arena[0]).all())
+            )
+            if (late and step and (place == 0 or not epoch_rows)) or ended:
                 losses[step] = 0.0
                 return step
             start = first + epoch * epoch_rows + place * batch

@@ -35,6 +35,11 @@ class Metric(Settings, frozen=False, last=True):
                 f" columns for {outputs} outputs; leave the metric out"
             )
 
+    @property
+    def own(self) -> bool:
+        """Whether code of the user's computes it."""
+        return not type(self).__module__.startswith("fastnn.")
+
     def seen(self, outputs: NDArray) -> NDArray:
         """What ``update`` gets of the model's outputs: these themselves."""
         return outputs
@@ -95,6 +100,7 @@ class FromFunction(Metric):
     """
 
     function: Callable[[NDArray, NDArray], Any]  # type: ignore[misc] # ``name`` comes last, see Settings
+    own = True
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         """The function knows what it takes."""

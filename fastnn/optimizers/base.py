@@ -125,6 +125,9 @@ class Optimizer(Settings, last=True, frozen=False):
     def settled(self) -> tuple[Any, ...] | None:
         """The settings that decide ``all_scalars`` of steps to come; None where a function of the user's decides."""
         rate: Any = self.learning_rate
+        formulas = (getattr(self, name) for name in ("rates", "scalars", "all_scalars"))
+        if not all(getattr(one, "__module__", "").startswith("fastnn.") for one in formulas):
+            return None
         return self._key() if not callable(rate) or getattr(rate, "settled", False) else None
 
     def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:

@@ -85,7 +85,7 @@ class Recorder:
     """Hands the outputs of an epoch to the metrics, in blocks of fixed length: the engine's calls change no bit.
 
     After ``reset``: ``buffer(rows)``, which the engine fills, then ``update(y)``, again and again; what fills no block
-    waits for the next rows. Or once ``buffer``, then ``epochs``.
+    waits for the next rows. Or once ``whole``, then ``epochs``.
     """
 
     def __init__(self, network: Network, metrics: Sequence[Metric]) -> None:
@@ -112,6 +112,11 @@ class Recorder:
             self.outputs = longer
         return self.outputs[first:last]
 
+    def whole(self, rows: int) -> NDArray[Any]:
+        """Room for the outputs of ``epochs``; whatever waits is void."""
+        self.targets.clear()
+        return self.buffer(rows)
+
     def update(self, y: NDArray[Any]) -> None:
         """The targets of the rows whose outputs the buffer holds; nobody else may change them."""
         first = 0
@@ -123,7 +128,6 @@ class Recorder:
 
     def epochs(self, y: NDArray[Any], rows: int) -> list[Logs]:
         """The results of each of several whole epochs of so many rows, which one call of the engine has recorded."""
-        self.targets.clear()
         outputs = self.outputs[: len(y)]
         classes = self.classes(outputs)
         logs: list[Logs] = [{} for _ in range(0, len(y), rows)]
@@ -210,10 +214,12 @@ def _evaluate_small(network: Network, recorded: Recorder | None, data: Data, pen
     """The same numbers as ``_evaluate_parts`` gives, without its parts."""
     n = len(data)
     losses = np.empty(n)
-    outputs = recorded.buffer(n) if recorded else None
+    outputs = recorded.whole(n) if recorded else None
     network.evaluate(data.x, data.y, data.sample_weight, 0, n, losses, outputs)
-    logs = {"loss": float(losses.sum()) / n + penalty}
-    return logs | recorded.epochs(data.y.array, n)[0] if recorded else logs
+    logs: Logs = {"loss": float(losses.sum()) / n + penalty}
+    if recorded:
+        logs |= recorded.epochs(np.array(data.y.array), n)[0]  # a copy: a metric of one's own may write into it
+    return logs
 
 
 def _evaluate_parts(

@@ -184,11 +184,13 @@ class Run:
 
     def unheard(self, callbacks: CallbackList, history: History) -> bool:
         """Whether nobody needs to know when an epoch ends."""
-        optimizer = self.model.optimizer
+        model = self.model
         return (
             self.validation is None
-            and optimizer is not None
-            and optimizer.settled() is not None
+            and model.optimizer is not None
+            and model.optimizer.settled() is not None
+            and not model.network.program.own_loss
+            and not any(metric.own for metric in model.metrics)
             and not any(overrides(one, EPOCH_HOOKS) for one in callbacks.all if one is not history)
         )
 
@@ -212,10 +214,9 @@ def fit(run: Run) -> History:
         at_once = whole and run.unheard(callbacks, history)
         while at_once and first < run.epochs and not model.stop_training:  # nobody listens between these epochs
             several = _Several(run, first, safe, run.epochs - first)
-            for logs in several.train():
-                history.append(first, logs)
-                first += 1
-            several.raise_divergence()
+            finished = several.train(history)
+            logs, first = finished[-1] if finished else logs, first + len(finished)
+            several.raise_error()
         for epoch in range(first, run.epochs):
             if not model.stop_training:
                 callbacks.call("on_epoch_begin", epoch, {})
@@ -224,7 +225,7 @@ def fit(run: Run) -> History:
             if whole:
                 one = _Several(run, epoch, safe, 1)
                 finished = one.train()
-                one.raise_divergence()
+                one.raise_error()
                 logs = finished[0]
             else:
                 logs = _epoch(run, callbacks, epoch, safe)
@@ -470,57 +471,90 @@ class _Several:
         if run.recorded:
             most = min(most, RECORDED // (self.rows * self.network.program.outputs))
         self.count = min(count, max(1, most))
+        self.losses = np.zeros((self.count, self.steps))
+        self.bad: float | None = None  # the loss of the step that failed, or None
+        self.error: BaseException | None = None  # what has ended the steps, or None
 
-    def train(self) -> list[Logs]:
-        """The logs of the epochs that finished."""
-        network, data, batch, recorded = self.network, self.feed.data, self.feed.batch, self.run.recorded
-        drawn, iterations = network.epochs, network.iterations
+    def train(self, history: History | None = None) -> list[Logs]:
+        """The logs of the epochs that finished, put into the history where one is given; then ``raise_error``."""
+        network = self.network
+        drawn, iterations, place = network.epochs, network.iterations, len(history.epoch) if history else 0
+        try:
+            self._run()
+        except BaseException as error:  # Ctrl-C: what has been trained is told first
+            self.error = error
+        try:
+            return self._account(drawn, iterations, history, place)
+        except KeyboardInterrupt as error:
+            self.error = error
+            return self._account(drawn, iterations, history, place)
+
+    def _run(self) -> None:
+        """The steps, in one call of the engine."""
+        data, recorded = self.feed.data, self.run.recorded
         orders = [self.feed.order(self.first + i) for i in range(self.count)]
-        order = np.concatenate(orders) if self.count > 1 else orders[0]
-        losses = np.zeros((self.count, self.steps))
+        self.order = np.concatenate(orders) if self.count > 1 else orders[0]
         began = time.perf_counter()
-        self.finished = network.run_steps(
+        finished = self.network.run_steps(
             data.x,
             data.y,
             data.sample_weight,
-            order,
+            self.order,
             0,
-            losses.size,
-            batch,
-            losses.reshape(-1),
-            recorded.buffer(len(order)) if recorded else None,
+            self.losses.size,
+            self.feed.batch,
+            self.losses.reshape(-1),
+            recorded.whole(len(self.order)) if recorded else None,
             1,
             None,
             2 * SLICE,
             self.safe.arena,
             self.rows,
         )
-        seconds = (time.perf_counter() - began) / max(self.finished, 1)
+        seconds = (time.perf_counter() - began) / max(finished, 1)
         self.run.slice = max(1, int(min(4.0 * self.run.slice, SLICE / max(seconds, 1e-9))))
+
+    def _account(self, drawn: int, iterations: int, history: History | None, place: int) -> list[Logs]:
+        """What the steps have come to; asked again, the same.
+
+        drawn, iterations, place: orders, steps and epochs of the history before.
+        """
+        network = self.network
+        self.finished = network.iterations - iterations
         if self.finished:  # the engine has written the start of the last epoch whose first loss was finite
             last = (self.finished - 1) // self.steps
             self.safe.renewed(iterations + last * self.steps, self.first + last)
-        self.bad: float | None = None  # the loss of the step that failed, or None
-        endless = np.flatnonzero(~np.isfinite(losses.reshape(-1)[: self.finished + 1]))
+        endless = np.flatnonzero(~np.isfinite(self.losses.reshape(-1)[: self.finished + 1]))
         if len(endless):
             self.finished = int(endless[0])
-            self.bad = float(losses.reshape(-1)[self.finished])
+            self.bad = float(self.losses.reshape(-1)[self.finished])
         done = self.finished // self.steps
         self.spoilt = not network.is_finite() and self.finished == done * self.steps  # by the last step of an epoch
-        network.epochs = drawn + done + (self.finished > done * self.steps or self.bad is not None)
+        begun = self.finished > done * self.steps or self.bad is not None or self.error is not None
+        network.epochs = drawn + min(self.count, done + begun)
         done -= self.spoilt and done > 0
-        weighted = losses[:done] * batch
-        weighted[:, -1] = losses[:done, -1] * (self.rows - batch * (self.steps - 1))
+        logs = self._logs(done)
+        if history is not None:
+            history.extend(place, self.first, logs)
+        return logs
+
+    def _logs(self, done: int) -> list[Logs]:
+        """Of the first ``done`` epochs."""
+        recorded, batch = self.run.recorded, self.feed.batch
+        weighted = self.losses[:done] * batch
+        weighted[:, -1] = self.losses[:done, -1] * (self.rows - batch * (self.steps - 1))
         logs: list[Logs] = [{"loss": value} for value in (weighted.sum(axis=1) / self.rows).tolist()]
         if recorded and done:
-            for values, more in zip(
-                logs, recorded.epochs(data.y.array[order[: done * self.rows]], self.rows), strict=True
-            ):
+            y = self.feed.data.y.array[self.order[: done * self.rows]]
+            for values, more in zip(logs, recorded.epochs(y, self.rows), strict=True):
                 values |= more
         return logs
 
-    def raise_divergence(self) -> None:
-        """An error where a loss, or what the last step of an epoch has left, is not finite."""
+    def raise_error(self) -> None:
+        """What has ended the steps; or an error where a loss, or what the last step of an epoch has left, is not
+        finite."""
+        if self.error is not None:
+            raise self.error
         epoch, step = divmod(self.finished, self.steps)
         if self.spoilt and epoch:
             what = f"the weights became infinite or NaN in epoch {self.first + epoch}, step {self.steps}"
