@@ -19,10 +19,11 @@ from fastnn.basics.backend import get_num_threads, set_num_threads, show_config
 from fastnn.basics.version import __version__ as __version__
 from fastnn.callbacks import History
 from fastnn.errors import DivergenceError, NotCompiledError
+from fastnn.layers import Input
 from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
-    from fastnn import augmentation, lbfgs, plots, schedules
+    from fastnn import augmentation, lbfgs, plots, preprocessing, random, schedules, utils
     from fastnn.learning_rate import find_learning_rate
     from fastnn.loading import load
     from fastnn.minimization import minimize
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DivergenceError",
     "History",
+    "Input",
     "NotCompiledError",
     "Perceptron",
     "Sequential",
@@ -51,13 +53,19 @@ __all__ = [
     "minimize",
     "optimizers",
     "plots",
+    "preprocessing",
+    "random",
     "regularizers",
     "schedules",
     "set_num_threads",
     "show_config",
+    "utils",
 ]
 
 _LAZY = {  # name -> module: imported when first used
+    "preprocessing": "preprocessing",
+    "random": "random",
+    "utils": "utils",
     "Perceptron": "perceptron",
     "augmentation": "augmentation",
     "estimators": "estimators",

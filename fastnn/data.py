@@ -51,7 +51,7 @@ def sample_shape(values: Any) -> tuple[int, ...]:
 
 def peeked(source: Any) -> tuple[Any, Any]:
     """The first of some batches, and all of them."""
-    if hasattr(source, "__next__"):
+    if read_once(source):
         first = next(source, None)
         if first is None:
             raise ValueError("there are no batches; an iterator can be read only once")
@@ -271,6 +271,11 @@ class Batches:
 
     def on_epoch_end(self) -> None:
         """Called after each epoch."""
+
+
+def read_once(source: Any) -> bool:
+    """Whether batches are an iterator, which can be read only once."""
+    return hasattr(source, "__next__") and not isinstance(source, Batches)
 
 
 def are_batches(x: Any, y: Any) -> bool:

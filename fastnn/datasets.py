@@ -108,7 +108,29 @@ def blobs(n: int = 100, centers: int = 3, features: int = 2, deviation: float = 
     return _noisy(middle[y], y, deviation, rng, "deviation")
 
 
-def mnist(folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
+class _Mnist:
+    """MNIST: ``mnist(folder)``, or ``mnist.load_data()`` as in Keras, which reads the same files."""
+
+    __name__ = "mnist"
+
+    def __call__(self, folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
+        """((X, y), (X_test, y_test)); see ``read_mnist``."""
+        return read_mnist(folder)
+
+    def load_data(self, path: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
+        """The same, with labels of uint8. path: a folder; Keras' "mnist.npz", which would be downloaded, is ignored."""
+        named = path is not None and os.path.basename(path) == "mnist.npz" and not os.path.exists(path)
+        (X, y), (X_test, y_test) = read_mnist(None if named else path)
+        return (X, y.astype(np.uint8)), (X_test, y_test.astype(np.uint8))
+
+    def __repr__(self) -> str:
+        return "<data set mnist: mnist(folder), mnist.load_data()>"
+
+
+mnist = _Mnist()
+
+
+def read_mnist(folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
     """((X, y), (X_test, y_test)) of MNIST: X uint8 (60000, 28, 28) and (10000, 28, 28), y (60000,) and (10000,).
 
     Reads the four IDX files, gzipped or not, from ``folder``, or from $FASTNN_DATA or its subfolder mnist. The data are

@@ -131,13 +131,16 @@ def test_pieces_and_types_do_not_matter(name, rng):
 
 @pytest.mark.parametrize("entry", metrics.ENTRIES, ids=lambda entry: entry.name)
 def test_nothing_seen_is_nan(entry):
-    metric = entry()
-    assert np.isnan(metric.result())
-    elementwise = entry is BinaryAccuracy or issubclass(entry, (MeanSquaredError.__base__, R2))
+    metric = entry(average="macro") if issubclass(entry, metrics.FBetaScore) else entry()
+    counts = issubclass(entry, metrics.TruePositives.__base__)  # nothing is 0 of nothing
+    assert metric.result() == 0 if counts else np.isnan(metric.result())
+    labels = issubclass(entry, metrics.CategoricalCrossentropy)
+    sums = (MeanSquaredError.__base__, R2, metrics.Poisson.__base__)
+    elementwise = entry is BinaryAccuracy or (issubclass(entry, sums) and not labels)
     y, a = data(SEVERAL if elementwise else MANY, np.random.default_rng(0))
     value(metric, y, a)
     metric.reset()
-    assert np.isnan(metric.result())
+    assert metric.result() == 0 if counts else np.isnan(metric.result())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -477,7 +480,7 @@ def test_evaluate_is_exact_for_any_batch_size(engine, rng):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: F1("mean"), "average must be one of auto, binary, macro, micro, weighted, got 'mean'"),
+        (lambda: F1("mean"), "average must be one of auto, binary, macro, micro, weighted, None, got 'mean'"),
         (lambda: Precision(threshold=np.nan), "threshold must be a finite number"),
         (lambda: BinaryAccuracy(threshold=np.inf), "threshold must be a finite number"),
         (lambda: TopKCategoricalAccuracy(0), "k must be 1 or more, got 0"),

@@ -39,7 +39,7 @@ def allowed(loss, outputs):
     """All metrics that ``compile`` lets stand beside the loss."""
     found = [Mean()]
     for entry in metrics.ENTRIES:
-        metric = entry()
+        metric = entry(average="macro") if issubclass(entry, metrics.FBetaScore) else entry()
         if loss == "mse" and not isinstance(metric, metrics.MeanSquaredError.__base__):
             continue  # real targets
         if loss.startswith("binary") and isinstance(metric, metrics.CategoricalAccuracy):

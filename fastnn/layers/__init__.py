@@ -4,6 +4,7 @@ from fastnn.layers.activation import Activation
 from fastnn.layers.base import Input, Layer
 from fastnn.layers.convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from fastnn.layers.dense import Dense
+from fastnn.layers.functions import ELU, ActivityRegularization, LeakyReLU, ReLU, Softmax
 from fastnn.layers.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from fastnn.layers.pooling import (
     AveragePooling1D,
@@ -19,7 +20,9 @@ from fastnn.layers.regularization import Dropout, GaussianNoise, SpatialDropout1
 from fastnn.layers.reshaping import Cropping2D, Flatten, Permute, Reshape, UpSampling2D, ZeroPadding2D
 
 __all__ = [
+    "ELU",
     "Activation",
+    "ActivityRegularization",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
@@ -39,11 +42,14 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",
     "Permute",
+    "ReLU",
     "Reshape",
     "SeparableConv2D",
+    "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "UnitNormalization",

@@ -1,14 +1,20 @@
 """Metrics: exact over everything they have seen, never a mean of batch values.
 
-Sample weights do not enter: a metric describes the samples as they are. Conventions are scikit-learn's where Keras
+In ``fit`` and ``evaluate`` sample weights do not enter: a metric describes the samples as they are. By hand they may be
+given: ``metric.update_state(y_true, y_pred, sample_weight)``. Conventions are scikit-learn's where Keras
 approximates (AUC) or averages batches.
 """
 
+from typing import Any
+
+from fastnn import losses
 from fastnn.basics.names import Names
+from fastnn.metrics import means
 from fastnn.metrics.base import (
     FromFunction,
+    Mean,
     Metric,
-    as_metric,
+    MetricFunction,
 )
 from fastnn.metrics.classes import (
     Accuracy,
@@ -24,11 +30,27 @@ from fastnn.metrics.confusion import (
 )
 from fastnn.metrics.counts import (
     F1,
+    F1Score,
+    FBetaScore,
     Precision,
     Recall,
 )
 from fastnn.metrics.curves import (
     AUC,
+)
+from fastnn.metrics.means import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
 from fastnn.metrics.numbers import (
     R2,
@@ -36,30 +58,56 @@ from fastnn.metrics.numbers import (
     MeanSquaredError,
     RootMeanSquaredError,
 )
+from fastnn.metrics.thresholds import FalseNegatives, FalsePositives, TrueNegatives, TruePositives
 
 __all__ = [
     "ALIASES",
     "AUC",
     "ENTRIES",
     "F1",
+    "NAMES",
     "R2",
     "Accuracy",
     "BinaryAccuracy",
+    "BinaryCrossentropy",
     "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
     "Decided",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
     "FromFunction",
+    "Hinge",
+    "KLDivergence",
+    "LogCoshError",
     "LogLoss",
+    "Mean",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
-    "Names",
+    "MetricFunction",
+    "Poisson",
     "Precision",
+    "R2Score",
     "Recall",
     "RootMeanSquaredError",
     "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SquaredHinge",
     "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "as_metric",
     "confusion_matrix",
+    "deserialize",
+    "get",
+    "serialize",
 ]
 
 ENTRIES: tuple[type[Metric], ...] = (
@@ -77,6 +125,24 @@ ENTRIES: tuple[type[Metric], ...] = (
     RootMeanSquaredError,
     MeanAbsoluteError,
     R2,
+    FBetaScore,
+    F1Score,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    CosineSimilarity,
+    Poisson,
+    LogCoshError,
+    Hinge,
+    SquaredHinge,
+    CategoricalHinge,
+    KLDivergence,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+    TruePositives,
+    FalsePositives,
+    TrueNegatives,
+    FalseNegatives,
 )
 ALIASES = {
     "acc": "accuracy",
@@ -88,6 +154,37 @@ ALIASES = {
     "root_mean_squared_error": "rmse",
     "mean_absolute_error": "mae",
     "r2_score": "r2",
+    "r2score": "r2",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_logarithmic_error": "msle",
+    "logcosh": "log_cosh",
+    "log_cosh_error": "log_cosh",
+    "kld": "kl_divergence",
+    "kullback_leibler_divergence": "kl_divergence",
+    "bce": "binary_crossentropy",
+    "sparsetopkcategoricalaccuracy": "top_k_categorical_accuracy",
 }
 NAMES = Names("metric", Metric, ENTRIES, ALIASES)
 get, serialize, deserialize = NAMES.get, NAMES.serialize, NAMES.deserialize
+R2Score, SparseTopKCategoricalAccuracy = R2, TopKCategoricalAccuracy  # Keras' names
+
+
+def as_metric(given: Any) -> Any:
+    """A function becomes a Metric of its name; all else is left to the catalogue."""
+    if isinstance(given, (MetricFunction, losses.LossFunction)):
+        metric = NAMES.resolve(given.__name__)
+        metric.name = given.__name__
+        return metric
+    if callable(given) and not isinstance(given, (type, Metric)):
+        return FromFunction(function=given, name=getattr(given, "__name__", "metric"))
+    return given
+
+
+def __getattr__(name: str) -> Any:
+    """Keras' functions (y_true, y_pred) -> the value of each sample: ``metrics.binary_accuracy``."""
+    entry = NAMES.attribute(__name__, name)
+    if issubclass(entry, means._OfLoss):
+        return losses.LossFunction(entry.kind, name)
+    if not issubclass(entry, Mean):
+        raise AttributeError(f"metric {name!r} has no values of single samples; use metrics.{entry.__name__}")
+    return MetricFunction(entry, name)

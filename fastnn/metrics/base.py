@@ -19,6 +19,15 @@ class Metric(Settings, frozen=False, last=True):
     """Base of all metrics: reset(), update() once for each piece of data, result().
 
     name: the key in ``History.history``, where "val_" may stand before it.
+
+    By hand as in Keras: ``update_state(y_true, y_pred, sample_weight)``, ``result()``, ``reset_state()``, or a call,
+    which adds the samples and returns the result over all. ``fit`` and ``evaluate`` give no weights.
+
+    >>> from fastnn.metrics import MeanSquaredError
+    >>> metric = MeanSquaredError()
+    >>> metric.update_state([[0.0], [0.0]], [[1.0], [3.0]], sample_weight=[3.0, 1.0])
+    >>> metric.result(), metric([[0.0]], [[0.0]])
+    (3.0, 2.4)
     """
 
     name: str = "metric"
@@ -78,13 +87,125 @@ class Metric(Settings, frozen=False, last=True):
         largest = a.argmax(axis=1) if classes is None else plain(classes, "classes").reshape(len(a))
         self.add(t, a, largest)
 
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        """``update`` of checked arrays of NumPy's own class."""
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
+        """``update`` of checked arrays of NumPy's own class; weights: None, (samples,) or of the outputs' shape."""
         raise NotImplementedError
 
-    def result(self) -> float:
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Adds samples: outputs of any shape (..., outputs), targets that fit, and their weights."""
+        if type(self).update is not Metric.update:
+            if sample_weight is not None:
+                raise ValueError(f"metric {self.name!r} has an update of its own, which takes no sample_weight")
+            self.update(y_true, y_pred)
+            return
+        t, a = real(y_true, "y_true"), real(y_pred, "y_pred")
+        a = a.reshape(1, 1) if not a.ndim else a.reshape(-1, 1) if a.ndim == 1 else a
+        w = None if sample_weight is None else _broadcast(real(sample_weight, "sample_weight"), a, self.name)
+        if a.ndim > 2 or t.ndim > 2:
+            t = t.reshape(-1, t.shape[-1]) if t.ndim == a.ndim and t.shape[-1] == a.shape[-1] else t.reshape(-1)
+            a = a.reshape(-1, a.shape[-1])
+        t = t.reshape(1) if not t.ndim else t
+        if len(t) != len(a):
+            raise ValueError(
+                f"metric {self.name!r} needs a target for each sample, got y_pred of shape {np.shape(y_pred)} and"
+                f" y_true of shape {np.shape(y_true)}"
+            )
+        self.check_targets(t, a.shape[1], "y_true")
+        self.add(t, a, a.argmax(axis=1), w)
+
+    def reset_state(self) -> None:
+        """``reset`` by Keras' name."""
+        self.reset()
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Adds samples and returns the value over all."""
+        self.update_state(y_true, y_pred, sample_weight)
+        return self.result()
+
+    def result(self) -> Any:
         """The value over all samples since ``reset``; NaN where it is not defined."""
         raise NotImplementedError
+
+
+def _broadcast(weights: NDArray, outputs: NDArray, name: str) -> NDArray[np.float64]:
+    """Weights as (samples,), or as (samples, outputs) where they differ within a sample."""
+    w, lead = weights.astype(np.float64), outputs.shape[:-1]
+    if w.shape == outputs.shape and outputs.shape[-1] > 1:
+        return w.reshape(-1, outputs.shape[-1])
+    if w.ndim == outputs.ndim and w.shape[-1] == 1:
+        w = w[..., 0]
+    try:
+        return np.broadcast_to(w.reshape(w.shape + (1,) * (len(lead) - w.ndim)) if w.ndim else w, lead).reshape(-1)
+    except ValueError:
+        raise ValueError(
+            f"metric {name!r}: sample_weight has shape {weights.shape}, expected one that fits the samples, {lead}"
+        ) from None
+
+
+class Mean(Metric):
+    """Base of means over samples, or over all elements: a subclass has ``values``."""
+
+    def reset(self) -> None:
+        self.sum: float = 0.0
+        self.total: float = 0
+
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
+        """What the mean is taken of: (samples,), or (samples, outputs)."""
+        raise NotImplementedError
+
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
+        values = self.values(y, outputs, classes)
+        if weights is None:
+            self.sum += float(values.sum(dtype=np.float64))  # no BLAS: its sums depend on its threads
+            self.total += values.size
+            return
+        if values.ndim == 1 and weights.ndim == 2:
+            weights = weights.mean(axis=1)
+        w = np.broadcast_to(weights.reshape(len(values), -1), values.reshape(len(values), -1).shape)
+        self.sum += float((values.reshape(w.shape) * w).sum(dtype=np.float64))
+        self.total += float(w.sum())
+
+    def result(self) -> float:
+        return self.sum / self.total if self.total else float("nan")
+
+
+def add_numbers(metric: Mean, values: ArrayLike, sample_weight: ArrayLike | None) -> None:
+    """Adds numbers of any shape, with weights that fit, to a mean."""
+    numbers = real(values, "values").astype(np.float64)
+    if sample_weight is None:
+        metric.sum += float(numbers.sum())
+        metric.total += numbers.size
+        return
+    w = real(sample_weight, "sample_weight").astype(np.float64)
+    if w.ndim == numbers.ndim + 1 and w.shape[-1] == 1:
+        w = w[..., 0]
+    w = np.broadcast_to(w.reshape(w.shape + (1,) * (numbers.ndim - w.ndim)), numbers.shape)
+    metric.sum += float((numbers * w).sum())
+    metric.total += float(w.sum())
+
+
+class MetricFunction:
+    """A metric as Keras' function (y_true, y_pred) -> the value of each sample; ``compile`` takes it like its name.
+
+    >>> from fastnn import metrics
+    >>> metrics.binary_accuracy([[1, 1], [0, 0]], [[0.9, 0.2], [0.1, 0.3]])
+    array([0.5, 1. ])
+    """
+
+    def __init__(self, kind: type[Mean], name: str) -> None:
+        self.kind, self.__name__ = kind, name
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, **settings: Any) -> NDArray[Any]:
+        """The value of each sample; settings: those of the metric."""
+        t, a = real(y_true, "y_true"), real(y_pred, "y_pred")
+        lead = a.shape[:-1] if a.ndim > 1 else a.shape
+        rows = a.reshape(-1, a.shape[-1] if a.ndim > 1 else 1)
+        t = t.reshape(rows.shape) if t.size == a.size else t.reshape(len(rows))
+        values = self.kind(**settings).values(t, rows, rows.argmax(axis=1))
+        return (values if values.ndim == 1 else values.mean(axis=1)).reshape(lead)
+
+    def __repr__(self) -> str:
+        return f"<function {self.__name__} of fastnn.metrics>"
 
 
 class FromFunction(Metric):
@@ -124,11 +245,13 @@ class FromFunction(Metric):
         return float(values.mean(dtype=np.float64))
 
 
-def as_metric(given: Any) -> Any:
-    """A function becomes a Metric of its name; all else is left to the catalogue."""
-    if callable(given) and not isinstance(given, (type, Metric)):
-        return FromFunction(function=given, name=getattr(given, "__name__", "metric"))
-    return given
+def refuse_labels(metric: Metric, loss: Loss, outputs: int) -> None:
+    """For metrics that compare outputs with numbers."""
+    if loss.targets == "labels" and outputs > 1:
+        raise ValueError(
+            f"metric {metric.name!r} compares outputs with numbers, but the targets of loss {loss.name!r} are labels;"
+            " use a metric of classification, for instance 'accuracy'"
+        )
 
 
 def like(y: NDArray, outputs: NDArray, name: str) -> NDArray:

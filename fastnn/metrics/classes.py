@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.arrays import real
 from fastnn.basics.checks import whole
-from fastnn.metrics.base import Metric, like
+from fastnn.metrics.base import Mean, Metric, add_numbers, like
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
@@ -27,10 +28,12 @@ class Decided(Metric):
 
     _binary = False
     _signs = False
+    _prepared = False  # whether a model has said what its outputs mean
     _logits = cast("Loss | None", None)  # the loss that knows the probabilities of logits; no annotation, no setting
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)
+        self._prepared = True
         self._signs = loss.targets == "signs"
         self._binary = self._signs or loss.binary
         self._logits = loss.of_logits() if loss.from_logits else None
@@ -65,7 +68,7 @@ class Decided(Metric):
             )
 
 
-class Accuracy(Decided, positional=("name",)):
+class Accuracy(Decided, Mean, positional=("name",)):
     """Share of right answers, as Keras' "accuracy" chooses it.
 
     One output: (output > 0.5) == y, for several outputs with probabilities as targets of a binary loss too, element by
@@ -85,19 +88,19 @@ class Accuracy(Decided, positional=("name",)):
     def _elementwise(self, outputs: int) -> bool:
         return self.binary or super()._elementwise(outputs)
 
-    def reset(self) -> None:
-        self.right = self.total = 0
-
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         if self._elementwise(outputs.shape[1]):
-            match = (outputs > self._limit) == (like(y, outputs, self.name) > 0.5)
-        else:
-            match = classes == labels_of(y, outputs, self.name)
-        self.right += int(np.count_nonzero(match))
-        self.total += match.size
+            return np.asarray((outputs > self._limit) == (like(y, outputs, self.name) > 0.5))
+        return np.asarray(classes == labels_of(y, outputs, self.name))
 
-    def result(self) -> float:
-        return self.right / self.total if self.total else float("nan")
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Outside of a model two arrays of labels may be compared, as Keras' class does it: equal or not."""
+        t, a = real(y_true, "y_true"), real(y_pred, "y_pred")
+        if type(self) is Accuracy and not self._prepared and t.size == a.size and _are_labels(t) and _are_labels(a):
+            equal = (t.reshape(a.shape) == a).astype(np.float64)
+            add_numbers(self, equal, sample_weight)
+            return
+        super().update_state(y_true, y_pred, sample_weight)
 
 
 class BinaryAccuracy(Accuracy):
@@ -133,7 +136,7 @@ class BinaryAccuracy(Accuracy):
         return self.threshold
 
 
-class CategoricalAccuracy(Decided):
+class CategoricalAccuracy(Decided, Mean):
     """Share of rows whose largest output is the label, or the largest target; of equal outputs the first counts.
 
     Source: as ``Accuracy``, 2009.
@@ -153,15 +156,8 @@ class CategoricalAccuracy(Decided):
     def _elementwise(self, outputs: int) -> bool:
         return False
 
-    def reset(self) -> None:
-        self.right = self.total = 0
-
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
-        self.right += int(np.count_nonzero(classes == labels_of(y, outputs, self.name)))
-        self.total += len(outputs)
-
-    def result(self) -> float:
-        return self.right / self.total if self.total else float("nan")
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
+        return np.asarray(classes == labels_of(y, outputs, self.name))
 
 
 class SparseCategoricalAccuracy(CategoricalAccuracy):
@@ -196,14 +192,13 @@ class TopKCategoricalAccuracy(CategoricalAccuracy):
         super().__post_init__()
         whole("k", self.k, 1)
 
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         own = np.take_along_axis(outputs, labels_of(y, outputs, self.name)[:, None], axis=1)
         above = np.count_nonzero(~(outputs <= own), axis=1)  # NaN counts as larger
-        self.right += int(np.count_nonzero(above < self.k))
-        self.total += len(outputs)
+        return np.asarray(above < self.k)
 
 
-class LogLoss(Decided):
+class LogLoss(Decided, Mean):
     """Mean of -log p of what was true, p cut to [eps, 1 - eps] of the outputs' type, as in scikit-learn.
 
     One output, and several of a binary loss: -(y log p + (1 - y) log(1 - p)), the mean of all elements. Otherwise
@@ -225,10 +220,7 @@ class LogLoss(Decided):
         if not good.all():
             raise ValueError(f"metric {self.name!r} needs targets from 0 to 1, but {name} has {y[~good][0]}")
 
-    def reset(self) -> None:
-        self.sum, self.total = 0.0, 0
-
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         least = np.finfo(outputs.dtype).eps if outputs.dtype.kind == "f" else np.finfo(np.float64).eps
         p = outputs.astype(np.float64)
         if not self._elementwise(outputs.shape[1]):
@@ -239,14 +231,10 @@ class LogLoss(Decided):
             t = like(y, outputs, self.name).astype(np.float64)
             values = -(t * np.log(p) + (1 - t) * np.log1p(-p))
         elif y.size == len(y):
-            values = -np.log(np.take_along_axis(p, labels_of(y, outputs, self.name)[:, None], axis=1))
+            values = -np.log(np.take_along_axis(p, labels_of(y, outputs, self.name)[:, None], axis=1))[:, 0]
         else:
             values = -(like(y, outputs, self.name) * np.log(p)).sum(axis=1)
-        self.sum += float(values.sum())
-        self.total += values.size
-
-    def result(self) -> float:
-        return self.sum / self.total if self.total else float("nan")
+        return np.asarray(values)
 
 
 def labels_of(y: NDArray, outputs: NDArray, name: str) -> NDArray[np.int64]:
@@ -282,3 +270,7 @@ def check_classes(metric: str, y: NDArray, outputs: int, name: str) -> None:
 def check_several(name: str, outputs: int) -> None:
     if outputs < 2:
         raise ValueError(f"metric {name!r} needs an output for each class, got 1 output; use 'binary_accuracy'")
+
+
+def _are_labels(values: NDArray) -> bool:
+    return bool(values.size) and bool((values == np.floor(values)).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics.checks import number, whole
 from fastnn.metrics.base import like
 from fastnn.metrics.classes import Decided, labels_of
 
@@ -14,8 +15,10 @@ class AUC(Decided, positional=()):
 
     From ranks, with ties at their mean: (R - P (P + 1) / 2) / (P N), R the sum of the P positives' ranks; exact, where
     Keras has 200 thresholds. All outputs are kept until the end of the epoch. More than two classes: the mean of each
-    class against the rest. NaN where a class has no positives or no negatives. Source: Mann and Whitney, 1947; Hanley
-    and McNeil, Radiology 143, 1982.
+    class against the rest. NaN where a class has no positives or no negatives. curve: "ROC", or "PR", the area under
+    precision over recall, interpolated between the outputs as Keras does it between its thresholds (Davis and Goadrich,
+    ICML 2006). thresholds, num_thresholds: only these, or so many from 0 to 1, as in Keras. Source: Mann and Whitney,
+    1947; Hanley and McNeil, Radiology 143, 1982.
 
     >>> metric = AUC()
     >>> metric.update(np.array([1, 0, 1, 0]), np.array([[0.9], [0.8], [0.3], [0.3]]), np.zeros(4, dtype=int))
@@ -24,12 +27,25 @@ class AUC(Decided, positional=()):
     """
 
     name = "auc"
+    curve: str = "ROC"
+    num_thresholds: int | None = None
+    thresholds: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if str(self.curve).upper() not in ("ROC", "PR"):
+            raise ValueError(f"AUC: curve must be 'ROC' or 'PR', got {self.curve!r}")
+        if self.num_thresholds is not None:
+            whole("AUC: num_thresholds", self.num_thresholds, 2)
+        if self.thresholds is not None:
+            self.thresholds = tuple(number("AUC: each of thresholds", one, 0, most=1) for one in self.thresholds)
+        super().__post_init__()
 
     def reset(self) -> None:
         self.scores: list[NDArray] = []
         self.truths: list[NDArray[np.bool_]] = []
+        self.weights: list[NDArray | None] = []
 
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
         if self._elementwise(outputs.shape[1]):
             score, truth = outputs, like(y, outputs, self.name) > 0.5
         else:
@@ -38,19 +54,49 @@ class AUC(Decided, positional=()):
             score, truth = outputs[:, kept], labels_of(y, outputs, self.name)[:, None] == kept
         self.scores.append(score.copy())  # the caller uses its buffer again
         self.truths.append(truth)
+        self.weights.append(None if weights is None else np.broadcast_to(weights.reshape(len(y), -1), truth.shape))
 
     def result(self) -> float:
         if not self.scores:
             return float("nan")
         scores, truths = np.concatenate(self.scores), np.concatenate(self.truths)
-        return float(np.mean([_area(score, truth) for score, truth in zip(scores.T, truths.T, strict=True)]))
+        areas = [self._area(scores[:, j], truths[:, j], self._weights(truths)[:, j]) for j in range(scores.shape[1])]
+        return float(np.mean(areas))
 
+    def _weights(self, truths: NDArray) -> NDArray:
+        """Of all elements; whole ones, which are exact, where nobody gave any."""
+        if all(one is None for one in self.weights):
+            return np.ones(truths.shape, dtype=np.int64)
+        pairs = zip(self.weights, self.truths, strict=True)
+        return np.concatenate([np.ones(truth.shape) if one is None else one for one, truth in pairs])
 
-def _area(score: NDArray, truth: NDArray[np.bool_]) -> float:
-    positives = int(np.count_nonzero(truth))
-    negatives = len(truth) - positives
-    if not positives or not negatives or np.isnan(score).any():
-        return float("nan")
-    _, group, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # from 1, equal scores share their mean
-    return (float(ranks[group[truth]].sum()) - positives * (positives + 1) / 2) / (positives * negatives)
+    def _area(self, score: NDArray, truth: NDArray[np.bool_], weights: NDArray) -> float:
+        if np.isnan(score).any():
+            return float("nan")
+        edges = self._edges()
+        if edges is not None:
+            score = np.searchsorted(edges, score, side="left")  # how many thresholds it exceeds
+        _, group = np.unique(score, return_inverse=True)
+        right = np.bincount(group, np.where(truth, weights, 0))[::-1]  # of each score, from the largest
+        wrong = np.bincount(group, np.where(truth, 0, weights))[::-1]
+        positives, negatives = right.sum(), wrong.sum()
+        if not positives or not negatives:
+            return float("nan") if edges is None else 0.0
+        true, false = np.cumsum(right), np.cumsum(wrong)
+        if str(self.curve).upper() == "ROC":
+            return float((wrong * (true - right / 2)).sum() / (positives * negatives))
+        answered, before = true + false, np.concatenate([[0.0], (true + false)[:-1]])
+        slope = right / np.where(right + wrong > 0, right + wrong, 1)
+        start = true - slope * answered
+        grown = np.where((before > 0) & (answered > 0), answered / np.where(before > 0, before, 1), 1.0)
+        return float((slope * (right + start * np.log(grown))).sum() / positives)
+
+    def _edges(self) -> NDArray | None:
+        """The thresholds, of which one is below 0 and one above 1; None where each output is one."""
+        if self.thresholds is not None:
+            inner = np.unique(self.thresholds)
+        elif self.num_thresholds is not None:
+            inner = np.arange(1, self.num_thresholds - 1) / (self.num_thresholds - 1)
+        else:
+            return None
+        return np.concatenate([[-1e-7], inner[(inner > 0) & (inner < 1)], [1 + 1e-7]])

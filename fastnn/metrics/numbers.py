@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.metrics.base import Metric, like
+from fastnn.metrics.base import Mean, like, refuse_labels
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
 
 
-class _Error(Metric):
+class _Error(Mean):
     """Base of means over all elements, in float64."""
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)
-        if loss.targets == "labels" and outputs > 1:
-            raise ValueError(
-                f"metric {self.name!r} compares outputs with numbers, but the targets of loss {loss.name!r} are labels;"
-                " use a metric of classification, for instance 'accuracy'"
-            )
+        refuse_labels(self, loss, outputs)
 
-    def reset(self) -> None:
-        self.sum, self.total = 0.0, 0
-
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         errors = outputs.astype(np.float64) - like(y, outputs, self.name)
-        self.sum += self._total(errors)
-        self.total += errors.size
-
-    def _total(self, errors: NDArray[np.float64]) -> float:
-        return float((errors * errors).sum())  # no BLAS: its sums depend on its threads
-
-    def result(self) -> float:
-        return self.sum / self.total if self.total else float("nan")
+        return errors * errors
 
 
 class MeanSquaredError(_Error):
@@ -82,17 +68,18 @@ class MeanAbsoluteError(_Error):
 
     name = "mae"
 
-    def _total(self, errors: NDArray[np.float64]) -> float:
-        return float(np.abs(errors).sum())
+    def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
+        return np.abs(outputs.astype(np.float64) - like(y, outputs, self.name))
 
 
-class R2(_Error):
+class R2(_Error, positional=("class_aggregation",)):
     """Coefficient of determination, 1 - sum (output - y)^2 / sum (y - mean y)^2; the mean of the outputs' values.
 
-    1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else 0; scikit-learn says so too,
-    but only where the mean is exact. NaN for fewer than two samples. Squares are summed about running means (Chan,
-    Golub, LeVeque, 1983), so that a large mean costs no digits. Source: Kvalseth, "Cautionary note about R2", The
-    American Statistician 39, 1985.
+    class_aggregation: "uniform_average", that mean; "variance_weighted_average", weighted by the outputs' variances;
+    None, the values themselves. 1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else
+    0; scikit-learn says so too, but only where the mean is exact. NaN for fewer than two samples. Squares are summed
+    about running means (Chan, Golub, LeVeque, 1983), so that a large mean costs no digits. Source: Kvalseth,
+    "Cautionary note about R2", The American Statistician 39, 1985.
 
     >>> metric = R2()
     >>> metric.update(np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [2.0]]), np.array([0, 0, 0]))
@@ -101,27 +88,44 @@ class R2(_Error):
     """
 
     name = "r2"
+    class_aggregation: str | None = "uniform_average"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        known = ("uniform_average", "variance_weighted_average", None)
+        if self.class_aggregation not in known:
+            raise ValueError(f"R2: class_aggregation must be one of {known}, got {self.class_aggregation!r}")
 
     def reset(self) -> None:
         super().reset()
         self.errors = self.mean = self.squares = np.zeros(1)
         self.lowest, self.highest = np.full(1, np.inf), np.full(1, -np.inf)
+        self.rows = 0
 
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> None:
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
         if not len(outputs):
             return
         t = like(y, outputs, self.name).astype(np.float64)
-        self.errors = self.errors + ((outputs - t) ** 2).sum(axis=0)
-        mean = t.mean(axis=0)
-        shift, all_rows = mean - self.mean, self.total + len(t)
-        self.squares = self.squares + ((t - mean) ** 2).sum(axis=0) + shift**2 * (self.total * len(t) / all_rows)
-        self.mean = self.mean + shift * (len(t) / all_rows)
+        w = np.ones(1) if weights is None else weights.reshape(len(t), -1)
+        count = len(t) if weights is None else float(np.broadcast_to(w, t.shape).sum() / t.shape[1])
+        self.errors = self.errors + (w * (outputs - t) ** 2).sum(axis=0)
+        mean = t.mean(axis=0) if weights is None else (w * t).sum(axis=0) / (count or 1)
+        shift, total = mean - self.mean, self.total + count
+        self.squares = self.squares + (w * (t - mean) ** 2).sum(axis=0)
+        if total:
+            self.squares = self.squares + shift**2 * (self.total * count / total)
+            self.mean = self.mean + shift * (count / total)
         self.lowest, self.highest = np.minimum(self.lowest, t.min(axis=0)), np.maximum(self.highest, t.max(axis=0))
-        self.total = all_rows
+        self.total, self.rows = total, self.rows + len(t)
 
-    def result(self) -> float:
-        if self.total < 2:
+    def result(self) -> Any:
+        if self.rows < 2 or not self.total:
             return float("nan")
         constant = (self.lowest == self.highest) | (self.squares == 0)  # a rounded mean leaves squares of a constant
         values = 1 - self.errors / np.where(constant, 1, self.squares)
-        return float(np.where(constant, self.errors == 0, values).mean())
+        values = np.where(constant, self.errors == 0, values)
+        if self.class_aggregation is None:
+            return values
+        if self.class_aggregation == "variance_weighted_average":
+            return float(np.average(values, weights=self.squares if self.squares.any() else None))
+        return float(values.mean())

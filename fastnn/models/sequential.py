@@ -16,7 +16,7 @@ from fastnn.basics.checks import whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
 from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
-from fastnn.data import are_batches, features, peeked, sample_shape
+from fastnn.data import are_batches, features, peeked, read_once, sample_shape
 from fastnn.errors import NotCompiledError
 from fastnn.layers import Layer
 from fastnn.layers.base import Home
@@ -257,7 +257,7 @@ class Sequential(Asking):
         with self._lock:
             self._need_compiled("fit_best_of")
             k = whole("fit_best_of: k", k, 1)
-            if hasattr(x, "__next__"):
+            if read_once(x):
                 raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
             self._tell_frozen()
             x = self._ready(x, y)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn.data import Door, check_indices, check_rows, split_rows
+from fastnn.data import Door, check_indices, check_rows, read_once, split_rows
 from fastnn.engine.network import Network
 from fastnn.engine.source import Source
 
@@ -192,7 +192,7 @@ class BatchFeed:
         self.orders: _Orders | None = None
         self.iterator: Iterator[Any] | None = None
         self.drawn = self.begun = self.ended = 0  # batches of the present pass, epochs of the source
-        self.once = hasattr(source, "__next__")
+        self.once = read_once(source)
         self.indexed = not self.once and hasattr(source, "__len__") and hasattr(source, "__getitem__")
         self.count = self.steps = steps
         if self.indexed:
