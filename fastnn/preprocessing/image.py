@@ -29,9 +29,10 @@ class ImageDataGenerator:
     shear_range: degrees; zoom_range: (least, greatest) factor, or z for (1 - z, 1 + z); channel_shift_range: added to
     each channel; brightness_range: (least, greatest) factor; horizontal_flip, vertical_flip: half of the images. What
     comes from outside is filled by fill_mode: "nearest", "constant" (cval), "reflect" or "wrap". Resampling is
-    bilinear, in one step. Then: preprocessing_function(image), rescale (a factor), samplewise_center and _std_normalization, and, by
-    what ``fit`` has learnt, featurewise_center and featurewise_std_normalization. validation_split: the first share of
-    the rows is the subset "validation". Images are given with channels last; whitening is refused.
+    bilinear, in one step. Then: preprocessing_function(image), rescale (a factor), samplewise_center and
+    _std_normalization, and, by what ``fit`` has learnt, featurewise_center and featurewise_std_normalization.
+    validation_split: the first share of the rows is the subset "validation". Images are given with channels last;
+    whitening is refused.
 
     >>> generator = ImageDataGenerator(horizontal_flip=True, rescale=1 / 255)
     >>> batches = generator.flow(np.zeros((10, 4, 4, 1)), np.arange(10), batch_size=4, seed=0)
