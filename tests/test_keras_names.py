@@ -135,7 +135,9 @@ def test_generator_of_images():
     np.random.seed(0)
     constant = np.full((3, 6, 6, 1), 7.0)
     for fill_mode in ("nearest", "reflect", "wrap"):
-        turned = ImageDataGenerator(40, fill_mode=fill_mode, zoom_range=0.3, width_shift_range=2.0, shear_range=10)
+        turned = ImageDataGenerator(
+            rotation_range=40, fill_mode=fill_mode, zoom_range=0.3, width_shift_range=2.0, shear_range=10
+        )
         np.testing.assert_allclose(turned.flow(constant, seed=0)[0], constant, rtol=1e-5)
     hole = ImageDataGenerator(height_shift_range=0.5, fill_mode="constant", cval=-1.0).flow(constant, seed=3)[0]
     assert (hole == -1).any() and (hole == 7).any()
@@ -150,6 +152,8 @@ def test_generator_of_images():
     for settings, message in (({"fill_mode": "blur"}, "unknown fill_mode"), ({"zca_whitening": True}, "missing here")):
         with pytest.raises(ValueError, match=message):
             ImageDataGenerator(**settings)
+    with pytest.raises(TypeError, match="featurewise_center must be True or False, got 40"):
+        ImageDataGenerator(40)
 
 
 def test_a_shift_of_whole_pixels_is_one():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics.arrays import plain, real
-from fastnn.basics.checks import number, unknown, whole
+from fastnn.basics.checks import flag, number, unknown, whole
 from fastnn.basics.seeds import as_generator
 from fastnn.data import Batches
 
@@ -73,9 +73,10 @@ class ImageDataGenerator:
             )
         if fill_mode not in FILLS:
             raise ValueError(f"ImageDataGenerator: {unknown('fill_mode', str(fill_mode), list(FILLS))}")
-        self.featurewise_center, self.samplewise_center = featurewise_center, samplewise_center
-        self.featurewise_std_normalization = featurewise_std_normalization
-        self.samplewise_std_normalization = samplewise_std_normalization
+        self.featurewise_center = flag("featurewise_center", featurewise_center)
+        self.samplewise_center = flag("samplewise_center", samplewise_center)
+        self.featurewise_std_normalization = flag("featurewise_std_normalization", featurewise_std_normalization)
+        self.samplewise_std_normalization = flag("samplewise_std_normalization", samplewise_std_normalization)
         self.rotation_range = number("rotation_range", rotation_range, 0)
         self.width_shift_range = number("width_shift_range", width_shift_range, 0)
         self.height_shift_range = number("height_shift_range", height_shift_range, 0)
@@ -85,7 +86,8 @@ class ImageDataGenerator:
         self.zoom_range = _pair("zoom_range", zoom)
         self.brightness_range = None if brightness_range is None else _pair("brightness_range", brightness_range)
         self.fill_mode, self.cval = fill_mode, number("cval", cval)
-        self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
+        self.horizontal_flip = flag("horizontal_flip", horizontal_flip)
+        self.vertical_flip = flag("vertical_flip", vertical_flip)
         self.rescale = None if not rescale else number("rescale", rescale)
         self.preprocessing_function = preprocessing_function
         self.validation_split = number("validation_split", validation_split, 0, below=1)
