@@ -1,13 +1,6 @@
 # How the pixels of two maps belong together: which taps of a window reach which pixel, and where a band of a map lies with
 # the padding around it. A convolution and its two gradients are sums along such a walk (operations/convolution.pxi).
 
-# Field by field as GEOMETRY in fastnn/operations/base.py. Pixel o of the small map and tap k of the window belong to pixel
-# o stride + k dilation - top (or left) of the large one.
-cdef struct Geometry:
-    int64_t height, width, out_height, out_width
-    int64_t window_height, window_width, stride_y, stride_x, dilation_y, dilation_x
-    int64_t top, left, groups
-
 # Targets that the same taps reach: every step-th pixel from (y, x) on.
 cdef struct Lattice:
     Py_ssize_t y, x, height, width
@@ -37,10 +30,6 @@ cdef struct Walk:
 cdef enum:
     BAND_LINES = 128        # targets of a band, of one panel: they stay in the first-level cache for the activation
     BAND_REALS = 1 << 15    # of a copy of a part of the source, where more than one row fits
-
-
-cdef inline Py_ssize_t pixels_in(Geometry* g) noexcept nogil:
-    return g.height * g.width
 
 
 cdef inline bint depthwise(const Walk* walk) noexcept nogil:
@@ -77,7 +66,7 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
     else:
         walk.stride_y, walk.stride_x = g.stride_y, g.stride_x
     steps = walk.step_y * walk.step_x
-    lines = g.window_height * g.window_width
+    lines = g.window_height * g.window_width * (inputs if packed else 1)
     walk.lattice = <Lattice*>PyMem_Calloc(steps * sizeof(Lattice) + 2 * lines * sizeof(ptrdiff_t), 1)
     if walk.lattice == NULL:
         raise MemoryError("no memory for the taps of a convolution")
@@ -138,13 +127,13 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
                     continue
                 line[t] = (ky * g.window_width + kx) * tap_lines
                 t += 1
-    if packed and g.dilation_x == 1:  # the taps of a row lie side by side
+    if packed:  # each line of weights has a tap of its own
         lattice = &walk.lattice[0]
-        at, line = <ptrdiff_t*>lattice.of.at, <ptrdiff_t*>lattice.of.line
-        lattice.of.depth *= g.window_width
-        lattice.of.count = g.window_height
-        for t in range(lattice.of.count):
-            at[t], line[t] = at[t * g.window_width], line[t * g.window_width]
+        at = <ptrdiff_t*>lattice.of.at
+        lattice.of.depth = 1
+        lattice.of.count = lines
+        for t in range(lines - 1, -1, -1):
+            at[t] = at[t // inputs] + t % inputs
     plan_bands(walk)
     return 0
 

@@ -40,11 +40,24 @@ cdef extern from "taps.h" nogil:
         Py_ssize_t image_d, row_d, pixel_d
     void tap_row(Py_ssize_t n, Py_ssize_t columns, const real* A, Py_ssize_t ra, Py_ssize_t sa, const taps* of, const real* W,
                  const real* start, real* Z, Py_ssize_t rz)
+    void packed_row(Py_ssize_t n, Py_ssize_t columns, const real* A, Py_ssize_t ra, const taps* of, const real* W,
+                    const real* start, real* Z, Py_ssize_t rz)
     void tap_gradient(Py_ssize_t n, Py_ssize_t columns, const real* A, const ptrdiff_t* at, const real* D, const pixels* of,
                       real* G)
     void lane_row(Py_ssize_t n, const real* A, Py_ssize_t ra, Py_ssize_t sa, const taps* of, const real* W,
                   const real* start, real* Z, Py_ssize_t rz)
     void lane_gradient(Py_ssize_t n, const real* A, const ptrdiff_t* at, const real* D, const pixels* of, real* G)
+
+cdef extern from "windows.h" nogil:
+    ctypedef struct Geometry:
+        int64_t height, width, out_height, out_width
+        int64_t window_height, window_width, stride_y, stride_x, dilation_y, dilation_x
+        int64_t top, left, groups
+    int tap_bytes(const Geometry* g)
+    void max_pool(const Geometry* g, const real* x, real* y, void* which)
+    void max_pool_back(const Geometry* g, const real* d, const void* which, real* dx)
+    void average_pool(const Geometry* g, const real* x, real* y)
+    void average_pool_back(const Geometry* g, const real* d, real* dx)
 
 cdef extern from "sums.h" nogil:
     void bias_gradient(const real* D, Py_ssize_t rows, real* G)

@@ -64,6 +64,50 @@ static void tap_row(ptrdiff_t n, ptrdiff_t columns, const real *A, ptrdiff_t ra,
 #undef CASE
 }
 
+/* The same where pixels lie side by side, so that a tap has few numbers or an odd number of them: each line of weights has a
+ * tap of its own, and the lines follow one another. */
+INLINE void packed_tile(const int R, const int L, const real *A, ptrdiff_t ra, const taps *of, const real *W,
+                        const real *start, real *Z, ptrdiff_t rz) {
+    vec c[MOST][LINE];
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int l = 0; l < L; l++) c[r][l] = load(start + l * LANES);
+    for (ptrdiff_t t = 0; t < of->count; t++, W += WIDTH) {
+        const real *a = A + of->at[t];
+        vec b[LINE];
+        UNROLL for (int l = 0; l < L; l++) b[l] = load(W + l * LANES);
+        UNROLL for (int r = 0; r < R; r++) {
+            const vec s = splat(a[r * ra]);
+            UNROLL for (int l = 0; l < L; l++) c[r][l] += s * b[l];
+            if (L > 1) KEEP(s);
+        }
+        UNROLL for (int l = 0; l < L; l++) KEEP(b[l]);
+    }
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int l = 0; l < LINE; l++) store(Z + r * rz + l * LANES, l < L ? c[r][l] : splat(0));
+}
+
+static void packed_row(ptrdiff_t n, ptrdiff_t columns, const real *A, ptrdiff_t ra, const taps *of, const real *W,
+                       const real *start, real *Z, ptrdiff_t rz) {
+#define CASE(R) case R: packed_tile(R, L, A, ra, of, W, start, Z, rz); break;
+#define SHARES(MOST_ROWS, SIZES) \
+    for (ptrdiff_t m, parts = (n + MOST_ROWS - 1) / MOST_ROWS; parts > 0; parts--) { \
+        m = even_share(n, parts); \
+        switch (m) { SIZES(CASE) } \
+        n -= m, A += m * ra, Z += m * rz; \
+    }
+#if LINE > 1
+    if (columns <= WIDTH / 2) {
+        enum { L = HALF };
+        SHARES(HALF_TILE, EACH_HALF_TILE)
+        return;
+    }
+#endif
+    enum { L = LINE };
+    SHARES(TILE, EACH_TILE)
+#undef SHARES
+#undef CASE
+}
+
 /* The pixels over which a weight gradient sums: images x height x width of them, and the reals between two of each in A
  * (the operand with taps) and in D. */
 typedef struct {

@@ -54,9 +54,12 @@ cdef void walk_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first
                         if walk.lanes:
                             lane_row(lattice.width, from_, walk.stride_x * walk.pixel, plane, &lattice.of, w, start, z,
                                      walk.step_x * WIDTH)
+                        elif walk.packed:
+                            packed_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel, &lattice.of,
+                                       w, start, z, WIDTH)
                         else:
-                            tap_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel,
-                                    WIDTH if walk.packed else plane, &lattice.of, w, start, z, walk.step_x * WIDTH)
+                            tap_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel, plane,
+                                    &lattice.of, w, start, z, walk.step_x * WIDTH)
                 line = row * walk.step_y * walk.target_width
                 lines = least(end * walk.step_y, walk.target_height) * walk.target_width - line
                 if backward:

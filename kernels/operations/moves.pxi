@@ -1,6 +1,12 @@
 # What moves the numbers of a sample to other places: resampling (padding, cropping, larger maps) by tables of pixels and
 # weights, permutations of all numbers, reshapes. Samples are divided among the threads. Twins: fastnn/operations/moves.py.
 
+cdef inline void add_line(reals_in x, real factor, reals_out y) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(WIDTH):
+        y[k] = y[k] + factor * x[k]
+
+
 cdef inline void resample_map(const Table* table, Py_ssize_t positions, const real* x, real* y) noexcept nogil:
     """y[q] = sum over taps t of weight[q, t] x[index[q, t]], of one panel of one map."""
     cdef Py_ssize_t q, t, at = 0
