@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import workloads
-from workloads import ROW, WORKLOADS, Array, Workload
+from training import torch_layers
+from workloads import POOL, ROW, WORKLOADS, Array, Workload
 
 WARM_UP = 20  # calls
 GROUP = 20e-6  # seconds of calls that are timed together: the clock itself takes some 0.05 us
@@ -93,10 +94,7 @@ class FastnnCall(Competitor):
         return {"fastnn": self.fastnn.__version__, "level": self.fastnn.basics.backend.level, "numpy": np.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
-        layers = self.fastnn.layers
-        *hidden, outputs = workload.sizes[1:]
-        stack = [layers.Input(workload.sizes[0]), *(layers.Dense(units, activation="relu") for units in hidden)]
-        self.model = self.fastnn.Sequential([*stack, layers.Dense(outputs, activation=workload.output)], rng=0)
+        self.model = self.fastnn.Sequential(workload.layers(self.fastnn.layers, workload.output), rng=0)
         self.model.set_weights(weights)
         return self.model
 
@@ -153,6 +151,8 @@ class Jax(Competitor):
         return {"jax": self.jax.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
+        if workload.image:
+            raise ValueError("is measured without convolutions only")
         jax, numpy = self.jax, self.jax.numpy
         last = jax.nn.sigmoid if workload.output == "sigmoid" else jax.nn.softmax
 
@@ -191,13 +191,33 @@ def _onnx_model(onnx: Any, workload: Workload, weights: list[Array]) -> Any:
     helper, real = onnx.helper, onnx.TensorProto.FLOAT
     nodes, values, name = [], [], "x"
     layers = list(zip(weights[::2], weights[1::2], strict=True))
-    for i, (W, b) in enumerate(layers):
+
+    def node(kind: str, *inputs: str, **settings: Any) -> None:
+        nonlocal name
+        nodes.append(helper.make_node(kind, [name, *inputs], [f"n{len(nodes)}"], **settings))
+        name = f"n{len(nodes) - 1}"
+
+    if workload.image:  # rows of pixels, as everybody gets them; the graph itself wants the channels first
+        node("Transpose", perm=[0, 3, 1, 2])
+    edge, front = int(workload.padding == "same"), iter(range(len(layers)))
+    for one in workload.convolutions:
+        if one == POOL:
+            node("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+            continue
+        i = next(front)
+        W = np.ascontiguousarray(layers[i][0].transpose(3, 2, 0, 1))
+        values += [onnx.numpy_helper.from_array(W, f"W{i}"), onnx.numpy_helper.from_array(layers[i][1], f"b{i}")]
+        node("Conv", f"W{i}", f"b{i}", kernel_shape=[3, 3], pads=[edge] * 4)
+        node("Relu")
+    if workload.image:
+        node("Transpose", perm=[0, 2, 3, 1])
+        node("Flatten")
+    for i in front:
+        W, b = layers[i]
         values += [onnx.numpy_helper.from_array(W, f"W{i}"), onnx.numpy_helper.from_array(b, f"b{i}")]
-        kind = "Relu" if i < len(layers) - 1 else workload.output.capitalize()
-        nodes.append(helper.make_node("Gemm", [name, f"W{i}", f"b{i}"], [f"z{i}"]))
-        nodes.append(helper.make_node(kind, [f"z{i}"], [f"a{i}"]))
-        name = f"a{i}"
-    inputs = [helper.make_tensor_value_info("x", real, [None, workload.sizes[0]])]
+        node("Gemm", f"W{i}", f"b{i}")
+        node("Relu" if i < len(layers) - 1 else workload.output.capitalize())
+    inputs = [helper.make_tensor_value_info("x", real, [None, *workload.inputs])]
     outputs = [helper.make_tensor_value_info(name, real, [None, workload.sizes[-1]])]
     graph = helper.make_graph(nodes, "network", inputs, outputs, values)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -218,16 +238,13 @@ class Torch(Competitor):
 
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
         torch, nn = self.torch, self.torch.nn
-        layers: list[Any] = []
-        for W, b in zip(weights[::2], weights[1::2], strict=True):
-            layer = nn.Linear(*W.shape)
-            layer.load_state_dict({"weight": torch.from_numpy(W.T.copy()), "bias": torch.from_numpy(b)})
-            layers += [layer, nn.ReLU()]
-        model = nn.Sequential(*layers[:-1], nn.Sigmoid() if workload.output == "sigmoid" else nn.Softmax(1)).eval()
+        layers = torch_layers(torch, workload, weights)
+        model = nn.Sequential(*layers, nn.Sigmoid() if workload.output == "sigmoid" else nn.Softmax(1)).eval()
 
         def call(x: Array) -> Array:
             with torch.inference_mode():
-                return model(torch.from_numpy(x)).numpy()
+                given = torch.from_numpy(x)
+                return model(given.permute(0, 3, 1, 2) if workload.image else given).numpy()
 
         return call
 
@@ -246,9 +263,7 @@ class KerasPredict(Competitor):
 
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
         keras = self.keras
-        *hidden, outputs = workload.sizes[1:]
-        stack = [keras.Input((workload.sizes[0],)), *(keras.layers.Dense(units, activation="relu") for units in hidden)]
-        model = keras.Sequential([*stack, keras.layers.Dense(outputs, activation=workload.output)])
+        model = keras.Sequential(workload.layers(keras.layers, workload.output))
         model.set_weights(weights)
         return lambda x: model.predict(x, batch_size=len(x), verbose=0)
 
@@ -268,6 +283,8 @@ class ScikitLearn(Competitor):
         return {"scikit-learn": self.sklearn.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> Callable[[Array], Any]:
+        if workload.image:
+            raise ValueError("has no convolutions")
         outputs = workload.sizes[-1]
         y = np.eye(outputs, dtype=np.int64) if workload.output == "sigmoid" else np.arange(outputs)
         model = self.MLPClassifier(workload.sizes[1:-1], max_iter=1)

@@ -17,13 +17,15 @@ BATCH_ROWS = 400
 CASES = [(name, rows) for rows in (1, BATCH_ROWS) for name in (ROW.name, "D", "M")]
 TARGETS = {(ROW.name, 1): 0.35, ("D", 1): 0.8}  # microseconds
 READING = 1.3  # of the time to read the weights of M from the cache, one row
+CALL = "fastnn call"
+IMAGES = {("C1", 1): 3.0, ("C1", 256): 1.0, ("C2", 1): 1.0, ("C2", 256): 1.0}  # times ONNX Runtime's speed, by CALL
 OVER_ONNX = 12.0  # times, one row of the two small networks
-CROWD = ("fastnn predictor", "fastnn call", "onnxruntime")  # whose calls from two threads are counted
+CROWD = ("fastnn predictor", CALL, "onnxruntime")  # whose calls from two threads are counted
 MEASUREMENT = 0.05  # seconds
 CROWDED = 1.0
 
 
-def load(workers: dict[str, Worker], case: str, rows: int) -> dict[str, str]:
+def load(workers: dict[str, Worker], case: str, rows: int, ours: str = OURS) -> dict[str, str]:
     """Makes all ready; the reasons of those that fail, or whose outputs differ from fastnn's."""
     missing: dict[str, str] = {}
     expected = None
@@ -39,7 +41,7 @@ def load(workers: dict[str, Worker], case: str, rows: int) -> dict[str, str]:
         expected = outputs if expected is None else expected
         if outputs.shape != expected.shape or not np.abs(outputs - expected).max() <= reply["tolerance"]:
             missing[name] = f"its outputs differ from fastnn's by {np.abs(outputs - expected).max():.2g}"
-    if OURS in missing:
+    if ours in missing:
         raise SystemExit(f"fastnn itself: {missing}")
     return missing
 
@@ -48,12 +50,12 @@ def measure(worker: Worker) -> dict[str, Any]:
     return worker.ask("run", calls=worker.calls)
 
 
-def compare(workers: dict[str, Worker], names: list[str], rounds: int) -> dict[str, Any]:
-    """Interleaved measurements of the predictor beside all others."""
-    quads = peers.interleave(workers[OURS], {name: (workers[name], rounds) for name in names}, rounds, measure)
+def compare(workers: dict[str, Worker], names: list[str], rounds: int, ours: str = OURS) -> dict[str, Any]:
+    """Interleaved measurements of the predictor, or another way of ours, beside all others."""
+    quads = peers.interleave(workers[ours], {name: (workers[name], rounds) for name in names}, rounds, measure)
     groups = {name: [quad[i] for quad in group for i in (1, 2)] for name, group in quads.items()}
-    groups = {OURS: [quad[i] for group in quads.values() for quad in group for i in (0, 3)]} | groups
-    groups[OURS] = groups[OURS] or [measure(workers[OURS]) for _ in range(rounds)]
+    groups = {ours: [quad[i] for group in quads.values() for quad in group for i in (0, 3)]} | groups
+    groups[ours] = groups[ours] or [measure(workers[ours]) for _ in range(rounds)]
     values = {
         name: {key: float(np.median([one[key] for one in group])) for key in group[0]} for name, group in groups.items()
     }
@@ -99,6 +101,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 {"case": case, "rows": rows, "missing": out, "reading": reading}
                 | compare(workers, names, options.rounds)
             )
+        report["images"] = []
+        chosen = {name: workers[name] for name in (CALL, "onnxruntime") if name in workers}
+        for (case, images), required in IMAGES.items():
+            out = load(chosen, case, images, CALL)
+            names = [name for name in chosen if name != CALL and name not in out]
+            result = compare(workers, names, options.rounds, CALL)
+            report["images"].append({"case": case, "rows": images, "required": required, "missing": out} | result)
         report["restless"] = peers.restless(list(workers.values()))
     finally:
         for worker in workers.values():
@@ -141,6 +150,16 @@ def markdown(report: dict[str, Any]) -> str:
         ]
         lines += peers.table(["", "of many", *keys[1:], "over the predictor"], rows)
         lines += [*verdicts(one), "", *(f"- {name} is missing: {why}" for name, why in one["missing"].items()), ""]
+    lines += ["## Images: microseconds of a call", ""]
+    rows = []
+    for one in report["images"]:
+        cells = [f"{one['rows']} through {WORKLOADS[one['case']].title}"]
+        for name in (CALL, "onnxruntime"):
+            cells.append(f"{one['values'][name]['microseconds']:.0f}" if name in one["values"] else "-")
+        ratio = one["ratios"].get("onnxruntime")
+        reached = "-" if ratio is None else "yes" if ratio["median"] >= one["required"] else "**no**"
+        rows.append([*cells, "-" if ratio is None else peers.show(ratio), f"{one['required']:g}", reached])
+    lines += peers.table(["images", CALL, "onnxruntime", "ratio", "required", "reached"], rows)
     lines += ["## Calls of a second from one and two threads of Python, thousands", ""]
     names = [name for name in CROWD if name not in report["crowd"]["missing"]]
     rows = [

@@ -14,24 +14,23 @@ ROWS = (1, 8, 400)
 
 def network(workload, engine="compiled"):
     """The model of a workload, not compiled: it only predicts."""
-    *hidden, outputs = workload.sizes[1:]
-    stack = [layers.Input(workload.sizes[0]), *(layers.Dense(units, activation="relu") for units in hidden)]
-    model = Sequential([*stack, layers.Dense(outputs, activation=workload.output)], engine=engine)
+    model = Sequential(workload.layers(layers, workload.output), engine=engine)
     model.set_weights(initial_weights(workload))
     return model
 
 
-def forward_flops(workload, rows):
-    return 2 * rows * sum(a * b for a, b in zip(workload.sizes, workload.sizes[1:], strict=False))
+def forward_flops(model, rows):
+    return rows * sum(op.flops for op in model.program.steps)
 
 
 @pytest.mark.parametrize("way", ("__call__", "predict"))
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("workload", NETWORKS.values(), ids=NETWORKS)
 def test_inference(benchmark, rate, workload, rows, way):
-    benchmark.group = f"inference: {rows} rows of {'-'.join(map(str, workload.sizes))}"
+    benchmark.group = f"inference: {rows} rows of {workload.title}"
     x = data(workload, rows)[0]
-    function = getattr(network(workload), way)
+    model = network(workload)
+    function = getattr(model, way)
     np.testing.assert_allclose(function(x), network(workload, "reference").predict(x), rtol=1e-3, atol=1e-5)
     benchmark(function, x)
-    rate(forward_flops(workload, rows))
+    rate(forward_flops(model, rows))

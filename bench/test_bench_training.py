@@ -1,4 +1,4 @@
-"""Training steps of the five networks: the public fit, and the engine alone."""
+"""Training steps of the networks: the public fit, and the engine alone."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,7 @@ CHECKED = 4  # steps beside the reference
 
 def network(workload, engine="compiled"):
     """The compiled model of a workload."""
-    *hidden, outputs = workload.sizes[1:]
-    stack = [layers.Input(workload.sizes[0]), *(layers.Dense(units, activation="relu") for units in hidden)]
-    model = Sequential([*stack, layers.Dense(outputs, activation=workload.output)], rng=0, engine=engine)
+    model = Sequential(workload.layers(layers, workload.output), rng=0, engine=engine)
     loss = "binary_crossentropy" if workload.output == "sigmoid" else "sparse_categorical_crossentropy"
     model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
     return model

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import workloads
-from workloads import EPSILON, LEARNING_RATE, WORKLOADS, Array, Workload
+from workloads import EPSILON, LEARNING_RATE, POOL, WORKLOADS, Array, Workload
 
 MEASUREMENT = 0.05  # seconds, at least
 CHECK_BATCHES = 15  # in the small set of the learning check
@@ -92,10 +92,7 @@ class Fastnn(Competitor):
         return {"fastnn": self.fastnn.__version__, "level": self.fastnn.basics.backend.level, "numpy": np.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> None:
-        layers = self.fastnn.layers
-        *hidden, outputs = workload.sizes[1:]
-        stack = [layers.Input(workload.sizes[0]), *(layers.Dense(units, activation="relu") for units in hidden)]
-        self.model = self.fastnn.Sequential([*stack, layers.Dense(outputs, activation=workload.output)], rng=0)
+        self.model = self.fastnn.Sequential(workload.layers(self.fastnn.layers, workload.output), rng=0)
         loss = "binary_crossentropy" if workload.output == "sigmoid" else "sparse_categorical_crossentropy"
         adam = self.fastnn.optimizers.Adam(LEARNING_RATE, epsilon=EPSILON)
         self.model.compile(optimizer=adam, loss=loss, metrics=["accuracy"])
@@ -131,6 +128,8 @@ class ScikitLearn(Competitor):
         return {"scikit-learn": self.sklearn.__version__}
 
     def build(self, workload: Workload, weights: list[Array]) -> None:
+        if workload.image:
+            raise ValueError("has no convolutions")
         self.start = weights
         self.model = self.MLPClassifier(
             workload.sizes[1:-1], batch_size=workload.batch, learning_rate_init=LEARNING_RATE, epsilon=EPSILON, alpha=0
@@ -161,6 +160,7 @@ class Torch(Competitor):
     """Eager, with the fused Adam; the rows of an epoch are gathered at once and its batches are views."""
 
     compiled = False
+    channels_last = False  # of images in memory: by default the channels come before height and width
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -175,14 +175,8 @@ class Torch(Competitor):
 
     def build(self, workload: Workload, weights: list[Array]) -> None:
         torch, nn = self.torch, self.torch.nn
-        layers: list[Any] = []
-        for W, b in zip(weights[::2], weights[1::2], strict=True):
-            layer = nn.Linear(*W.shape)
-            with torch.no_grad():
-                layer.weight.copy_(torch.from_numpy(W.T.copy()))
-                layer.bias.copy_(torch.from_numpy(b))
-            layers += [layer, nn.ReLU()]
-        model = self.model = nn.Sequential(*layers[:-1])
+        self.layout = torch.channels_last if self.channels_last and workload.image else torch.contiguous_format
+        model = self.model = nn.Sequential(*torch_layers(torch, workload, weights)).to(memory_format=self.layout)
         losses = nn.functional  # both take logits: the fastest form
         loss = losses.binary_cross_entropy_with_logits if workload.output == "sigmoid" else losses.cross_entropy
         self.loss = lambda x, y: loss(model(x), y)
@@ -193,6 +187,8 @@ class Torch(Competitor):
 
     def take(self, X: Array, y: Any) -> None:
         self.X, self.y = self.torch.from_numpy(X), self.torch.from_numpy(y)
+        if self.workload.image:
+            self.X = self.X.permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
         if self.workload.output == "sigmoid":
             self.y = self.y.float()[:, None]
 
@@ -200,13 +196,56 @@ class Torch(Competitor):
         loss, adam, batch = self.loss, self.adam, self.workload.batch
         for _ in range(epochs):
             order = self.torch.randperm(len(self.X))
-            for x, y in zip(self.X[order].split(batch), self.y[order].split(batch), strict=True):
+            X = self.X[order].contiguous(memory_format=self.layout)
+            for x, y in zip(X.split(batch), self.y[order].split(batch), strict=True):
                 adam.zero_grad()
                 loss(x, y).backward()
                 adam.step()
 
     def weights(self) -> list[Array]:
-        return [p.detach().numpy().T for p in self.model.parameters()]
+        found = [p.detach().numpy() for p in self.model.parameters()]
+        found = [p.transpose(2, 3, 1, 0) if p.ndim == 4 else p.T for p in found]
+        if self.workload.image:
+            first = 2 * (len(self.workload.kernels) - len(self.workload.sizes) + 1)
+            height, width, channels = self.workload.maps[-1]
+            rows = found[first].reshape(channels, height, width, -1)
+            found[first] = rows.transpose(1, 2, 0, 3).reshape(found[first].shape)
+        return found
+
+
+def torch_layers(torch: Any, workload: Workload, weights: list[Array]) -> list[Any]:
+    """All layers but the last activation, with these weights. Torch flattens channel by channel."""
+    nn, pairs = torch.nn, iter(zip(weights[::2], weights[1::2], strict=True))
+    layers: list[Any] = []
+
+    def add(layer: Any, W: Array, b: Array) -> None:
+        layer.load_state_dict({"weight": torch.from_numpy(W.copy()), "bias": torch.from_numpy(b.copy())})
+        layers.extend([layer, nn.ReLU()])
+
+    for one in workload.convolutions:
+        if one == POOL:
+            layers.append(nn.MaxPool2d(2))
+        else:
+            W, b = next(pairs)
+            add(nn.Conv2d(W.shape[2], W.shape[3], 3, padding=workload.padding), W.transpose(3, 2, 0, 1), b)
+    layers += [nn.Flatten()] if workload.image else []
+    for W, b in pairs:
+        turned = W.T
+        if workload.image and len(W) == workload.sizes[0]:
+            turned = W.reshape(*workload.maps[-1], -1).transpose(3, 2, 0, 1).reshape(W.shape[1], -1)
+        add(nn.Linear(*W.shape), turned, b)
+    return layers[:-1]
+
+
+class TorchChannelsLast(Torch):
+    """The same with the channels of images last in memory, as fastnn and Keras have them."""
+
+    channels_last = True
+
+    def build(self, workload: Workload, weights: list[Array]) -> None:
+        if not workload.image:
+            raise ValueError("has no images")
+        super().build(workload, weights)
 
 
 class TorchCompile(Torch):
@@ -232,9 +271,7 @@ class KerasJax(Competitor):
     def build(self, workload: Workload, weights: list[Array]) -> None:
         keras = self.keras
         keras.backend.clear_session()
-        *hidden, outputs = workload.sizes[1:]
-        stack = [keras.Input((workload.sizes[0],)), *(keras.layers.Dense(units, activation="relu") for units in hidden)]
-        self.model = keras.Sequential([*stack, keras.layers.Dense(outputs)])
+        self.model = keras.Sequential(workload.layers(keras.layers, None))
         losses = keras.losses
         kind = losses.BinaryCrossentropy if workload.output == "sigmoid" else losses.SparseCategoricalCrossentropy
         self.model.compile(keras.optimizers.Adam(LEARNING_RATE, epsilon=EPSILON), kind(from_logits=True))
@@ -269,7 +306,7 @@ class Jax(Competitor):
         start = [jnp.asarray(array) for array in weights]
         zeros = [tree.map(jnp.zeros_like, start) for _ in range(2)]
         self.state = (start, *zeros, jnp.float32(0))
-        self.loss = _jax_loss(self.jax, workload.output)
+        self.loss = _jax_loss(self.jax, workload)
 
     def take(self, X: Array, y: Any) -> None:
         jnp = self.jax.numpy
@@ -288,12 +325,25 @@ class Jax(Competitor):
         return [np.asarray(array) for array in self.state[0]]
 
 
-def _jax_loss(jax: Any, output: str) -> Any:
+def _jax_loss(jax: Any, workload: Workload) -> Any:
+    def pool(x: Any) -> Any:
+        return jax.lax.reduce_window(x, -jax.numpy.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+    def convolve(x: Any, W: Any) -> Any:
+        layout = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, W, (1, 1), workload.padding.upper(), dimension_numbers=layout)
+
     def loss(weights: list[Any], x: Any, y: Any) -> Any:
+        for one in workload.convolutions:
+            if one == POOL:
+                x = pool(x)
+            else:
+                x, weights = jax.nn.relu(convolve(x, weights[0]) + weights[1]), weights[2:]
+        x = x.reshape(len(x), -1)
         for W, b in zip(weights[:-2:2], weights[1:-2:2], strict=True):
             x = jax.nn.relu(x @ W + b)
         z = x @ weights[-2] + weights[-1]
-        if output == "sigmoid":
+        if workload.output == "sigmoid":
             return jax.numpy.mean(jax.nn.softplus(z[:, 0]) - y * z[:, 0])
         chosen = jax.numpy.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1)
         return -jax.numpy.mean(chosen)
@@ -326,6 +376,7 @@ COMPETITORS: dict[str, type[Competitor]] = {
     OURS: Fastnn,
     "scikit-learn": ScikitLearn,
     "torch": Torch,
+    "torch.channels_last": TorchChannelsLast,
     "torch.compile": TorchCompile,
     "keras-jax": KerasJax,
     "jax-scan": Jax,
