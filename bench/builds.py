@@ -76,7 +76,9 @@ def build(text: str) -> tuple[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("builds", nargs="+", type=build, metavar="NAME=PYTHON", help="the first is measured most often")
-    parser.add_argument("--cases", type=names(WORKLOADS), default=["S", "M", "T"], help="some of S,D,T,M,L (S,M,T)")
+    parser.add_argument(
+        "--cases", type=names(WORKLOADS), default=["S", "M", "T"], help=f"some of {','.join(WORKLOADS)} (S,M,T)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7, help="rounds first-other-other-first for each build (7)")
     parser.add_argument("--cores", type=peers.numbers, default=None, help="cores to use (the first of this process)")

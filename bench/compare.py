@@ -267,7 +267,9 @@ def names(known: Any) -> Any:
 def main() -> None:
     parser = peers.parser("Speed of training beside the peers.", rounds=7)
     parser.add_argument("--peers", type=names(PEERS), default=PEERS, help=f"some of {','.join(PEERS)} (all)")
-    parser.add_argument("--cases", type=names(WORKLOADS), default=list(WORKLOADS), help="some of S,D,T,M,L (all)")
+    parser.add_argument(
+        "--cases", type=names(WORKLOADS), default=list(WORKLOADS), help=f"some of {','.join(WORKLOADS)} (all)"
+    )
     parser.add_argument("--threads", type=peers.numbers, default=[1, 2], help="numbers of threads (1,2)")
     options = parser.parse_args()
     if options.quick:

@@ -103,17 +103,19 @@ cdef class Buffers:
     def __cinit__(self, Engine engine not None, Py_ssize_t rows, int count, int threads, bint gradients):
         cdef Py_ssize_t k, matrices = engine.net.count + 1
         check_memory(&engine.net, rows, count, threads)
-        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 5 * matrices * sizeof(real*))
+        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 7 * matrices * sizeof(real*))
         if self.work == NULL:
             raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
         self.count = count
         self.threads = threads
         self.gradients = gradients
         for k in range(count):
-            self.work[k].a = <real**>(self.work + count) + 5 * matrices * k
+            self.work[k].a = <real**>(self.work + count) + 7 * matrices * k
             self.work[k].d = self.work[k].a + matrices
             self.work[k].kept = self.work[k].d + matrices
-            self.work[k].penalty = <double**>(self.work[k].kept + matrices)
+            self.work[k].turned = self.work[k].kept + matrices
+            self.work[k].sums = self.work[k].turned + matrices
+            self.work[k].penalty = <double**>(self.work[k].sums + matrices)
             self.work[k].stride = <Py_ssize_t*>(self.work[k].penalty + matrices)
         self.at = NULL  # first only count
         for k in range(count):
@@ -134,7 +136,7 @@ cdef class Buffers:
         cdef Operation* op
         cdef double* lowest
         cdef bint penalized = False
-        cdef Py_ssize_t turned = 0, sums = 0, copies = 0
+        cdef Py_ssize_t copies = 0
         work.rows = rows
         op = net.operations
         work.given_stride = work.stride[0] = odd_stride(rows)
@@ -153,8 +155,8 @@ cdef class Buffers:
             if kind_of(op).sizes == WALK or kind_of(op).sizes == WALK_BACK:
                 copies = max(copies, max(walk_scratch(walk_of(net, i, False)), walk_scratch(walk_of(net, i, True))))
                 if self.gradients:
-                    turned = max(turned, conv_turned(op, kind_of(op).sizes == WALK_BACK))
-                    sums = max(sums, conv_sums(op, kind_of(op).sizes == WALK_BACK))
+                    work.turned[i] = self.take(conv_turned(op, kind_of(op).sizes == WALK_BACK))
+                    work.sums[i] = self.take(conv_sums(op, kind_of(op).sizes == WALK_BACK))
             if not self.gradients and kind_of(op).infer_panel != NULL:
                 work.a[i + 1] = work.a[i]
                 continue
@@ -177,7 +179,6 @@ cdef class Buffers:
                 lowest -= units_of(&net.operations[i])
                 work.penalty[i] = lowest
             work.norm = <double*>self.take(4 * lines)
-        work.turned, work.sums = self.take(turned), self.take(sums)
         widest = max(widest, net.operations[0].inputs * net.operations[0].positions_in)  # of augmentation
         work.scratch_size = max((2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH, panels(copies) * WIDTH)
         work.scratch = self.take(threads * work.scratch_size)

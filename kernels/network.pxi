@@ -52,8 +52,8 @@ cdef struct Workspace:
     double* penalties     # of all of them
     Py_ssize_t units
     double* norm          # squares of the gradient, of each panel: kernel and bias
-    real* turned          # the transposed weights of a convolution
-    real* sums            # the gradient of its weights, while it grows
+    real** turned         # of each operation: the transposed weights of a convolution
+    real** sums           # and the gradient of its weights, while it grows
     real* scratch         # one part for each thread
     Py_ssize_t scratch_size
 
@@ -135,6 +135,7 @@ cdef enum Sizes:
 
 # What an operation of one kind does; the table of all kinds: operations/table.pxi. NULL: nothing.
 ctypedef void (*Phase)(Job* job, Py_ssize_t i, Part* part) noexcept nogil
+ctypedef void (*Samples)(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t sample, Part* part) noexcept nogil
 
 cdef struct OperationKernel:
     const char* name
@@ -152,6 +153,10 @@ cdef struct OperationKernel:
     bint joins            # applies an activation to its output
     Sizes sizes           # what the sizes before and behind it have to do with each other
     int lines             # of its weights beside these
+    # Instead of forward, backward and infer, where samples do not need one another: a[i + 1] of a[i], and d[i] of d[i + 1],
+    # of one sample. So its maps go through all such operations while they are in the cache.
+    Samples sample, sample_back
+    Phase prepare         # what sample_back needs of the weights
 
 # A thread's share of a phase: units [unit, end) of (panel, tile of rows), and the piece at hand.
 cdef struct Share:
@@ -297,20 +302,48 @@ cdef void add_row_penalty(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize
                 + op.activity_penalty[1] * a[r * WIDTH + k] * a[r * WIDTH + k]
 
 
+cdef Py_ssize_t run_of_samples(Network* net, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
+    """How many operations from the i-th on work sample by sample."""
+    cdef Py_ssize_t run = 0
+    while i + run < count and kind_of(&net.operations[i + run]).sample != NULL:
+        run += 1
+    return run
+
+
+cdef void through_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t run, Py_ssize_t first, Py_ssize_t last,
+                          Part* part) noexcept nogil:
+    """The samples [first, last), each through `run` operations from the i-th on."""
+    cdef Py_ssize_t n, k
+    for n in range(first, last):
+        for k in range(i, i + run):
+            if interrupted(job, part.thread):
+                return
+            kind_of(&job.net.operations[k]).sample(job, work, k, n, part)
+
+
 cdef void infer(Job* job, Workspace* work, Py_ssize_t count, Part* part) noexcept nogil:
     """The first `count` operations for some samples, on one thread; together: products on all, the rest on the first.
 
     What works in place goes on with each panel of the operation before it, while the panel is in the cache.
     """
     cdef Network* net = job.net
-    cdef Py_ssize_t i = 0, joined, panel
+    cdef Py_ssize_t i = 0, joined, panel, run, k
     cdef Operation* op
     while i < count and (part.together or not interrupted(job, part.thread)):  # all threads must meet equally often
+        run = run_of_samples(net, i, count)
+        if run > 0 and (part.thread == 0 or not part.together):
+            through_samples(job, work, i, run, 0, part.samples, part)
+            for k in range(i, i + run - 1):
+                go_on_all(job, work, k, 0, part)
+        i += run - 1 if run > 0 else 0
         op = &net.operations[i]
         joined = 0
         while i + 1 + joined < count and kind_of(op + 1 + joined).infer_panel != NULL:
             joined += 1
-        if kind_of(op).infer != NULL:
+        if run > 0:
+            if part.thread == 0 or not part.together:
+                go_on_all(job, work, i, joined, part)
+        elif kind_of(op).infer != NULL:
             if kind_of(op).on_units or part.thread == 0 or not part.together:
                 kind_of(op).infer(job, work, i, joined, part)
         elif part.thread == 0 or not part.together:  # the first operation, on the input itself

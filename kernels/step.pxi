@@ -16,7 +16,7 @@ cdef bint forward_phases(Job* job, Py_ssize_t step, Py_ssize_t start, Part* part
     """The batch that begins at sample `start`, through the operations that training runs; False where it is too late."""
     cdef Network* net = job.net
     cdef OperationKernel* kind
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i = 0, run
     if part.thread == 0 and step >= job.next_clock and job.until != 0:
         job.next_clock = step + job.every_clock
         if seconds() > job.until:
@@ -27,12 +27,20 @@ cdef bint forward_phases(Job* job, Py_ssize_t step, Py_ssize_t start, Part* part
     meet(job, part.thread, part.threads)
     if pool_is_set(&job.late):
         return False
-    for i in range(net.trained):
+    while i < net.trained:
+        run = run_of_samples(net, i, net.trained)
+        if run > 0:
+            through_samples(job, job.work, i, run, share(part.samples, part.thread, part.threads),
+                            share(part.samples, part.thread + 1, part.threads), part)
+            meet(job, part.thread, part.threads)
+            i += run
+            continue
         kind = kind_of(&net.operations[i])
         kind.forward(job, i, part)
         # an elementwise operation goes on with the units that this thread has just computed, if it computed units
         if i + 1 == net.trained or not (kind_of(&net.operations[i + 1]).elementwise and kind.on_units):
             meet(job, part.thread, part.threads)
+        i += 1
     return True
 
 
@@ -43,6 +51,25 @@ cdef void copy_arena(Job* job, int thread, int threads) noexcept nogil:
     memcpy(job.safe + first, job.net.arena + first, (end - first) * sizeof(real))
 
 
+cdef void back_through_samples(Job* job, Py_ssize_t last, Py_ssize_t first, Part* part) noexcept nogil:
+    """The gradients of the samples, each back through the operations from `last` to `first`."""
+    cdef OperationKernel* kind
+    cdef Py_ssize_t n, i
+    if first > last:
+        return
+    for i in range(first, last + 1):
+        kind = kind_of(&job.net.operations[i])
+        if kind.prepare != NULL:
+            kind.prepare(job, i, part)
+    meet(job, part.thread, part.threads)
+    for n in range(share(part.samples, part.thread, part.threads), share(part.samples, part.thread + 1, part.threads)):
+        for i in range(last, first - 1, -1):
+            if interrupted(job, part.thread):
+                break
+            kind_of(&job.net.operations[i]).sample_back(job, job.work, i, n, part)
+    meet(job, part.thread, part.threads)
+
+
 cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
     """One step: gather, forward, loss, backward with update.
 
@@ -51,7 +78,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     """
     cdef Network* net = job.net
     cdef Workspace* work = job.work
-    cdef Py_ssize_t start = job.first + step * job.batch, i
+    cdef Py_ssize_t start = job.first + step * job.batch, i, first
     cdef Py_ssize_t rows = least(job.batch, job.total - start), blocks = ceil_div(rows, WIDTH)
     cdef Part part = Part(thread, threads, rows, job.iteration + step, job.scalars + step * job.scalars_per_step,
                           work.scratch + thread * work.scratch_size, False)
@@ -72,13 +99,21 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     if step == 0 and job.safe != NULL:
         copy_arena(job, thread, threads)
         meet(job, thread, threads)
-    for i in range(net.trained - 1, net.lowest - 1, -1):
-        kind = kind_of(&net.operations[i])
-        if i > net.lowest:
-            kind.backward(job, i, &part)
+    i = net.trained - 1
+    while i >= net.lowest:
+        first = i  # of the operations that go backward together
+        if kind_of(&net.operations[i]).sample != NULL:
+            while first > net.lowest and kind_of(&net.operations[first - 1]).sample != NULL:
+                first -= 1
+            back_through_samples(job, i, max(first, net.lowest + 1), &part)
+        elif i > net.lowest:
+            kind_of(&net.operations[i]).backward(job, i, &part)
             meet(job, thread, threads)
-        if kind.update != NULL and net.operations[i].trainable:
-            kind.update(job, i, &part)
+        while i >= first:
+            kind = kind_of(&net.operations[i])
+            if kind.update != NULL and net.operations[i].trainable:
+                kind.update(job, i, &part)
+            i -= 1
     meet(job, thread, threads)
     if job.long_steps:  # the gradient is stored: no weight has changed yet
         job.pool.wait(threads, NULL, NULL)  # now nobody sets the flag, and all read the same

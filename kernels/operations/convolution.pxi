@@ -1,5 +1,5 @@
 # Convolutions of maps, transposed ones too, with the activation that the program has joined to them. The three products are
-# walks over taps (maps.pxi). Samples are divided among the threads; of the weight gradient each line belongs to one.
+# walks over taps (maps.pxi), sample by sample; each line of the weight gradient belongs to one thread.
 # Twins: fastnn/operations/maps.py.
 
 cdef inline Walk* walk_of(Network* net, Py_ssize_t i, bint backward) noexcept nogil:
@@ -10,11 +10,10 @@ cdef inline Py_ssize_t taps_of(Operation* op) noexcept nogil:
     return op.geometry.window_height * op.geometry.window_width
 
 
-cdef void walk_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first, Py_ssize_t last, bint backward,
-                       Part* part) noexcept nogil:
-    """a[i + 1] = f(sum over taps of a[i] W + b) for the samples [first, last); backward d[i] = sum over taps of d[i + 1] W^T.
+cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bint backward, Part* part) noexcept nogil:
+    """a[i + 1] = f(sum over taps of a[i] W + b) of sample n; backward d[i] = sum over taps of d[i + 1] W^T.
 
-    Band after band of each map: its source stays in the cache for all panels, and itself for what follows.
+    Band after band of the map: its source stays in the cache for all panels, and itself for what follows.
     """
     cdef Network* net = job.net
     cdef Operation* op = &net.operations[i]
@@ -22,9 +21,10 @@ cdef void walk_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first
     cdef Lattice* lattice
     cdef Py_ssize_t columns = op.inputs if backward else op.outputs, target = i if backward else i + 1
     cdef Py_ssize_t source = i + 1 if backward else i, positions = walk.target_height * walk.target_width
-    cdef Py_ssize_t n, y, row, end, p, k, plane = 0, line, lines, distance
+    cdef Py_ssize_t y, row = 0, end, p, k, plane = 0, line, lines, distance
     cdef const real* origin
     cdef const real* from_
+    cdef const real* weights
     cdef const real* w
     cdef const real* start
     cdef real* map
@@ -32,59 +32,51 @@ cdef void walk_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first
     cdef real[64] zero
     set_zero(zero)
     distance = turned_lines(op) * WIDTH if backward else panel_size(op)
-    for n in range(first, last):
-        row = 0
-        while row < walk.rows and not interrupted(job, part.thread):
-            end = least(row + walk.band, walk.rows)
-            origin = NULL
-            for p in range(panels(columns)):
-                w = (work.turned if backward else net.arena + op.offset) + p * distance
-                start = w + op.kernel_rows * WIDTH
-                if backward:
-                    start = zero
-                if origin == NULL or walk.lanes:
-                    origin = source_of(walk, work.d[source] if backward else work.a[source], work.stride[source], n, 1, p,
-                                       row, end - row, part.scratch, &plane)
-                map = (work.d[target] if backward else work.a[target]) + p * work.stride[target] + n * positions * WIDTH
-                for k in range(walk.count):
-                    lattice = &walk.lattice[k]
-                    for y in range(row, least(end, lattice.height)):
-                        from_ = origin + (y - row) * walk.stride_y * walk.line * walk.pixel
-                        z = map + ((lattice.y + y * walk.step_y) * walk.target_width + lattice.x) * WIDTH
-                        if walk.lanes:
-                            lane_row(lattice.width, from_, walk.stride_x * walk.pixel, plane, &lattice.of, w, start, z,
-                                     walk.step_x * WIDTH)
-                        elif walk.packed:
-                            packed_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel, &lattice.of,
-                                       w, start, z, WIDTH)
-                        else:
-                            tap_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel, plane,
-                                    &lattice.of, w, start, z, walk.step_x * WIDTH)
-                line = row * walk.step_y * walk.target_width
-                lines = least(end * walk.step_y, walk.target_height) * walk.target_width - line
-                if backward:
-                    finish_gradient(net, work, i, part.samples, p, n * positions + line, n * positions + line + lines)
-                else:
-                    activate(op, work, i, lines * WIDTH, map + line * WIDTH)
-            row = end
+    weights = net.arena + op.offset
+    if backward:
+        weights = work.turned[i]
+    while row < walk.rows and not interrupted(job, part.thread):
+        end = least(row + walk.band, walk.rows)
+        origin = NULL
+        for p in range(panels(columns)):
+            w = weights + p * distance
+            start = w + op.kernel_rows * WIDTH
+            if backward:
+                start = zero
+            if origin == NULL or walk.lanes:
+                origin = source_of(walk, work.d[source] if backward else work.a[source], work.stride[source], n, 1, p,
+                                   row, end - row, part.scratch, &plane)
+            map = (work.d[target] if backward else work.a[target]) + p * work.stride[target] + n * positions * WIDTH
+            for k in range(walk.count):
+                lattice = &walk.lattice[k]
+                for y in range(row, least(end, lattice.height)):
+                    from_ = origin + (y - row) * walk.stride_y * walk.line * walk.pixel
+                    z = map + ((lattice.y + y * walk.step_y) * walk.target_width + lattice.x) * WIDTH
+                    if walk.lanes:
+                        lane_row(lattice.width, from_, walk.stride_x * walk.pixel, plane, &lattice.of, w, start, z,
+                                 walk.step_x * WIDTH)
+                    elif walk.packed:
+                        packed_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel, &lattice.of,
+                                   w, start, z, WIDTH)
+                    else:
+                        tap_row(lattice.width, columns_of(columns, p), from_, walk.stride_x * walk.pixel, plane,
+                                &lattice.of, w, start, z, walk.step_x * WIDTH)
+            line = row * walk.step_y * walk.target_width
+            lines = least(end * walk.step_y, walk.target_height) * walk.target_width - line
+            if backward:
+                finish_gradient(net, work, i, part.samples, p, n * positions + line, n * positions + line + lines)
+            else:
+                activate(op, work, i, lines * WIDTH, map + line * WIDTH)
+        row = end
 
 
-cdef void conv_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    walk_samples(job, job.work, i, share(part.samples, part.thread, part.threads),
-                 share(part.samples, part.thread + 1, part.threads), False, part)
+cdef void conv_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
+    walk_sample(job, work, i, n, False, part)
 
 
-cdef void conv_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
-    walk_samples(job, work, i, 0, part.samples, False, part)
-    go_on_all(job, work, i, joined, part)
-
-
-cdef void conv_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """d[i] of d[i + 1], of z in walk_samples: from each pixel back to those that its taps have read, with W^T."""
-    turn_weights(job, i, part)
-    meet(job, part.thread, part.threads)
-    walk_samples(job, job.work, i, share(part.samples, part.thread, part.threads),
-                 share(part.samples, part.thread + 1, part.threads), True, part)
+cdef void conv_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
+    """d[i] of d[i + 1], of z in walk_sample: from each pixel back to those that its taps have read, with W^T."""
+    walk_sample(job, work, i, n, True, part)
 
 
 cdef inline Py_ssize_t turned_lines(Operation* op) noexcept nogil:
@@ -93,7 +85,7 @@ cdef inline Py_ssize_t turned_lines(Operation* op) noexcept nogil:
 
 
 cdef void turn_weights(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """W^T of each tap into work.turned: a panel for each panel of inputs, whose lines are the taps' outputs."""
+    """W^T of each tap into work.turned[i]: a panel for each panel of inputs, whose lines are the taps' outputs."""
     cdef Operation* op = &job.net.operations[i]
     cdef const real* w = job.net.arena + op.offset
     cdef Py_ssize_t count = taps_of(op), groups = op.geometry.groups, unit, p, t, lane, j
@@ -102,7 +94,7 @@ cdef void turn_weights(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     for unit in range(share(panels(op.inputs) * count, part.thread, part.threads),
                       share(panels(op.inputs) * count, part.thread + 1, part.threads)):
         p, t = unit // count, unit % count
-        to = job.work.turned + (p * turned_lines(op) + t * (turned_lines(op) // count)) * WIDTH
+        to = job.work.turned[i] + (p * turned_lines(op) + t * (turned_lines(op) // count)) * WIDTH
         if groups == 1:
             transpose_panel(w + t * inputs * WIDTH, panel_size(op), p * WIDTH, inputs, outputs, to)
             continue
@@ -120,10 +112,9 @@ cdef void conv_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     """G of W and of b, handed to the optimizer: of each line of weights the sum over all pixels, by one thread."""
     cdef Workspace* work = job.work
     cdef Operation* op = &job.net.operations[i]
-    meet(job, part.thread, part.threads)  # work.sums may still be read for the operation behind
     add_gradients(job, i, walk_of(job.net, i, False), work.a[i], work.stride[i], op.inputs, work.d[i + 1],
                   work.stride[i + 1], op.outputs, op.rows, part)
-    hand_over_lines(job, i, work.sums, part)
+    hand_over_lines(job, i, work.sums[i], part)
 
 
 cdef void transposed_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
@@ -131,26 +122,24 @@ cdef void transposed_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Workspace* work = job.work
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t count = taps_of(op), lines = count * op.outputs, distance = (op.rows + WIDTH) * WIDTH, p, t
-    meet(job, part.thread, part.threads)
     add_gradients(job, i, walk_of(job.net, i, True), work.d[i + 1], work.stride[i + 1], op.outputs, work.a[i],
                   work.stride[i], op.inputs, lines, part)
     meet(job, part.thread, part.threads)
     for p in range(share(panels(op.outputs), part.thread, part.threads),
                    share(panels(op.outputs), part.thread + 1, part.threads)):
         for t in range(count):  # the lines behind the last input of a tap are those of the next one
-            transpose_panel(work.sums + t * op.outputs * WIDTH, lines * WIDTH, p * WIDTH, op.outputs, op.inputs,
-                            work.turned + p * distance + t * op.inputs * WIDTH)
+            transpose_panel(work.sums[i] + t * op.outputs * WIDTH, lines * WIDTH, p * WIDTH, op.outputs, op.inputs,
+                            work.turned[i] + p * distance + t * op.inputs * WIDTH)
     meet(job, part.thread, part.threads)
-    hand_over_lines(job, i, work.turned, part)
-    meet(job, part.thread, part.threads)  # before another operation turns its weights
+    hand_over_lines(job, i, work.turned[i], part)
 
 
 cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ssize_t sa, Py_ssize_t inputs, const real* d,
                         Py_ssize_t sd, Py_ssize_t outputs, Py_ssize_t rows, Part* part) noexcept nogil:
-    """work.sums[p][t * inputs + c] = sum over pixels o of a[o stride + t dilation - top][c] d[o][panel p]: this thread's lines.
+    """work.sums[i][p][t * inputs + c] = sum over pixels o of a[o stride + t dilation - top][c] d[o][panel p]: this thread's lines.
 
     Parts of some 1024 pixels are summed in registers, and the sums of the parts added one after another, so that the error
-    grows with the length of both only. rows: lines of a panel of work.sums.
+    grows with the length of both only. rows: lines of a panel of work.sums[i].
     """
     cdef Workspace* work = job.work
     cdef Operation* op = &job.net.operations[i]
@@ -166,7 +155,7 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
         return
     for u in range(unit, end):
         p, g = u // groups, u % groups
-        memset(work.sums + (p * rows + g * WIDTH) * WIDTH, 0, columns_of(lines, g) * WIDTH * sizeof(real))
+        memset(work.sums[i] + (p * rows + g * WIDTH) * WIDTH, 0, columns_of(lines, g) * WIDTH * sizeof(real))
     n = 0
     while n < part.samples:
         at_once = least(walk.together, part.samples - n)
@@ -189,10 +178,10 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
                 target = d + p * sd + (n * walk.rows + row) * width * WIDTH
                 places(walk, op, group, g, columns_of(lines, g), plane, at)
                 if walk.lanes:
-                    lane_gradient(columns_of(lines, g), source, at, target, &of, work.sums + (p * rows + g * WIDTH) * WIDTH)
+                    lane_gradient(columns_of(lines, g), source, at, target, &of, work.sums[i] + (p * rows + g * WIDTH) * WIDTH)
                 else:
                     tap_gradient(columns_of(lines, g), columns_of(outputs, p), source, at, target, &of,
-                                 work.sums + (p * rows + g * WIDTH) * WIDTH)
+                                 work.sums[i] + (p * rows + g * WIDTH) * WIDTH)
             row += band
         n += at_once
 
@@ -219,7 +208,7 @@ cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexce
     cdef Workspace* work = job.work
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t groups = panels(op.kernel_rows), u, p, g, n, position
-    cdef Py_ssize_t distance = (op.rows if sums == work.sums else op.rows + WIDTH) * WIDTH
+    cdef Py_ssize_t distance = (op.rows if sums == work.sums[i] else op.rows + WIDTH) * WIDTH
     cdef double* penalty = work.penalty[i]
     cdef real* line
     for u in range(share(panels(op.outputs) * groups, part.thread, part.threads),
@@ -242,11 +231,11 @@ cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexce
 
 
 cdef Py_ssize_t conv_sums(Operation* op, bint transposed) noexcept nogil:
-    """Reals of work.sums."""
+    """Reals of work.sums[i]."""
     return panels(op.inputs) * taps_of(op) * op.outputs * WIDTH if transposed else panels(op.outputs) * panel_size(op)
 
 
 cdef Py_ssize_t conv_turned(Operation* op, bint transposed) noexcept nogil:
-    """Reals of work.turned."""
+    """Reals of work.turned[i]."""
     cdef Py_ssize_t turned = panels(op.inputs) * turned_lines(op) * WIDTH
     return max(turned, panels(op.outputs) * (op.rows + WIDTH) * WIDTH) if transposed else turned

@@ -1,5 +1,5 @@
 # What moves the numbers of a sample to other places: resampling (padding, cropping, larger maps) by tables of pixels and
-# weights, permutations of all numbers, reshapes. Samples are divided among the threads. Twins: fastnn/operations/moves.py.
+# weights, permutations of all numbers, reshapes; sample by sample. Twins: fastnn/operations/moves.py.
 
 cdef inline void add_line(reals_in x, real factor, reals_out y) noexcept nogil:
     cdef Py_ssize_t k
@@ -30,42 +30,23 @@ cdef inline void resample_back(const Table* table, Py_ssize_t positions, const r
         d += WIDTH
 
 
-cdef void resample_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first, Py_ssize_t last,
-                           Part* part) noexcept nogil:
+cdef void resample_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t n, p
-    for n in range(first, last):
-        for p in range(panels(op.outputs)):
-            if interrupted(job, part.thread):
-                return
-            resample_map(&job.net.tables[i], op.positions_out, work.a[i] + p * work.stride[i] + n * op.positions_in * WIDTH,
-                         work.a[i + 1] + p * work.stride[i + 1] + n * op.positions_out * WIDTH)
+    cdef Py_ssize_t p
+    for p in range(panels(op.outputs)):
+        resample_map(&job.net.tables[i], op.positions_out, map_at(work.a, work, i, n, p, op.positions_in),
+                     map_at(work.a, work, i + 1, n, p, op.positions_out))
 
 
-cdef void resample_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    resample_samples(job, job.work, i, share(part.samples, part.thread, part.threads),
-                     share(part.samples, part.thread + 1, part.threads), part)
-
-
-cdef void resample_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
-    resample_samples(job, work, i, 0, part.samples, part)
-    go_on_all(job, work, i, joined, part)
-
-
-cdef void resample_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    cdef Workspace* work = job.work
+cdef void resample_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t n, p
+    cdef Py_ssize_t p
     cdef real* dx
-    for n in range(share(part.samples, part.thread, part.threads), share(part.samples, part.thread + 1, part.threads)):
-        for p in range(panels(op.outputs)):
-            if interrupted(job, part.thread):
-                return
-            dx = work.d[i] + p * work.stride[i] + n * op.positions_in * WIDTH
-            memset(dx, 0, op.positions_in * WIDTH * sizeof(real))
-            resample_back(&job.net.tables[i], op.positions_out,
-                          work.d[i + 1] + p * work.stride[i + 1] + n * op.positions_out * WIDTH, dx)
-            finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
+    for p in range(panels(op.outputs)):
+        dx = map_at(work.d, work, i, n, p, op.positions_in)
+        memset(dx, 0, op.positions_in * WIDTH * sizeof(real))
+        resample_back(&job.net.tables[i], op.positions_out, map_at(work.d, work, i + 1, n, p, op.positions_out), dx)
+        finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
 
 
 # A place in a panel matrix: number after number of a sample, row after row.
@@ -123,41 +104,31 @@ cdef void permute(const Table* table, Py_ssize_t numbers, Place source, Place ta
         advance(&target, 1)
 
 
-cdef void permute_samples(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first, Py_ssize_t last, bint back,
-                          Part* part) noexcept nogil:
+cdef void move_numbers(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bint back) noexcept nogil:
+    """a[i + 1] of a[i], or d[i] of d[i + 1]."""
     cdef Operation* op = &job.net.operations[i]
     cdef const Table* table = &job.net.tables[i]
-    cdef Py_ssize_t n, p, numbers = op.inputs * op.positions_in
-    cdef Place source, target
+    cdef Py_ssize_t numbers = op.inputs * op.positions_in
     cdef real** maps = work.a
     if back:
         maps = work.d
-    for n in range(first, last):
-        if interrupted(job, part.thread):
-            return
-        source = Place(maps[i], work.stride[i], op.inputs, n * op.positions_in, 0)
-        target = Place(maps[i + 1], work.stride[i + 1], op.outputs, n * op.positions_out, 0)
-        if table.index != NULL:
-            permute(table, numbers, source, target, back)
-        elif back:
-            reshape(numbers, target, source)
-        else:
-            reshape(numbers, source, target)
-        if back:
-            for p in range(panels(op.inputs)):
-                finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
+    cdef Place source = Place(maps[i], work.stride[i], op.inputs, n * op.positions_in, 0)
+    cdef Place target = Place(maps[i + 1], work.stride[i + 1], op.outputs, n * op.positions_out, 0)
+    if table.index != NULL:
+        permute(table, numbers, source, target, back)
+    elif back:
+        reshape(numbers, target, source)
+    else:
+        reshape(numbers, source, target)
 
 
-cdef void permute_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    permute_samples(job, job.work, i, share(part.samples, part.thread, part.threads),
-                    share(part.samples, part.thread + 1, part.threads), False, part)
+cdef void permute_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
+    move_numbers(job, work, i, n, False)
 
 
-cdef void permute_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
-    permute_samples(job, work, i, 0, part.samples, False, part)
-    go_on_all(job, work, i, joined, part)
-
-
-cdef void permute_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    permute_samples(job, job.work, i, share(part.samples, part.thread, part.threads),
-                    share(part.samples, part.thread + 1, part.threads), True, part)
+cdef void permute_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t p
+    move_numbers(job, work, i, n, True)
+    for p in range(panels(op.inputs)):
+        finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)

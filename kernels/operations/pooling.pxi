@@ -1,8 +1,4 @@
-# Largest and mean numbers of the windows of a map (windows.h). Samples are divided among the threads. Twins:
-# fastnn/operations/pooling.py.
-
-ctypedef void (*Pool)(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t sample, Py_ssize_t panel) noexcept nogil
-
+# Largest and mean numbers of the windows of a map (windows.h), sample by sample. Twins: fastnn/operations/pooling.py.
 
 cdef inline real* map_at(real** maps, Workspace* work, Py_ssize_t i, Py_ssize_t sample, Py_ssize_t panel,
                          Py_ssize_t positions) noexcept nogil:
@@ -22,76 +18,49 @@ cdef inline void* taps_at(Workspace* work, Operation* op, Py_ssize_t i, Py_ssize
     return <char*>work.kept[i] + (panel * work.stride[i + 1] + sample * op.positions_out * WIDTH) * tap_bytes(&op.geometry)
 
 
-cdef void max_pool_map(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Py_ssize_t p) noexcept nogil:
+cdef void max_pool_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    max_pool(&op.geometry, map_at(work.a, work, i, n, p, op.positions_in),
-             map_at(work.a, work, i + 1, n, p, op.positions_out), taps_at(work, op, i, n, p))
+    cdef Py_ssize_t p
+    for p in range(panels(op.outputs)):
+        max_pool(&op.geometry, map_at(work.a, work, i, n, p, op.positions_in),
+                 map_at(work.a, work, i + 1, n, p, op.positions_out), taps_at(work, op, i, n, p))
 
 
-cdef void max_pool_slope(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Py_ssize_t p) noexcept nogil:
+cdef void max_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
+    """d[i] of d[i + 1]: to the pixel that was the largest, of a[i + 1] in max_pool_sample.
+
+    The largest number of a[i] is that of a[i + 1]: where the derivative of the activation before it needs no other, it is
+    taken of the smaller map.
+    """
     cdef Operation* op = &job.net.operations[i]
-    max_pool_back(&op.geometry, map_at(work.d, work, i + 1, n, p, op.positions_out), taps_at(work, op, i, n, p),
-                  map_at(work.d, work, i, n, p, op.positions_in))
+    cdef Operation* before = op - 1
+    cdef ActivationKernel* activation = activation_of(before)
+    cdef bint early = (kind_of(before).joins and activation.backward != NULL and not activation.keeps_input
+                       and before.activity_penalty[0] == 0 and before.activity_penalty[1] == 0)
+    cdef Py_ssize_t p
+    cdef real* d
+    for p in range(panels(op.outputs)):
+        d = map_at(work.d, work, i + 1, n, p, op.positions_out)
+        if early:
+            activation.backward(op.positions_out * WIDTH, map_at(work.a, work, i + 1, n, p, op.positions_out), d,
+                                before.parameters)
+        max_pool_back(&op.geometry, d, taps_at(work, op, i, n, p), map_at(work.d, work, i, n, p, op.positions_in))
+        if not early:
+            finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
 
 
-cdef void average_pool_map(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Py_ssize_t p) noexcept nogil:
+cdef void average_pool_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    average_pool(&op.geometry, map_at(work.a, work, i, n, p, op.positions_in),
-                 map_at(work.a, work, i + 1, n, p, op.positions_out))
+    cdef Py_ssize_t p
+    for p in range(panels(op.outputs)):
+        average_pool(&op.geometry, map_at(work.a, work, i, n, p, op.positions_in),
+                     map_at(work.a, work, i + 1, n, p, op.positions_out))
 
 
-cdef void average_pool_slope(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Py_ssize_t p) noexcept nogil:
+cdef void average_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    average_pool_back(&op.geometry, map_at(work.d, work, i + 1, n, p, op.positions_out),
-                      map_at(work.d, work, i, n, p, op.positions_in))
-
-
-cdef void pool_samples(Pool pool, Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t first, Py_ssize_t last,
-                       Part* part) noexcept nogil:
-    """Each panel of the samples [first, last)."""
-    cdef Py_ssize_t n, p
-    for n in range(first, last):
-        for p in range(panels(job.net.operations[i].outputs)):
-            if interrupted(job, part.thread):
-                return
-            pool(job, work, i, n, p)
-
-
-cdef void pool_back(Pool pool, Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """d[i] of d[i + 1], for the samples of a thread."""
-    cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t n, p
-    for n in range(share(part.samples, part.thread, part.threads), share(part.samples, part.thread + 1, part.threads)):
-        for p in range(panels(op.outputs)):
-            if interrupted(job, part.thread):
-                return
-            pool(job, job.work, i, n, p)
-            finish_gradient(job.net, job.work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
-
-
-cdef void max_pool_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    pool_samples(max_pool_map, job, job.work, i, share(part.samples, part.thread, part.threads),
-                 share(part.samples, part.thread + 1, part.threads), part)
-
-
-cdef void max_pool_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
-    pool_samples(max_pool_map, job, work, i, 0, part.samples, part)
-    go_on_all(job, work, i, joined, part)
-
-
-cdef void max_pool_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    pool_back(max_pool_slope, job, i, part)
-
-
-cdef void average_pool_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    pool_samples(average_pool_map, job, job.work, i, share(part.samples, part.thread, part.threads),
-                 share(part.samples, part.thread + 1, part.threads), part)
-
-
-cdef void average_pool_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, Part* part) noexcept nogil:
-    pool_samples(average_pool_map, job, work, i, 0, part.samples, part)
-    go_on_all(job, work, i, joined, part)
-
-
-cdef void average_pool_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    pool_back(average_pool_slope, job, i, part)
+    cdef Py_ssize_t p
+    for p in range(panels(op.outputs)):
+        average_pool_back(&op.geometry, map_at(work.d, work, i + 1, n, p, op.positions_out),
+                          map_at(work.d, work, i, n, p, op.positions_in))
+        finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
