@@ -70,6 +70,23 @@ cdef void back_through_samples(Job* job, Py_ssize_t last, Py_ssize_t first, Part
     meet(job, part.thread, part.threads)
 
 
+cdef Py_ssize_t go_back(Job* job, Py_ssize_t i, Py_ssize_t lowest, Part* part) noexcept nogil:
+    """d[i] of d[i + 1], and on through the operations below that go together; returns the last, `lowest` at the least.
+
+    Below the lowest operation nobody needs a gradient.
+    """
+    cdef Operation* operations = job.net.operations
+    cdef Py_ssize_t first = i
+    if kind_of(&operations[i]).sample != NULL:
+        while first > lowest and kind_of(&operations[first - 1]).sample != NULL:
+            first -= 1
+        back_through_samples(job, i, max(first, lowest + 1), part)
+    elif i > lowest:
+        kind_of(&operations[i]).backward(job, i, part)
+        meet(job, part.thread, part.threads)
+    return first
+
+
 cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcept nogil:
     """One step: gather, forward, loss, backward with update.
 
@@ -101,14 +118,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
         meet(job, thread, threads)
     i = net.trained - 1
     while i >= net.lowest:
-        first = i  # of the operations that go backward together
-        if kind_of(&net.operations[i]).sample != NULL:
-            while first > net.lowest and kind_of(&net.operations[first - 1]).sample != NULL:
-                first -= 1
-            back_through_samples(job, i, max(first, net.lowest + 1), &part)
-        elif i > net.lowest:
-            kind_of(&net.operations[i]).backward(job, i, &part)
-            meet(job, thread, threads)
+        first = go_back(job, i, net.lowest, &part)
         while i >= first:
             kind = kind_of(&net.operations[i])
             if kind.update != NULL and net.operations[i].trainable:
@@ -211,9 +221,9 @@ cdef void slope_task(void* argument, int thread, int threads) noexcept nogil:
             spread_slope(last, slopes.of_outputs + k * outputs, panel, samples, work.d[net.trained], work.stride[net.trained])
             finish_gradient(net, work, net.trained, samples, panel, 0, samples * last.positions_out)
         meet(job, thread, threads)
-        for i in range(net.trained - 1, 0, -1):
-            kind_of(&net.operations[i]).backward(job, i, &part)
-            meet(job, thread, threads)
+        i = net.trained - 1
+        while i > 0:
+            i = go_back(job, i, 0, &part) - 1
         for i in range(share(samples, thread, threads), share(samples, thread + 1, threads)):
             take_slope(first, work.d[1], work.stride[1], i, slopes.out + (i * slopes.count + k) * inputs)
         meet(job, thread, threads)
