@@ -37,7 +37,7 @@ cdef enum:
     SOFTMAX_KERNEL = 5
     LOG_SOFTMAX_KERNEL = 6
 
-cdef double LONG_ANSWER = 2e5  # products from which another Python thread may run meanwhile: some microseconds
+cdef double LONG_ANSWER = 4e5  # bytes of weights that are read: from these on, another Python thread may run meanwhile
 
 
 cdef int describe_layer(row_layer* layer, W, b, Py_ssize_t columns, activation) except -1:
@@ -87,8 +87,8 @@ cdef class Answering:
             self.inputs *= self.sizes[i]
         return 0
 
-    cdef int compute(self, const real* x, Py_ssize_t rows, real* out, cnp.ndarray given) except -1:
-        """Outputs of rows that lie one behind another."""
+    cdef int compute(self, const real* x, Py_ssize_t rows, real* out, cnp.ndarray given, cnp.ndarray to) except -1:
+        """Outputs of rows that lie one behind another, from an array to another."""
         raise NotImplementedError
 
     cdef Py_ssize_t rows(self, cnp.ndarray x) except -1:
@@ -117,7 +117,7 @@ cdef class Answering:
         elif (cnp.PyArray_NDIM(out) != axes or cnp.PyArray_TYPE(out) != REAL_TYPE or not cnp.PyArray_ISCARRAY(out)
                 or cnp.PyArray_DIM(out, axes - 1) != self.outputs or (axes == 2 and cnp.PyArray_DIM(out, 0) != rows)):
             refuse_array(out, "out", (self.outputs,))
-        self.compute(<const real*>cnp.PyArray_DATA(x), rows, <real*>cnp.PyArray_DATA(out), x)
+        self.compute(<const real*>cnp.PyArray_DATA(x), rows, <real*>cnp.PyArray_DATA(out), x, out)
         return out
 
     def classes(self, cnp.ndarray x not None):
@@ -215,10 +215,18 @@ cdef class Predictor(Answering):
     def __dealloc__(self):
         PyMem_Free(self.layers)
 
-    cdef int compute(self, const real* x, Py_ssize_t rows, real* out, cnp.ndarray given) except -1:
+    cdef int compute(self, const real* x, Py_ssize_t rows, real* out, cnp.ndarray given, cnp.ndarray to) except -1:
+        cdef int done
         if self.count == 0 or rows >= ROW_ROWS:
+            _keep = pin(to)
             return self.engine.answer(x, rows, out, given)
-        if not row_network(self.layers, self.count, self.widest, x, rows, out):
+        if <double>rows * self.nbytes < LONG_ANSWER:
+            done = row_network(self.layers, self.count, self.widest, x, rows, out)
+        else:
+            _keep = pin(given), pin(to)
+            with nogil:
+                done = row_network(self.layers, self.count, self.widest, x, rows, out)
+        if not done:
             raise MemoryError("no memory for the widest layer")
         return 0
 
@@ -280,11 +288,12 @@ cdef class BytePredictor(Answering):
     def __dealloc__(self):
         PyMem_Free(self.layers)
 
-    cdef int compute(self, const real* x, Py_ssize_t rows, real* out, cnp.ndarray given) except -1:
+    cdef int compute(self, const real* x, Py_ssize_t rows, real* out, cnp.ndarray given, cnp.ndarray to) except -1:
         cdef int done
         if <double>rows * self.nbytes < LONG_ANSWER:
             done = byte_network(self.layers, self.count, self.vnni, self.widest, x, rows, out)
         else:
+            _keep = pin(given), pin(to)
             with nogil:
                 done = byte_network(self.layers, self.count, self.vnni, self.widest, x, rows, out)
         if not done:

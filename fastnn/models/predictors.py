@@ -55,9 +55,9 @@ def quantize(x: Array, most: int) -> tuple[NDArray[np.int64], NDArray[np.float32
     width = (np.maximum(x.max(axis=1, initial=0), np.float32(0)) - low) / np.float32(most)
     step = np.where(width > 0, width, np.float32(1)).astype(np.float32)
     inverse = np.float32(1) / step
-    zero = np.where(width > 0, (-low * inverse + np.float32(0.5)).astype(np.int64), 0)
-    u = np.floor(x * inverse[:, None] + np.float32(0.5)).astype(np.int64) + zero[:, None]
-    return np.clip(u, 0, most), step, zero
+    zero = (-low * inverse + np.float32(0.5)).astype(np.int64)
+    u = (x * inverse[:, None] + (zero[:, None] + np.float32(0.5)).astype(np.float32)).astype(np.int64)
+    return np.minimum(u, most), step, zero
 
 
 class _Reference:
