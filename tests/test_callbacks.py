@@ -975,3 +975,9 @@ def test_a_callback_cannot_train_the_model_that_is_being_trained():
             model.fit(X, Y, callbacks=[LambdaCallback(on_epoch_end=lambda epoch, logs, call=call: call())])
     nested = LambdaCallback(on_epoch_end=lambda epoch, logs: other.fit(X, Y, callbacks=[EarlyStopping("loss")]))
     assert model.fit(X, Y, epochs=2, callbacks=[nested]).epoch == [0, 1] and other.iterations == 4
+
+
+@pytest.mark.parametrize("options", [{"separator": "ab"}, {"separator": ""}, {"separator": 3}, {"append": "yes"}])
+def test_a_csv_logger_that_cannot_write_is_refused_when_it_is_made(options):
+    with pytest.raises((ValueError, TypeError), match=r"CSVLogger: (separator|append) must be"):
+        CSVLogger("log.csv", **options)

@@ -456,3 +456,18 @@ def test_import_star_brings_every_public_module():
     assert not public & inner
     assert {"callbacks", "constraints", "data", "regularizers", "schedules"} <= public
     assert not set(fastnn.__all__) - set(names) and sorted(fastnn.__all__) == list(fastnn.__all__)
+
+
+@pytest.mark.parametrize("name", ["loss", "epoch", "learning_rate", "val_mae", "", None])
+def test_metrics_cannot_take_the_names_of_other_numbers(name):
+    model = fastnn.Sequential([Input(2), Dense(1)])
+    for metric in (fastnn.metrics.MeanAbsoluteError(name=name), fastnn.metrics.FromFunction(np.dot, name=name)):
+        with pytest.raises(ValueError, match="a metric cannot be named"):
+            model.compile("sgd", "mse", [metric])
+
+
+def test_fit_best_of_refuses_misspelt_arguments():
+    model = fastnn.Sequential([Input(2), Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match="fit_best_of: unknown argument 'epoch'; did you mean 'epochs'"):
+        model.fit_best_of(2, np.zeros((3, 2)), np.zeros(3), epoch=3)

@@ -47,6 +47,12 @@ def _force_folder(folder: str) -> None:
         os.close(number)
 
 
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file, where there is one."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 def remove_parts(folder: str) -> None:
     """Removes the unfinished files that killed processes have left in a folder which nobody else writes to."""
     for name in os.listdir(folder):

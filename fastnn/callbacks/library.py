@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterable
 from math import isclose
-from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnn.basics.attributes import check_attribute
 from fastnn.basics.checks import flag, number, unknown, whole
-from fastnn.basics.files import write_atomically
+from fastnn.basics.files import remove, write_atomically
 from fastnn.basics.progress import Progress, TqdmProgress, best_progress
 from fastnn.callbacks.base import BATCH_HOOKS, PREDICT_BATCH_HOOKS, TEST_BATCH_HOOKS, Callback, Logs
 
@@ -297,7 +295,7 @@ class ModelCheckpoint(_Monitor):
             self.model.save(path)
         self.files = [*(one for one in self.files if one != path), path]
         while self.keep is not None and len(self.files) > self.keep:
-            Path(self.files.pop(0)).unlink(missing_ok=True)
+            remove(self.files.pop(0))
         if self.verbose:
             what = "weights" if self.save_weights_only else "model"
             print(f"Epoch {self._epoch + 1}: {what} written to {path}")
@@ -429,7 +427,10 @@ class CSVLogger(_Own):
     records = True
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '"\r\n':
+            raise ValueError(f"CSVLogger: separator must be one character such as ',' or ';', got {separator!r}")
+        self.filename, self.separator = os.fspath(filename), separator
+        self.append = flag("CSVLogger: append", append)
         self._file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -621,6 +622,8 @@ class Verbose(ProgressBar):
 
 def _takes_two(schedule: Any) -> bool:
     """Whether a schedule takes (epoch, rate) rather than (epoch) alone."""
+    import inspect
+
     own = inspect.isfunction(type(schedule).__call__)  # a class of Python: the signature is that of its method
     try:
         signature = inspect.signature(schedule.__call__ if own else schedule)

@@ -15,6 +15,7 @@ from fastnn.models.output_check import check_outputs
 from fastnn.optimizers import Optimizer
 
 AnyMetric = str | Metric | type[Metric] | Callable[..., Any]
+TAKEN = ("loss", "epoch", "learning_rate")  # what histories and files of logs hold beside metrics
 
 
 class Compiled:
@@ -72,4 +73,10 @@ def _metrics(given: Any) -> list[Metric]:
     names = [metric.name for metric in metrics]
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must have different names, got {names}")
+    for name in names:
+        if not isinstance(name, str) or not name or name in TAKEN or name.startswith("val_"):
+            raise ValueError(
+                f"a metric cannot be named {name!r}: a name is a key of the history and of the results beside the loss,"
+                f" and {', '.join(map(repr, TAKEN))} and val_... stand for other numbers there; give it another name"
+            )
     return metrics

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics.attributes import Fixed
-from fastnn.basics.checks import whole
+from fastnn.basics.checks import unknown, whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
 from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
@@ -257,6 +257,11 @@ class Sequential(Asking):
         with self._lock:
             self._need_compiled("fit_best_of")
             k = whole("fit_best_of: k", k, 1)
+            code = Sequential.fit.__code__
+            known = code.co_varnames[3 : code.co_argcount]  # behind x and y
+            for name in arguments:
+                if name not in known:
+                    raise TypeError(f"fit_best_of: {unknown('argument', name, list(known))}")
             if read_once(x):
                 raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
             self._tell_frozen()

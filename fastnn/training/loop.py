@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnn.basics import backend
 from fastnn.basics.checks import flag, whole
-from fastnn.basics.files import write_atomically
+from fastnn.basics.files import remove, write_atomically
 from fastnn.basics.progress import progress
 from fastnn.callbacks.base import (
     Callback,
@@ -346,7 +345,7 @@ class Kept:
         self.settings = self.optimizer.copied()
         own = [one for one in callbacks if type(one).__module__.startswith("fastnn.")]  # a user's may go on counting
         self.values = [(callback, dict(vars(callback))) for callback in own]
-        self.files = {path: Path(path).read_bytes() for callback in callbacks for path in callback.files}
+        self.files = {path: _content(path) for callback in callbacks for path in callback.files}
 
     def restore(self, written: set[str]) -> None:
         """written: the files of all starts."""
@@ -355,9 +354,14 @@ class Kept:
         for callback, values in self.values:
             vars(callback).update(values)
         for path in written - self.files.keys():
-            Path(path).unlink(missing_ok=True)
+            remove(path)
         for path, content in self.files.items():
             write_atomically(path, partial(_put, content))
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _put(content: bytes, file: BinaryIO) -> None:
