@@ -346,6 +346,45 @@ def test_norms_along_other_axes_need_the_reference():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_what_else_can_be_asked_of_maps(engine):
+    model = small(engine)
+    model.compile("adam", "categorical_crossentropy")
+    x = images(5, (9, 7, 2))
+    model.fit(x, np.eye(4)[[0, 1, 2, 3, 0]], verbose=0)
+    expected = model.predict(x)
+    for i, layer in enumerate(model.layers):
+        found = model.activations(x, i)
+        assert found.shape == (5, *layer.output_shape[1:])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    slopes = model.gradient(x, 1)
+    jacobian = model.jacobian(x)
+    assert slopes.shape == x.shape
+    np.testing.assert_allclose(jacobian[:, 1], slopes, rtol=1e-9, atol=1e-12)
+    direction = images(5, (9, 7, 2), seed=4)
+    step = 1e-5
+    moved = [model.predict(x + sign * step * direction) for sign in (1, -1)]
+    expected_slope = (moved[0] - moved[1]) / (2 * step)
+    np.testing.assert_allclose((jacobian * direction[:, None]).sum((2, 3, 4)), expected_slope, rtol=1e-5, atol=1e-8)
+    predictor = model.predictor()
+    np.testing.assert_allclose(predictor(x), expected, rtol=1e-9)
+    np.testing.assert_allclose(predictor(x[0]), expected[0], rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_predictors_of_maps_as_outputs(engine):
+    stack = [Input((4, 6, 2)), Conv2D(3, 2), BatchNormalization(), Activation("relu"), Conv2DTranspose(1, 2)]
+    model = fastnn.Sequential(stack, engine=engine, rng=0, dtype="float64")
+    model.compile("sgd", "mse")
+    x = images(7, (4, 6, 2))
+    model.fit(x, x[..., :1], verbose=0)
+    predictor = model.predictor()
+    np.testing.assert_allclose(predictor(x).reshape(7, 4, 6, 1), model.predict(x), rtol=1e-9, atol=1e-12)
+    assert model.jacobian(x).shape == (7, 24, 4, 6, 2)
+    with pytest.raises(ValueError, match="dtype='int8' is there for dense layers only"):
+        fastnn.Sequential(stack[:2], engine=engine).predictor(dtype="int8")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_augmentation_changes_images_before_a_convolution(engine):
     x, y = images(12, (8, 8, 3)), np.arange(12) % 2
     results = []
