@@ -22,11 +22,15 @@ class Resampling(Operation):
 
     name = "resampling"
     kernel = 12
-    number_cost = 20
+    number_cost = 30
 
     factor: Pair = (1, 1)
     corner: Pair = (0, 0)
     smooth: bool = False
+
+    @property
+    def cost(self) -> int:
+        return super().cost * (3 if self.smooth else 1)
 
     @property
     def geometry(self) -> tuple[int, ...]:
@@ -90,6 +94,10 @@ class Permutation(Operation):
 
     shape: tuple[int, ...] = ()
     axes: tuple[int, ...] = ()
+
+    @property
+    def cost(self) -> int:
+        return super().cost * (20 if self.axes else 1)  # where they stay in order, whole lines are copied
 
     @property
     def table(self) -> tuple[NDArray[Any], ...] | None:

@@ -12,6 +12,10 @@ from fastnn.operations.maps import Windowed
 
 
 class _Pooling(Windowed):
+    @property
+    def cost(self) -> int:  # number_cost is that of each tap
+        return super().cost * self.window[0] * self.window[1]
+
     def infer(self, x: Array, weights: Weights) -> Array:
         return self.forward(x, weights, None)[0]
 
@@ -27,7 +31,7 @@ class MaxPooling(_Pooling):
 
     name = "max_pooling"
     kernel = 10
-    number_cost = 40
+    number_cost = 20
 
     def forward(self, x: Array, weights: Weights, draws: Draws | None) -> tuple[Array, Any]:
         maps = self.padded(x, -np.inf)
@@ -50,7 +54,7 @@ class AveragePooling(_Pooling):
 
     name = "average_pooling"
     kernel = 11
-    number_cost = 40
+    number_cost = 10
 
     def forward(self, x: Array, weights: Weights, draws: Draws | None) -> tuple[Array, Any]:
         maps, ones = self.padded(x), self.padded(np.ones((self.positions_in, 1), dtype=x.dtype))
