@@ -46,12 +46,9 @@ class _Convolution(MapLayer):
         self.data_format = self._channels_last(data_format)
         self.dilation_rate = self._sizes("dilation_rate", dilation_rate)
 
-    def _set_output(self, activation: Any, use_bias: bool, initializer: Any, regularizer: Any, activity: Any) -> None:
+    def _set_output(self, activation: Any, use_bias: bool) -> None:
         self.activation = resolve("activation", "linear" if activation is None else activation, Activation)
         self.use_bias = bool(use_bias)
-        self.bias_initializer = _initializer(initializer)
-        self.bias_regularizer = optional("regularizer", regularizer, Regularizer)
-        self.activity_regularizer = optional("regularizer", activity, Regularizer)
 
     def _seen(self, input_shape: Shape) -> tuple[Sizes, Sizes]:
         """How many windows there are, and how much padding comes before the first."""
@@ -118,9 +115,12 @@ class _Plain(_Convolution):
         self.groups = whole(f"{type(self).__name__}: groups", groups, 1)
         if self.filters % self.groups:
             raise ValueError(f"{type(self).__name__}: groups={groups} must divide the filters, got filters={filters}")
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer)
+        self._set_output(activation, use_bias)
         self.kernel_initializer = _initializer(kernel_initializer)
+        self.bias_initializer = _initializer(bias_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
+        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
+        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
         self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
@@ -217,9 +217,12 @@ class DepthwiseConv2D(_Convolution):
         super().__init__(**arguments)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.depth_multiplier = whole("DepthwiseConv2D: depth_multiplier", depth_multiplier, 1)
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer)
-        self.depthwise_initializer: Initializer = _initializer(depthwise_initializer)
+        self._set_output(activation, use_bias)
+        self.depthwise_initializer = _initializer(depthwise_initializer)
+        self.bias_initializer = _initializer(bias_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
+        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
+        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
         self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
@@ -275,11 +278,14 @@ class SeparableConv2D(_Convolution):
         self.filters = whole("SeparableConv2D: filters", filters, 1)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.depth_multiplier = whole("SeparableConv2D: depth_multiplier", depth_multiplier, 1)
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer)
-        self.depthwise_initializer: Initializer = _initializer(depthwise_initializer)
-        self.pointwise_initializer: Initializer = _initializer(pointwise_initializer)
+        self._set_output(activation, use_bias)
+        self.depthwise_initializer = _initializer(depthwise_initializer)
+        self.pointwise_initializer = _initializer(pointwise_initializer)
+        self.bias_initializer = _initializer(bias_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
         self.pointwise_regularizer = optional("regularizer", pointwise_regularizer, Regularizer)
+        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
+        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
         self.pointwise_constraint = optional("constraint", pointwise_constraint, Constraint)
         self.bias_constraint = optional("constraint", bias_constraint, Constraint)
@@ -348,9 +354,12 @@ class Conv2DTranspose(_Convolution):
                 f"Conv2DTranspose: output_padding must be less than strides, got output_padding={self.output_padding}"
                 f" and strides={self.strides}"
             )
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer)
+        self._set_output(activation, use_bias)
         self.kernel_initializer = _initializer(kernel_initializer)
+        self.bias_initializer = _initializer(bias_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
+        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
+        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
         self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
