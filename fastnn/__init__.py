@@ -12,6 +12,7 @@ from fastnn import (
     layers,
     losses,
     metrics,
+    models,
     optimizers,
     regularizers,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "losses",
     "metrics",
     "minimize",
+    "models",
     "optimizers",
     "plots",
     "preprocessing",

@@ -154,15 +154,17 @@ def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[
     return array
 
 
+RANGES = {"probabilities": (0.0, 1.0), "counts": (0.0, np.inf), "signs": (-1.0, 1.0)}  # of targets, by their kind
+
+
 def check_range(source: Source, kind: str, loss: str, name: str = "y") -> None:
     """Targets lie where the loss is defined: probabilities in [0, 1], counts above 0, signs of -1, 1 (or 0, 1)."""
-    limits = {"probabilities": (0, 1), "counts": (0, np.inf), "signs": (-1, 1)}
-    if kind not in limits:
+    if kind not in RANGES:
         return
-    lowest, highest = limits[kind]
+    lowest, highest = RANGES[kind]
     least, most = source.array.min(), source.array.max()
     if not (least >= lowest and most <= highest):
-        expected = f"{lowest} to {highest}" if highest < np.inf else f"{lowest} or more"
+        expected = f"{lowest:g} to {highest:g}" if highest < np.inf else f"{lowest:g} or more"
         raise ValueError(f"{name} has targets from {least} to {most}, expected {expected} for {loss}")
 
 
@@ -188,7 +190,7 @@ class Door:
     """What a model lets in: samples of one shape, and the targets that its loss and metrics take.
 
     shape: of a sample; dtype: of the network; output_shape: of a sample's outputs; loss, metrics: None and () before
-    ``compile``.
+    ``compile``. loss_weight: a factor of the loss, which the samples' weights carry.
     """
 
     def __init__(
@@ -198,9 +200,10 @@ class Door:
         output_shape: tuple[int, ...],
         loss: Loss | None = None,
         metrics: Sequence[Metric] = (),
+        loss_weight: float = 1.0,
     ) -> None:
         self.shape, self.dtype, self.output_shape, self.loss, self.metrics = shape, dtype, output_shape, loss, metrics
-        self.outputs = prod(output_shape)
+        self.outputs, self.loss_weight = prod(output_shape), loss_weight
         self.nonfinite = backend.core(dtype).nonfinite
 
     def features(self, x: Any, name: str = "X") -> Source:
@@ -228,8 +231,11 @@ class Door:
         return source
 
     def sample_weight(self, values: Any, rows: int, name: str = "sample_weight") -> NDArray[Any] | None:
-        """Factors of so many samples; see ``weights``."""
-        return weights(values, rows, self.dtype, name)
+        """Factors of so many samples, times the weight of the loss; see ``weights``."""
+        factors = weights(values, rows, self.dtype, name)
+        if self.loss_weight != 1:
+            factors = np.full(rows, self.loss_weight, self.dtype) if factors is None else factors * self.loss_weight
+        return factors
 
     def class_factors(self, class_weight: Any, y: Source) -> NDArray[Any]:
         """The factor of each row; see ``class_factors``."""

@@ -508,6 +508,56 @@ cdef class Engine:
             raise_interrupt()
         return job.done
 
+    def step(self, x, y, cnp.ndarray scalars not None, Py_ssize_t place, uint64_t seed, double lowest, double highest,
+             bint whole):
+        """One step on all rows of x, the shortest way; its loss, or None: then nothing has changed, and ``run_steps`` can
+        say why, or do it.
+
+        x (n, inputs), y: plain arrays of numbers, C-contiguous, which are checked here: they must be finite, and y lie from
+        ``lowest`` to ``highest``, in whole numbers if ``whole``. scalars: reals (steps, k), of which row ``place`` is taken.
+        """
+        cdef Job job
+        cdef Source sx, sy
+        cdef double loss = 0
+        cdef Buffers buffers = self.training
+        if self.net.update == NULL or self.net.loss == NULL:
+            return None
+        if not (plain_source(&sx, x) and plain_source(&sy, y)):
+            return None
+        if (cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or sx.columns != self.inputs or sy.columns != self.targets
+                or sx.rows == 0 or sy.rows != sx.rows or <double>sx.rows * self.products > 200000):
+            return None
+        if not (finite_rows(&sx) and targets_within(&sy, lowest, highest, whole)):
+            return None
+        memset(&job, 0, sizeof(Job))
+        job.scalars_per_step = self.kernel.scalars + 2
+        if (cnp.PyArray_TYPE(scalars) != REAL_TYPE or cnp.PyArray_NDIM(scalars) != 2 or not cnp.PyArray_ISCARRAY_RO(scalars)
+                or cnp.PyArray_DIM(scalars, 1) != job.scalars_per_step or not 0 <= place < cnp.PyArray_DIM(scalars, 0)):
+            raise ValueError(f"scalars must be reals (steps, {job.scalars_per_step}) with a row {place}")
+        job.scalars = <const real*>cnp.PyArray_DATA(scalars) + place * job.scalars_per_step
+        job.net = &self.net
+        job.pool = POOL
+        job.x, job.y = &sx, &sy
+        job.total = job.batch = sx.rows
+        job.steps = job.next_clock = job.every_clock = 1
+        job.losses = &loss
+        job.seed = seed
+        job.iteration = self.iterations
+        job.update = True
+        if clips_norm(&self.net):
+            if self.whole_gradient is None:
+                self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
+            job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
+        self.training = None  # taken, as in run_training
+        if buffers is None or buffers.work.rows != job.batch:
+            buffers = Buffers(self, job.batch, 1, 1, True)
+        job.work = buffers.work
+        job.mode = floating_mode()
+        train_task(&job, 0, 1)  # microseconds: not worth letting another Python thread run
+        self.iterations += job.done
+        self.training = buffers
+        return loss if job.done else None
+
     cdef Py_ssize_t run_epochs(self, Job* job, Py_ssize_t rows, int threads, y, order) except -1:
         """The epochs of a job, one after another; returns the finished steps."""
         cdef Job epoch

@@ -210,6 +210,63 @@ cdef tuple read_source(Source* s, object source):
     return array, offsets, source.pin
 
 
+cdef bint plain_source(Source* s, object given):
+    """Fills s from an array whose numbers lie one after another; False for anything else. The caller holds the array."""
+    cdef cnp.ndarray array
+    cdef int axis, kind
+    if not cnp.PyArray_CheckExact(given):
+        return False
+    array = <cnp.ndarray>given
+    if cnp.PyArray_NDIM(array) < 1 or not cnp.PyArray_ISCARRAY_RO(array):  # contiguous, aligned, of this byte order
+        return False
+    s.data = <const char*>cnp.PyArray_DATA(array)
+    s.rows = cnp.PyArray_DIM(array, 0)
+    s.columns = 1
+    for axis in range(1, cnp.PyArray_NDIM(array)):
+        s.columns *= cnp.PyArray_DIM(array, axis)
+    s.bytes = s.stride = s.columns * cnp.PyArray_ITEMSIZE(array)
+    s.offsets = NULL
+    kind = cnp.PyArray_TYPE(array)
+    if kind == cnp.NPY_FLOAT32:
+        bind_readers[float](s, NULL)
+    elif kind == cnp.NPY_FLOAT64:
+        bind_readers[double](s, NULL)
+    elif kind == cnp.NPY_INT64:
+        bind_readers[int64_t](s, NULL)
+    elif kind == cnp.NPY_INT32:
+        bind_readers[int32_t](s, NULL)
+    elif kind == cnp.NPY_UINT8 or kind == cnp.NPY_BOOL:
+        bind_readers[uint8_t](s, NULL)
+    else:
+        return False
+    return True
+
+
+cdef bint finite_rows(const Source* s) noexcept:
+    """Whether all numbers are finite reals."""
+    cdef Py_ssize_t r
+    for r in range(s.rows):
+        if s.nonfinite(s, s.data + r * s.stride) >= 0:
+            return False
+    return True
+
+
+cdef bint targets_within(const Source* s, double lowest, double highest, bint whole) noexcept:
+    """Whether few targets are finite, lie in a range, and are whole numbers if they must be; False where there are many."""
+    cdef real[1024] t
+    cdef Py_ssize_t blocks = ceil_div(s.rows, WIDTH), r, k
+    cdef real value
+    if blocks * WIDTH * s.columns > 1024:
+        return False
+    s.blocks(s, s.data, NULL, 0, 0, s.rows, t)
+    for r in range(s.rows):
+        for k in range(s.columns):
+            value = t[r // WIDTH * s.columns * WIDTH + k * WIDTH + r % WIDTH]
+            if not (lowest <= value <= highest) or value - value != 0 or (whole and value != <Py_ssize_t>value):
+                return False
+    return True
+
+
 cdef cnp.ndarray column_offsets(cnp.ndarray array, Py_ssize_t columns):
     """Of each column from the start of its row, in bytes."""
     cdef cnp.ndarray offsets = np.empty(columns, dtype=np.intp)

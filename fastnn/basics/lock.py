@@ -46,6 +46,11 @@ class TrainingLock:
             holder = holder.after["next"]
         return holder
 
+    @property
+    def free(self) -> bool:
+        """Whether nobody holds it, at a glance: False may mean that nobody knows."""
+        return self._last.frame is None and not self._last.after
+
     def held_elsewhere(self) -> bool:
         """Whether another thread holds it."""
         holder = self._holder()

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import metrics
 from fastnn.basics.attributes import check_attribute
 from fastnn.basics.checks import flag, number, unknown, whole
 from fastnn.basics.files import remove, write_atomically
@@ -37,12 +38,15 @@ class _Monitor(_Own):
         if mode not in ("auto", "min", "max"):
             raise ValueError(unknown("mode", str(mode), ["auto", "min", "max"]))
         self.monitor, self.mode = monitor, mode
+        self.key = monitor  # the name that the logs have for it, which may be an alias
         self.min_delta = number("min_delta", min_delta, 0)
         self.sign = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         names = self.params["metrics"]
-        if self.monitor not in names:
+        self.key = next((one for one in names if _same(one, self.monitor)), self.monitor)
+        self.key = self.monitor if self.monitor in names else self.key
+        if self.key not in names:
             message = unknown("monitored value", self.monitor, names)
             if self.monitor.removeprefix("val_") in names:
                 message += "; give fit validation_data or validation_split"
@@ -52,9 +56,9 @@ class _Monitor(_Own):
 
     def _guess(self) -> int:
         """1 where more is better, -1 where less is: what the metric says of itself, else what its name tells."""
-        name = self.monitor.removeprefix("val_").lower()
+        name = self.key.removeprefix("val_").lower()
         for metric in self.model.metrics:
-            if metric.name == self.monitor.removeprefix("val_"):
+            if metric.name == self.key.removeprefix("val_"):
                 if hasattr(metric, "higher_is_better"):
                     return 1 if metric.higher_is_better else -1
                 name += " " + type(metric).__name__.lower()
@@ -69,7 +73,7 @@ class _Monitor(_Own):
 
     def value(self, logs: Logs | None) -> float | None:
         """The monitored value of this epoch; None where it has none, such as "val_loss" between two validations."""
-        found = (logs or {}).get(self.monitor)
+        found = (logs or {}).get(self.key)
         if found is None:
             return None
         if isinstance(found, np.ndarray) and found.size == 1:
@@ -654,3 +658,10 @@ def _rate(callback: Callback) -> float:
 def _set_rate(callback: Callback, rate: float) -> None:
     assert callback.model.optimizer is not None  # noqa: S101
     callback.model.optimizer.learning_rate = rate
+
+
+def _same(name: str, monitor: str) -> bool:
+    """Whether two names of the logs mean the same metric, such as "val_acc" and "val_accuracy"."""
+    one, other = (given.removeprefix("val_").lower() for given in (name, monitor))
+    alike = metrics.ALIASES.get(one, one) == metrics.ALIASES.get(other, other)
+    return alike and name.startswith("val_") == monitor.startswith("val_")

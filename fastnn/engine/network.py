@@ -13,6 +13,7 @@ from fastnn.engine.program import PART, Program
 from fastnn.engine.source import Source
 
 ENGINES = ("compiled", "reference")
+APART = 1 << 47  # a number that the steps never reach, from which on predictions in training draw
 AHEAD = 1024  # steps whose optimizer's numbers are computed at once
 
 
@@ -46,6 +47,7 @@ class Network:
         if weights is not None:
             program.fill(self.arena[0], weights)
         self.engine = new_engine(self.engine_name, self.program, self.arena)
+        self.asked = 0  # predictions in training
         self.ahead: tuple[Any, int, Array] | None = None  # see _scalars
 
     def changed(self, program: Program, weights: list[Array]) -> Network:
@@ -121,6 +123,13 @@ class Network:
     def predict(self, x: Source) -> Array:
         """Outputs (rows, outputs) for all rows of x."""
         return self.engine.predict(x, backend.threads_for(self.program.inference_cost(len(x))))
+
+    def predict_in_training(self, x: Source) -> Array:
+        """Outputs for all rows of x as a step of training sees them; each call draws other random numbers."""
+        from fastnn.engine import reference
+
+        self.asked += 1
+        return reference.Engine(self.program, self.arena).predict_in_training(x, self.seed, APART + self.asked)
 
     def evaluate(
         self,

@@ -153,6 +153,12 @@ class Engine:
         """Outputs for all rows of x (n, outputs)."""
         return _infer(self.program.steps, self._load(self.arena[0]), self.take(x, slice(None)))
 
+    def predict_in_training(self, x: Source, seed: int, iteration: int) -> Array:
+        """Outputs for all rows of x as in a step of training."""
+        with np.errstate(all="ignore"):
+            tape = Tape(self.program, self._load(self.arena[0]), seed, iteration)
+            return self._outputs(tape.forward(self.take(x, slice(None))))
+
     def __call__(self, x: Array) -> Array | None:
         """Outputs for a plain array (n, inputs) of this engine's type, None for any other."""
         if x.ndim != 2 or x.shape[1] != self.program.inputs or x.dtype != self.program.dtype:

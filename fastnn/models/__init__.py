@@ -1,13 +1,14 @@
-"""Models: ``Sequential``."""
+"""Models: ``Sequential``, and what makes one from another or from a file."""
 
 from typing import TYPE_CHECKING, Any
 
+from fastnn.models.cloning import clone_model
 from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
     from fastnn.models.loading import load as load_model
 
-__all__ = ["Sequential", "load_model"]
+__all__ = ["Sequential", "clone_model", "load_model"]
 
 
 def __getattr__(name: str) -> Any:

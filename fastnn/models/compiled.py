@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastnn.basics.checks import number
 from fastnn.catalogue import resolve
 from fastnn.engine.program import Program
 from fastnn.layers import Layer
@@ -19,10 +20,18 @@ TAKEN = ("loss", "epoch", "learning_rate")  # what histories and files of logs h
 
 
 class Compiled:
-    """Optimizer, loss, metrics, and the positions of the layers that are not trained (``frozen``)."""
+    """Optimizer, loss and its weight, metrics, and the positions of the layers that are not trained (``frozen``)."""
 
-    def __init__(self, optimizer: Optimizer, loss: Loss, metrics: list[Metric], frozen: frozenset[int]) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        loss: Loss,
+        metrics: list[Metric],
+        frozen: frozenset[int],
+        loss_weight: float = 1.0,
+    ) -> None:
         self.optimizer, self.loss, self.metrics, self.frozen = optimizer, loss, metrics, frozen
+        self.loss_weight = loss_weight
 
     def check(self, layers: list[Layer], program: Program, shape: Shape) -> None:
         """Refuses a loss or metric that makes no sense for these outputs; shape: those of a sample."""
@@ -35,12 +44,26 @@ class Compiled:
         check_outputs(layers, program, self.loss, shape)
 
 
-def compiled(optimizer: Any, loss: Any, metrics: Any, frozen: frozenset[int]) -> Compiled:
+def compiled(
+    optimizer: Any, loss: Any, metrics: Any, loss_weights: Any, weighted_metrics: Any, frozen: frozenset[int]
+) -> Compiled:
     """From the arguments of ``Sequential.compile``, or an error that says which is wrong."""
     new_optimizer = resolve("optimizer", optimizer, Optimizer).copied()
     new_loss = _loss(loss)
-    new_metrics = _metrics(metrics)
-    return Compiled(new_optimizer, new_loss, new_metrics, frozen)
+    weighted = _metrics("weighted_metrics", weighted_metrics)
+    new_metrics = [*_metrics("metrics", metrics), *weighted]
+    names = [metric.name for metric in new_metrics]
+    if len(set(names)) < len(names):
+        raise ValueError(f"metrics must have different names, got {names}")
+    return Compiled(new_optimizer, new_loss, new_metrics, frozen, _loss_weight(loss_weights))
+
+
+def _loss_weight(given: Any) -> float:
+    if isinstance(given, (list, tuple, dict)):
+        if len(given) != 1:
+            raise ValueError(f"loss_weights must be one number, as there is one loss, got {given!r}")
+        given = next(iter(given.values() if isinstance(given, dict) else given))
+    return 1.0 if given is None else number("compile: loss_weights", given, 0)
 
 
 def _loss(given: Any) -> Loss:
@@ -58,25 +81,24 @@ def _loss(given: Any) -> Loss:
     return loss
 
 
-def _metrics(given: Any) -> list[Metric]:
+def _metrics(what: str, given: Any) -> list[Metric]:
     """Objects with the names that the user typed; those of objects and functions are their own."""
     given = () if given is None else given
     if not isinstance(given, (list, tuple)):
-        hint = f"; write metrics=[{given!r}]" if isinstance(given, (str, Metric, type)) else ""
-        raise TypeError(f"metrics must be a list of names or metrics, got {given!r}{hint}")
+        hint = f"; write {what}=[{given!r}]" if isinstance(given, (str, Metric, type)) else ""
+        raise TypeError(f"{what} must be a list of names or metrics, got {given!r}{hint}")
+    if len(given) == 1 and isinstance(given[0], (list, tuple)):  # a list for each output, of which there is one
+        given = given[0]
     metrics = []
     for one in given:
         metric = resolve("metric", as_metric(one), Metric).copied()
         if isinstance(one, str):
             metric.name = one
-        metrics.append(metric)
-    names = [metric.name for metric in metrics]
-    if len(set(names)) < len(names):
-        raise ValueError(f"metrics must have different names, got {names}")
-    for name in names:
+        name = metric.name
         if not isinstance(name, str) or not name or name in TAKEN or name.startswith("val_"):
             raise ValueError(
                 f"a metric cannot be named {name!r}: a name is a key of the history and of the results beside the loss,"
                 f" and {', '.join(map(repr, TAKEN))} and val_... stand for other numbers there; give it another name"
             )
+        metrics.append(metric)
     return metrics

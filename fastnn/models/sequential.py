@@ -28,7 +28,7 @@ from fastnn.models.compiled import AnyMetric, Compiled, compiled
 from fastnn.models.stack import begin_anew
 from fastnn.models.weights import weight_names
 from fastnn.optimizers import Optimizer
-from fastnn.training import evaluation, loop
+from fastnn.training import batches, evaluation, loop
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
@@ -94,6 +94,12 @@ class Sequential(Asking):
         optimizer: str | Optimizer | type[Optimizer] = "rmsprop",
         loss: str | Loss | type[Loss] | Callable[..., Any] | None = None,
         metrics: Sequence[AnyMetric] | None = None,
+        loss_weights: float | Sequence[float] | dict[str, float] | None = None,
+        weighted_metrics: Sequence[AnyMetric] | None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int | str = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Sets optimizer, loss and metrics. Weights stay; the optimizer and its schedule begin anew.
 
@@ -105,14 +111,18 @@ class Sequential(Asking):
         loss: a name, an object of ``fastnn.losses``, or a function (y, outputs) -> (loss of each sample, derivative by
         the outputs), which runs in Python between two halves of each step. metrics: a list of names or objects, such as
         ["accuracy"], or of functions (y, outputs) -> number, called once with all samples of an epoch. A name is the
-        key in the history as it is typed: ["acc"] gives "acc" and "val_acc".
+        key in the history as it is typed: ["acc"] gives "acc" and "val_acc". weighted_metrics: metrics in which each
+        sample counts with its weight. loss_weights: a factor of the loss, not of the penalties; a list or dict of one.
+
+        For Keras' sake, without any effect, since every model here is compiled and computes in one number type:
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss.
 
         A subclass with another formula is obeyed or refused: losses, metrics and schedules run in Python; activations,
         regularizers, constraints and optimizers need a model with ``engine="reference"``.
         """
         if not self._layers:
             self.network  # noqa: B018 - says what is missing
-        new = compiled(optimizer, loss, metrics, self._frozen())
+        new = compiled(optimizer, loss, metrics, loss_weights, weighted_metrics, self._frozen())
         with self._lock:
             begin_anew(new.optimizer)
             self._take(self._recompiled(new, None))
@@ -315,8 +325,73 @@ class Sequential(Asking):
         logs = evaluation.evaluate(self.network, self._metrics, data, batch_size, steps, called)
         if verbose in (1, 2):
             print(logs_text(logs))
-        results = list(logs.values())
-        return logs if return_dict else results if len(results) > 1 else results[0]
+        return _results(logs, return_dict)
+
+    # -- one batch at a time -------------------------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: dict[int, float] | str | None = None,
+        return_dict: bool = False,
+        reset_metrics: bool = True,
+    ) -> Any:
+        """One step on all rows of x; returns the loss before it, or a list of the loss and each metric.
+
+        Loss and metrics are those of the batch, in training; reset_metrics=False: of all batches since the last call of
+        ``reset_metrics``, or with True. sample_weight, class_weight: as in ``fit``. return_dict: a dict of all names.
+        Few rows of plain arrays through a small network, without weights and metrics, take microseconds. A loss that is
+        not finite raises DivergenceError, and then no weight has changed. History, callbacks and moving averages of
+        weights (use_ema) are left alone.
+
+        >>> from fastnn.layers import Input, Dense
+        >>> model = Sequential([Input(1), Dense(1, kernel_initializer="zeros")], rng=0)
+        >>> model.compile("sgd", "mse")
+        >>> model.train_on_batch(np.ones((4, 1)), np.full(4, 3.0))
+        9.0
+        """
+        if self._lean is not None and sample_weight is None and class_weight is None and self._lock.free:
+            loss = self._lean(x, y)
+            if loss is not None:
+                return {"loss": loss} if return_dict else loss
+        self._need_compiled("train_on_batch")
+        with self._lock:
+            logs = self._batches_for(x, y).train(x, y, sample_weight, class_weight, reset_metrics)
+        return _results(logs, return_dict)
+
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        return_dict: bool = False,
+        reset_metrics: bool = True,
+    ) -> Any:
+        """Loss on all rows of x, or a list of the loss and each metric; arguments as those of ``train_on_batch``."""
+        self._need_compiled("test_on_batch")
+        with self._lock:
+            logs = self._batches_for(x, y).test(x, y, sample_weight, reset_metrics)
+        return _results(logs, return_dict)
+
+    def predict_on_batch(self, x: Any) -> NDArray[Any]:
+        """Outputs for all rows of x; see ``predict``."""
+        return self.predict(x)
+
+    def reset_metrics(self) -> None:
+        """Forgets the batches that ``train_on_batch`` and ``test_on_batch`` have seen."""
+        if self._batches is not None:
+            self._batches.reset()
+
+    def _batches_for(self, x: Any, y: Any) -> batches.Batches:
+        """What trains and tests single batches; it is made with the first. The caller holds the lock."""
+        self._ready(x, y)
+        if self._batches is None:
+            self._tell_frozen()
+            one = batches.Batches(self.network, self.door, self._metrics)
+            self.__dict__.update(_batches=one, _lean=one.lean if one.plain else None)
+        return self._batches
 
     def predict(
         self,
@@ -368,11 +443,16 @@ class Sequential(Asking):
         shape = self.door.output_shape
         return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[Any]:
+    def __call__(self, x: NDArray[Any], training: bool | None = None) -> NDArray[Any]:
         """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
 
-        An array of the model's own dtype, C-contiguous, costs no conversion. NaN gives NaN.
+        An array of the model's own dtype, C-contiguous, costs no conversion. NaN gives NaN. training=True: as in a step
+        of training, with dropout, noise and the statistics of the batch, and fresh random numbers at each call; no weight
+        changes. It runs in NumPy.
         """
+        if training:
+            self._ready(x, ())
+            return self._shaped(self.network.predict_in_training(features(x, self.door.shape)))
         if self._short is not None and type(x) is np.ndarray:
             out = self._short(x)
             if out is not None:
@@ -446,7 +526,7 @@ class Sequential(Asking):
     def __getstate__(self) -> dict[str, Any]:
         if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
-        left_out = ("_lock", "_short", "_door", "_home")
+        left_out = ("_lock", "_short", "_door", "_home", "_batches", "_lean")
         state = {key: value for key, value in self.__dict__.items() if key not in left_out}
         bare = self._network is not None
         source = None if self._input is None else self._input.copied()
@@ -454,7 +534,8 @@ class Sequential(Asking):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock, self._short, self._door, self._home = TrainingLock(), None, None, Home(self)
+        self.__dict__.update(dict.fromkeys(("_short", "_door", "_batches", "_lean")))
+        self._lock, self._home = TrainingLock(), Home(self)
         self._home.network, self._home.shapes = self._network, self._shapes
         for position, layer in enumerate(self._layers):
             layer._home, layer._position = self._home, position
@@ -462,3 +543,9 @@ class Sequential(Asking):
             self._input._home = self._home
         if self._network is not None and self._shapes is not None:
             self.__dict__.update(self._doors(self._shapes, self._network, self._compiled))
+
+
+def _results(logs: dict[str, Any], as_dict: bool) -> Any:
+    """Values in their order, the loss alone without metrics, or a dict."""
+    results = list(logs.values())
+    return logs if as_dict else results if len(results) > 1 else results[0]

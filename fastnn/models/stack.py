@@ -51,6 +51,8 @@ class Stack:
     _network: Network | None
     _door: Door | None
     _short: Any  # the engine, where ``__call__`` may hand it an array as it is
+    _batches: Any  # ``training.batches.Batches``, from the first batch that comes by itself on
+    _lean: Any  # its shortest way, where there is one
 
     def __init__(
         self,
@@ -218,7 +220,7 @@ class Stack:
 
     def _unbuilt(self, source: Input | None, layers: list[Layer], compiled: Compiled | None) -> dict[str, Any]:
         """The model's attributes without a network."""
-        empty = dict.fromkeys(("_shapes", "_network", "_door", "_short"))
+        empty = dict.fromkeys(("_shapes", "_network", "_door", "_short", "_batches", "_lean"))
         return empty | {"_input": source, "_layers": layers, "_compiled": compiled}
 
     def _built(
@@ -247,9 +249,11 @@ class Stack:
 
     def _doors(self, shapes: list[Shape], network: Network, compiled: Compiled | None) -> dict[str, Any]:
         """What looks at the user's arrays."""
-        loss, metrics = (None, []) if compiled is None else (compiled.loss, compiled.metrics)
-        door = Door(shapes[0], self.dtype, shapes[-1], loss, metrics)
-        return {"_door": door, "_short": network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None}
+        door = Door(shapes[0], self.dtype, shapes[-1])
+        if compiled is not None:
+            door = Door(shapes[0], self.dtype, shapes[-1], compiled.loss, compiled.metrics, compiled.loss_weight)
+        short = network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
+        return {"_door": door, "_short": short, "_batches": None, "_lean": None}
 
     def _take(self, state: dict[str, Any]) -> None:
         """Attributes from ``_restacked``, in one call of C: Ctrl-C comes before or after it."""
