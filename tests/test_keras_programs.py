@@ -133,7 +133,7 @@ def test_digits_as_mnist():
     )
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x_train, y_train, epochs=20, batch_size=32, verbose=0)
-    loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
+    _loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     assert accuracy > 0.94 and np.argmax(model.predict(x_test[:5]), axis=1).shape == (5,)
 
 
@@ -233,7 +233,7 @@ def test_custom_training_loop():
         losses = []
         for start in range(0, len(X), 32):
             batch = order[start : start + 32]
-            loss, accuracy = model.train_on_batch(X[batch], y[batch])
+            loss, _accuracy = model.train_on_batch(X[batch], y[batch])
             losses.append(loss)
     results = model.test_on_batch(X, y, return_dict=True)
     assert np.mean(losses) < 0.4 and results["accuracy"] > 0.8

@@ -447,8 +447,8 @@ class Sequential(Asking):
         """The shortest way from an array (rows, *input shape) to its outputs: shape and dtype are checked, values not.
 
         An array of the model's own dtype, C-contiguous, costs no conversion. NaN gives NaN. training=True: as in a step
-        of training, with dropout, noise and the statistics of the batch, and fresh random numbers at each call; no weight
-        changes. It runs in NumPy.
+        of training, with dropout, noise and the statistics of the batch, and fresh random numbers at each call; no
+        weight changes. It runs in NumPy.
         """
         if training:
             self._ready(x, ())
