@@ -424,11 +424,11 @@ def test_hinge_losses_have_their_limit_at_zero():
 
 def test_prepare_forgets_the_loss_before():
     metric = Accuracy()
-    a, y = np.array([[0.9, 0.6]]), np.array([[1, 0]])
-    metric.prepare(losses.BinaryCrossentropy(), 2)
-    assert value(metric, y, a) == 0.5
-    metric.prepare(losses.CategoricalCrossentropy(), 2)
+    a, y = np.array([[0.3]]), np.array([1])
+    metric.prepare(losses.Hinge(), 1)
     assert value(metric, y, a) == 1
+    metric.prepare(losses.BinaryCrossentropy(), 1)
+    assert value(metric, y, a) == 0
 
 
 # -- names, settings, errors -------------------------------------------------------------------------------------------

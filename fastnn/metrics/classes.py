@@ -71,9 +71,9 @@ class Decided(Metric):
 class Accuracy(Decided, Mean, positional=("name",)):
     """Share of right answers, as Keras' "accuracy" chooses it.
 
-    One output: (output > 0.5) == y, for several outputs with probabilities as targets of a binary loss too, element by
-    element (``binary``). Behind a hinge loss the limit is 0. Otherwise the largest output must be the label, or the
-    largest target. One minus the mean 0-1 loss. Source: Hastie, Tibshirani, Friedman, "The elements of statistical
+    One output: (output > 0.5) == y; behind a hinge loss the limit is 0. Several: the largest output must be the label,
+    or the largest target, the first of equals, whatever the loss; ``binary``, or ``BinaryAccuracy``, compares them
+    element by element. One minus the mean 0-1 loss. Source: Hastie, Tibshirani, Friedman, "The elements of statistical
     learning", 2nd edition, 2009, section 7.2.
 
     >>> metric = Accuracy()
@@ -86,7 +86,13 @@ class Accuracy(Decided, Mean, positional=("name",)):
     binary: bool = False
 
     def _elementwise(self, outputs: int) -> bool:
-        return self.binary or super()._elementwise(outputs)
+        return self.binary or outputs == 1
+
+    def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
+        if self._elementwise(outputs) or not self._binary:
+            super().check_targets(y, outputs, name)
+        else:  # behind a binary or hinge loss any row has a largest target
+            self._check_answers(y, name)
 
     def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         if self._elementwise(outputs.shape[1]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastnn.basics.checks import number
@@ -29,9 +29,10 @@ class Compiled:
         metrics: list[Metric],
         frozen: frozenset[int],
         loss_weight: float = 1.0,
+        weighted: Sequence[str] = (),
     ) -> None:
         self.optimizer, self.loss, self.metrics, self.frozen = optimizer, loss, metrics, frozen
-        self.loss_weight = loss_weight
+        self.loss_weight, self.weighted = loss_weight, weighted
 
     def check(self, layers: list[Layer], program: Program, shape: Shape) -> None:
         """Refuses a loss or metric that makes no sense for these outputs; shape: those of a sample."""
@@ -55,7 +56,8 @@ def compiled(
     names = [metric.name for metric in new_metrics]
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must have different names, got {names}")
-    return Compiled(new_optimizer, new_loss, new_metrics, frozen, _loss_weight(loss_weights))
+    factor, own = _loss_weight(loss_weights), [metric.name for metric in weighted]
+    return Compiled(new_optimizer, new_loss, new_metrics, frozen, factor, own)
 
 
 def _loss_weight(given: Any) -> float:

@@ -17,7 +17,7 @@ def check_outputs(layers: list[Layer], program: Program, loss: Loss, shape: tupl
     there are only losses that take each number by itself. shape: of a sample's output.
     """
     still = (Dropout, Noise, Permutation)  # which change no number in predict
-    last = [op for op in program.steps if not isinstance(op, still)][-1]
+    last = next((op for op in reversed(program.steps) if not isinstance(op, still)), program.steps[-1])
     f, name = last.activation, layers[last.layer].name
     if len(shape) > 1 and not loss.elementwise:
         raise ValueError(

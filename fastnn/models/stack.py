@@ -169,9 +169,7 @@ class Stack:
             raise NotBuiltError("the model has no layers; add Input(shape of one sample) and others first")
         if self._input is not None:
             if self._input.shape != shape:
-                raise ValueError(
-                    f"the model takes samples of shape {self._input.shape}, it cannot be built for {shape}"
-                )
+                raise ValueError(f"the model takes samples of shape {self._input.shape}, not of {shape}")
             return
         with self._lock:
             self._build(shape)
@@ -251,7 +249,8 @@ class Stack:
         """What looks at the user's arrays."""
         door = Door(shapes[0], self.dtype, shapes[-1])
         if compiled is not None:
-            door = Door(shapes[0], self.dtype, shapes[-1], compiled.loss, compiled.metrics, compiled.loss_weight)
+            what = (compiled.loss, compiled.metrics, compiled.loss_weight, compiled.weighted)
+            door = Door(shapes[0], self.dtype, shapes[-1], *what)
         short = network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
         return {"_door": door, "_short": short, "_batches": None, "_lean": None}
 
