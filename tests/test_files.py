@@ -34,6 +34,7 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(45, 4)), RNG.integers(0, 3, 45)
 LAYERS = {  # settings of each layer between an Input(4) and a Dense(3)
     "Activation": lambda: layers.Activation(activations.ELU(0.7)),
+    "ActivityRegularization": lambda: layers.ActivityRegularization(0.01, 0.02),
     "BatchNormalization": lambda: layers.BatchNormalization(momentum=0.9, epsilon=1e-4),
     "Dense": lambda: Dense(
         5,
@@ -46,8 +47,12 @@ LAYERS = {  # settings of each layer between an Input(4) and a Dense(3)
         name="own",
     ),
     "Dropout": lambda: layers.Dropout(0.25),
+    "ELU": lambda: layers.ELU(0.5),
     "Flatten": layers.Flatten,
     "GaussianNoise": lambda: layers.GaussianNoise(0.1),
+    "LeakyReLU": lambda: layers.LeakyReLU(0.1),
+    "ReLU": lambda: layers.ReLU(),
+    "Softmax": lambda: layers.Softmax(),
     "LayerNormalization": lambda: layers.LayerNormalization(epsilon=1e-5),
     "UnitNormalization": layers.UnitNormalization,
 }
