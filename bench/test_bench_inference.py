@@ -23,14 +23,14 @@ def forward_flops(model, rows):
     return rows * sum(op.flops for op in model.program.steps)
 
 
-@pytest.mark.parametrize("way", ("__call__", "predict"))
+@pytest.mark.parametrize("way", ("predictor", "__call__", "predict"))
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("workload", NETWORKS.values(), ids=NETWORKS)
 def test_inference(benchmark, rate, workload, rows, way):
     benchmark.group = f"inference: {rows} rows of {workload.title}"
     x = data(workload, rows)[0]
     model = network(workload)
-    function = getattr(model, way)
+    function = model.predictor(rows) if way == "predictor" else getattr(model, way)
     np.testing.assert_allclose(function(x), network(workload, "reference").predict(x), rtol=1e-3, atol=1e-5)
     benchmark(function, x)
     rate(forward_flops(model, rows))

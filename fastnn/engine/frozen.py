@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.activations import Activation, Array, Linear
+from fastnn.activations import Activation, Array, Linear, LogSoftmax, Softmax
 from fastnn.engine.network import Network
 from fastnn.engine.program import assemble
-from fastnn.operations import BatchNormalization, Dense, Dropout, Elementwise, Noise, Operation, Rowwise
+from fastnn.operations import BatchNormalization, Dense, Dropout, Elementwise, Noise, Operation
 
 
 def freeze(network: Network, derivable: bool = False) -> Network:
@@ -84,7 +84,7 @@ def dense_layers(network: Network) -> list[tuple[Array, Array, Activation]] | No
         if type(op) is Dense:
             W, b = network.program.read(network.arena[0], op)
             found.append((W, b, op.activation))
-        elif isinstance(op, Rowwise) and found and isinstance(found[-1][2], Linear):
+        elif isinstance(op.activation, (Softmax, LogSoftmax)) and found and isinstance(found[-1][2], Linear):
             found[-1] = (*found[-1][:2], op.activation)
         else:
             return None
