@@ -385,6 +385,34 @@ def test_predictors_of_maps_as_outputs(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("activation", ["linear", "relu", "sigmoid"])
+@pytest.mark.parametrize("pool", [{"pool_size": 2}, {"pool_size": 3, "strides": 1, "padding": "same"}])
+def test_of_equal_numbers_the_first_gets_the_gradient(engine, activation, pool):
+    """Pictures of few grey values, a kernel that copies them: windows have several largest numbers."""
+    stack = [Input((7, 7, 1)), Conv2D(1, 2, activation=activation), MaxPooling2D(**pool), Flatten(), Dense(1)]
+    model = fastnn.Sequential(stack, engine=engine, rng=0, dtype="float64")
+    weights = model.get_weights()
+    weights[0][:] = 0
+    weights[0][0, 0] = 1
+    model.set_weights(weights)
+    model.compile("sgd", "mse")
+    x = 1.0 + np.random.default_rng(0).integers(0, 3, (5, 7, 7, 1))
+    expected = np.zeros((2, 2))
+    maps = fastnn.activations.get(activation).forward(x[:, :6, :6, 0])
+    d = 2 * model.predict(x)[:, 0] / 5
+    size = pool["pool_size"]
+    step, before = pool.get("strides", size), (1 if "padding" in pool else 0)
+    for n, y, z in np.ndindex(5, 6 // step, 6 // step):
+        rows, columns = (range(max(0, o * step - before), min(6, o * step - before + size)) for o in (y, z))
+        places = [(i, j) for i in rows for j in columns]
+        i, j = max(places, key=lambda place: (maps[n][place], -place[0], -place[1]))
+        slope = {"linear": 1, "relu": 1, "sigmoid": maps[n, i, j] * (1 - maps[n, i, j])}[activation]
+        expected += d[n] * weights[2].reshape(6 // step, 6 // step)[y, z] * slope * x[n, i : i + 2, j : j + 2, 0]
+    _, gradient = model.loss_gradient(x, np.zeros(5))
+    np.testing.assert_allclose(gradient[0][:, :, 0, 0], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_augmentation_changes_images_before_a_convolution(engine):
     x, y = images(12, (8, 8, 3)), np.arange(12) % 2
     results = []
