@@ -6,10 +6,25 @@ import pytest
 import fastnn as keras
 from fastnn.callbacks import EarlyStopping, LambdaCallback, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
 from fastnn.datasets import blobs, breast_cancer, circles, digits, moons, spirals
-from fastnn.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, GaussianNoise, Input
+from fastnn.layers import (
+    Activation,
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    GlobalMaxPooling1D,
+    Input,
+    MaxPooling2D,
+    SpatialDropout2D,
+)
 from fastnn.models import Sequential, clone_model
 from fastnn.optimizers import SGD, Adam, RMSprop
 from fastnn.regularizers import L1, L2
+from fastnn.utils import to_categorical
 
 
 def split(X, y, test=0.25, seed=0):
@@ -449,3 +464,101 @@ def test_several_outputs_and_weights_of_samples():
     model.compile("adam", "mae", metrics=["mean_squared_error"])
     history = model.fit(X, Y, sample_weight=np.linspace(0.5, 1.5, 100)[:, None], epochs=20, verbose=0)
     assert history.history["mean_squared_error"][-1] < history.history["mean_squared_error"][0]
+
+
+# -- images and signals ------------------------------------------------------------------------------------------------
+
+
+def large_digits():
+    """The bundled digits as images of 28 x 28 pixels, numbers from 0 to 1."""
+    X, y = digits()
+    return np.pad(np.kron(X.reshape(-1, 8, 8), np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))[..., None] / 16, y
+
+
+def test_the_convolutional_network_of_the_notes(capsys):
+    X_train, X_test, y_train, y_test = split(*large_digits())
+    cnn = Sequential(
+        [
+            Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+            MaxPooling2D(pool_size=(2, 2)),
+            Flatten(),
+            Dense(64, activation="relu"),
+            Dense(10, activation="softmax"),
+        ]
+    )
+    cnn.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    cnn.summary()
+    shown = capsys.readouterr().out
+    for text in ("(None, 26, 26, 32)", "(None, 13, 13, 32)", "(None, 5408)", "346,176", "347,146"):
+        assert text in shown
+    history = cnn.fit(X_train, to_categorical(y_train), epochs=4, batch_size=32, validation_split=0.1, verbose=0)
+    assert history.history["accuracy"][-1] > history.history["accuracy"][0]
+    loss, accuracy = cnn.evaluate(X_test, to_categorical(y_test), verbose=0)
+    assert accuracy > 0.9 and loss < 0.4
+    assert cnn.predict(X_test[:3], verbose=0).shape == (3, 10)
+
+
+def test_a_deeper_network_with_normalization_and_dropout():
+    X_train, X_test, y_train, y_test = split(*large_digits())
+    model = Sequential(rng=0)
+    model.add(Input(shape=(28, 28, 1)))
+    for filters in (4, 8):
+        model.add(Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal"))
+        model.add(BatchNormalization(momentum=0.9))
+        model.add(Activation("relu"))
+        model.add(MaxPooling2D())
+        model.add(SpatialDropout2D(0.1))
+    model.add(Flatten())
+    model.add(Dropout(0.1))
+    model.add(Dense(10, activation="softmax"))
+    model.compile(optimizer=Adam(0.01), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(X_train, y_train, epochs=3, batch_size=64, verbose=0)
+    assert model.evaluate(X_test, y_test, verbose=0)[1] > 0.85
+
+
+def test_frozen_filters_are_fine_tuned():
+    X_train, X_test, y_train, y_test = split(*large_digits())
+    base = Sequential([Conv2D(8, 3, strides=2, activation="relu", input_shape=(28, 28, 1)), MaxPooling2D(), Flatten()])
+    model = Sequential([*base.layers, Dense(2, activation="softmax")], rng=0)
+    model.layers[0].trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    before = model.layers[0].get_weights()
+    model.fit(X_train, y_train % 2, epochs=5, verbose=0)
+    assert all(np.array_equal(one, two) for one, two in zip(before, model.layers[0].get_weights(), strict=True))
+    assert len(model.trainable_weights) == 2
+    assert model.evaluate(X_test, y_test % 2, verbose=0)[1] > 0.75
+
+
+def test_a_convolutional_autoencoder():
+    X, _ = digits()
+    images = X.reshape(-1, 8, 8, 1) / 16
+    model = Sequential(
+        [
+            Conv2D(8, 3, strides=2, padding="same", activation="relu", input_shape=(8, 8, 1)),
+            Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu"),
+            Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ],
+        rng=0,
+    )
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    model.fit(images, images, epochs=15, verbose=0)
+    decoded = model.predict(images, verbose=0)
+    assert decoded.shape == images.shape
+    assert np.square(decoded - images).mean() < 0.25 * images.var()
+
+
+def test_signals_with_causal_convolutions():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 40, 1))
+    y = (x[:, 3:, 0] + x[:, :-3, 0]).max(axis=1) > 3.0
+    model = Sequential(
+        [
+            Conv1D(8, 4, padding="causal", activation="relu", input_shape=(40, 1)),
+            GlobalMaxPooling1D(),
+            Dense(1, activation="sigmoid"),
+        ],
+        rng=0,
+    )
+    model.compile(optimizer=Adam(0.01), loss="binary_crossentropy", metrics=["accuracy"])
+    model.fit(x[:300], y[:300], epochs=60, verbose=0)
+    assert model.evaluate(x[300:], y[300:], verbose=0)[1] > 0.85
