@@ -91,6 +91,18 @@ cdef inline Py_ssize_t units_of(Operation* op) noexcept:
     return panels(op.outputs) * (panels(op.kernel_rows) + 1) if op.kernel_rows else 0
 
 
+cdef bint all_finite(Network* net, const double* losses, Py_ssize_t steps) noexcept:
+    """Whether steps have left finite losses and finite weights: the losses of samples alone need not show it."""
+    cdef Py_ssize_t k
+    cdef double strange_loss = 0
+    cdef real strange = 0
+    for k in range(steps):
+        strange_loss = strange_loss + (losses[k] - losses[k])
+    for k in range(net.size):
+        strange = strange + (net.arena[k] - net.arena[k])
+    return strange_loss == 0 and strange == 0
+
+
 @cython.internal
 cdef class Buffers:
     """The memory of one or several Workspaces (one for each thread of a prediction)."""
@@ -450,7 +462,8 @@ cdef class Engine:
         which depend on `iterations` too. augmentation: fastnn.augmentation.Changes of the images, or None.
         most_seconds: no step but the first begins after so long; 0: no limit. safe: OUT, the arena before the first step,
         if the loss of that step is finite, or None. epoch_rows: with it, `order` holds whole epochs of so many rows, each of
-        which ends with a shorter batch where they do not divide; `safe` then belongs to the last one begun. penalties:
+        which ends with a shorter batch where they do not divide; `safe` then belongs to the last one begun, and an epoch
+        that leaves a loss or a weight that is not finite is the last one. penalties:
         float64 (count, 2), a factor of the weights' penalties in each step, OUT what they added to the loss, or None.
         Returns the number of finished steps: less than count where the time is over, or where a loss, at that place in
         ``losses``, is not finite. The weights are those of the finished steps.
@@ -581,7 +594,7 @@ cdef class Engine:
             if pool_is_set(&epoch.stop):
                 raise_interrupt()
             done += epoch.done
-            if epoch.done < steps:
+            if epoch.done < steps or not all_finite(&self.net, epoch.losses, steps):
                 break
         return done
 

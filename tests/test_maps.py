@@ -555,3 +555,23 @@ def test_a_layer_shows_its_arguments():
     assert "padding='same'" in shown
     again = Conv2D(**{key: value for key, value in layer.get_config().items() if key != "name"})
     assert repr(again) == shown
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pooling_of_maps_larger_than_the_samples(dtype):
+    """Predictions once wrote which pixel was the largest into a buffer that was made for samples."""
+    X = np.random.default_rng(0).normal(size=(5, 2, 2, 1))
+    answers = []
+    for engine, kind in (("reference", "float64"), ("compiled", dtype)):
+        layers = [
+            Input((2, 2, 1)),
+            Conv2D(1, 1),
+            UpSampling2D(64),
+            MaxPooling2D(2, strides=1),
+            GlobalAveragePooling2D(),
+            Dense(1),
+        ]
+        model = fastnn.Sequential(layers, rng=0, engine=engine, dtype=kind)
+        model.compile("sgd", "mse")
+        answers.append([*model.predict(X).ravel(), model.evaluate(X, np.ones(5))])
+    assert np.allclose(*answers, rtol=1e-5 if dtype == "float32" else 1e-10)

@@ -121,6 +121,38 @@ def test_the_engine_checks_that_the_order_is_whole_epochs(engine):
         one.run_steps(data.x, data.y, None, order, 0, 3, 25, losses, None, 1, None, 0.0, np.empty((1, 2)), N)
 
 
+def told(engine, dtype, epochs, weights, X, loss, rate, listeners, **options):
+    """What a fit that diverges says and leaves."""
+    layers = [Dense(1, "relu" if loss == "mae" else None, **options), Dense(1)]
+    one = fastnn.Sequential([Input(2), *layers], rng=0, engine=engine, dtype=dtype)
+    one.compile(optimizers.SGD(rate), loss)
+    one.set_weights([np.reshape(values, (-1, 1)) if i % 2 == 0 else values for i, values in enumerate(weights)])
+    with pytest.raises(DivergenceError) as error:
+        one.fit(X, np.zeros(len(X)), len(X), epochs, callbacks=listeners)
+    left = np.concatenate([values.ravel() for values in one.get_weights()])
+    return str(error.value), one.history.epoch, one.iterations, one.network.epochs, left.tolist()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_infinite_weights_end_the_epoch_that_made_them(engine):
+    """A unit that is never active: the losses stay finite."""
+    case = engine, "float32", 50, ([1, 1], [0], [1e30], [0]), np.ones((8, 2)), "mae", 1e10
+    first, second = told(*case, []), told(*case, [Listener()])
+    assert first == second
+    assert "in epoch 1, step 1" in first[0] and "start of epoch 1." in first[0]
+    assert first[1:] == ([], 0, 1, np.float32([1, 1, 0, 1e30, 0]).tolist())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_infinite_penalty_ends_its_epoch(engine):
+    X = np.array([[1.0, 0], [2, 0]])
+    case = engine, "float64", 50, ([0.5, 1e160], [0], [1], [0]), X, "mse", 0.01
+    penalty = {"kernel_regularizer": fastnn.regularizers.L2(1e-3)}
+    first, second = told(*case, [], **penalty), told(*case, [Listener()], **penalty)
+    assert first == second
+    assert first[1:] == ([], 0, 1, [0.5, 1e160, 0, 1, 0])
+
+
 def test_an_interrupt_leaves_the_history_of_all_finished_epochs(monkeypatch):
     """Ctrl-C in the engine, or while the logs are made."""
     for place in ("run_steps", "_logs"):
