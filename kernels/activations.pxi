@@ -297,7 +297,7 @@ cdef void clipped_relu_forward(Py_ssize_t n, reals_out a, const double* h) noexc
     cdef Py_ssize_t i
     cdef real slope = <real>h[0], most = <real>h[1], least = <real>h[2]
     for i in range(n):
-        a[i] = (slope * (a[i] - least) if slope != 0 else 0) if a[i] < least else (most if a[i] > most else a[i])
+        a[i] = (slope * (a[i] - least) if slope != 0 else 0) if a[i] <= least else (most if a[i] > most else a[i])
 
 
 cdef void clipped_relu_backward(Py_ssize_t n, reals_in v, reals_out d, const double* h) noexcept nogil:

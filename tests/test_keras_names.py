@@ -230,6 +230,23 @@ def test_weights_of_counts_and_areas():
     assert metrics.F1(average="macro")(y, p, w) == pytest.approx(metrics.F1(average="macro")(*same))
 
 
+def test_best_values_at_a_limit():
+    y, p = [0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]  # the values are Keras' ones
+    assert metrics.SensitivityAtSpecificity(0.5)(y, p) == 0.5 and metrics.RecallAtPrecision(0.5)(y, p) == 1
+    assert metrics.SpecificityAtSensitivity(0.5)(y, p) == pytest.approx(2 / 3)
+    assert metrics.PrecisionAtRecall(0.5)(y, p) == 0.5 and metrics.PrecisionAtRecall(1.0)([1], [0.0]) == 0
+    with pytest.raises(ValueError, match="PrecisionAtRecall: recall must lie in"):
+        metrics.PrecisionAtRecall(1.5)
+
+
+def test_adjusted_and_weighted_r2():
+    y, p = [[1.0, 2.0], [2.0, 4.0], [3.0, 7.0], [5.0, 1.0]], [[1.5, 2.0], [2.0, 3.0], [2.0, 7.5], [5.0, 2.0]]
+    values = metrics.R2Score(None)(y, p)
+    assert metrics.R2Score()(y, p) == pytest.approx(values.mean())
+    assert metrics.R2Score("variance_weighted_average")(y, p) == pytest.approx(np.average(values, weights=[8.75, 21]))
+    assert metrics.R2Score(num_regressors=1)(y, p) == pytest.approx(1 - (1 - values.mean()) * 3 / 2)
+
+
 def test_areas_as_in_keras():
     y, p = [0, 0, 1, 1], [0, 0.5, 0.3, 0.9]
     assert metrics.AUC(num_thresholds=3)(y, p) == pytest.approx(0.75)

@@ -21,7 +21,7 @@ from fastnn import (
 OPTIMIZER = ["weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"]
 MOMENTS = ["learning_rate", "beta_1", "beta_2", "epsilon"]
 INITIALIZER = ["seed", "input_axes", "output_axes"]
-SMOOTHED = ["from_logits", "label_smoothing", "axis", "reduction", "name"]
+SMOOTHED = ["from_logits", "label_smoothing", "axis", "reduction", "name", "dtype"]
 CONVOLUTION = [
     *["filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation"],
     *["use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"],
@@ -38,17 +38,17 @@ KERAS = {
     optimizers.Adamax: [*MOMENTS, *OPTIMIZER],
     optimizers.Nadam: [*MOMENTS, *OPTIMIZER],
     optimizers.Lion: [*MOMENTS[:3], *OPTIMIZER],
-    losses.MeanSquaredError: ["reduction", "name"],
-    losses.MeanAbsoluteError: ["reduction", "name"],
-    losses.MeanAbsolutePercentageError: ["reduction", "name"],
-    losses.MeanSquaredLogarithmicError: ["reduction", "name"],
-    losses.CategoricalHinge: ["reduction", "name"],
-    losses.Huber: ["delta", "reduction", "name"],
-    losses.LogCosh: ["reduction", "name"],
-    losses.Poisson: ["reduction", "name"],
-    losses.Hinge: ["reduction", "name"],
-    losses.SquaredHinge: ["reduction", "name"],
-    losses.KLDivergence: ["reduction", "name"],
+    losses.MeanSquaredError: ["reduction", "name", "dtype"],
+    losses.MeanAbsoluteError: ["reduction", "name", "dtype"],
+    losses.MeanAbsolutePercentageError: ["reduction", "name", "dtype"],
+    losses.MeanSquaredLogarithmicError: ["reduction", "name", "dtype"],
+    losses.CategoricalHinge: ["reduction", "name", "dtype"],
+    losses.Huber: ["delta", "reduction", "name", "dtype"],
+    losses.LogCosh: ["reduction", "name", "dtype"],
+    losses.Poisson: ["reduction", "name", "dtype"],
+    losses.Hinge: ["reduction", "name", "dtype"],
+    losses.SquaredHinge: ["reduction", "name", "dtype"],
+    losses.KLDivergence: ["reduction", "name", "dtype"],
     losses.BinaryCrossentropy: SMOOTHED,
     losses.CategoricalCrossentropy: SMOOTHED,
     losses.SparseCategoricalCrossentropy: ["from_logits", "ignore_class", "reduction", "axis", "name"],
@@ -152,6 +152,10 @@ KERAS = {
     metrics.FalsePositives: ["thresholds", "name"],
     metrics.TrueNegatives: ["thresholds", "name"],
     metrics.FalseNegatives: ["thresholds", "name"],
+    metrics.SensitivityAtSpecificity: ["specificity", "num_thresholds", "class_id", "name"],
+    metrics.SpecificityAtSensitivity: ["sensitivity", "num_thresholds", "class_id", "name"],
+    metrics.PrecisionAtRecall: ["recall", "num_thresholds", "class_id", "name"],
+    metrics.RecallAtPrecision: ["precision", "num_thresholds", "class_id", "name"],
     metrics.R2: ["class_aggregation", "num_regressors", "name"],
     metrics.AUC: ["num_thresholds", "curve", "summation_method", "name"],
     metrics.MeanSquaredError: ["name", "dtype"],

@@ -31,10 +31,11 @@ class Activation(Settings):
         """The numbers that the compiled kernel gets."""
         return ()
 
-    def __call__(self, x: ArrayLike, *args: Any, axis: int = -1, **settings: Any) -> Array:
-        """f(x) for numbers of any shape; axis: of those that need whole rows, such as softmax; settings: other ones.
+    def __call__(self, x: ArrayLike, *args: Any, axis: int | tuple[int, ...] = -1, **settings: Any) -> Array:
+        """f(x) for numbers of any shape; settings: other ones.
 
-        Whole numbers become float32, as in Keras; all else keeps its type.
+        axis: one or several, for those that need whole rows, such as softmax. Whole numbers become float32, as in
+        Keras; all else keeps its type.
 
         >>> from fastnn import activations
         >>> activations.elu([-1.0, 2.0], alpha=0.5).round(4)
@@ -43,7 +44,13 @@ class Activation(Settings):
         one = type(self)(*args, **settings) if args or settings else self
         values = real(x, "x")
         z = values if values.dtype.kind == "f" else values.astype(np.float32)
-        return np.moveaxis(one.forward(np.moveaxis(z, axis, -1)), -1, axis) if one.blockwise else one.forward(z)
+        if not one.blockwise:
+            return one.forward(z)
+        axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+        last = tuple(range(-len(axes), 0))
+        moved = np.moveaxis(z, axes, last)
+        rows = moved.reshape(*moved.shape[: -len(axes)], -1)
+        return np.moveaxis(one.forward(rows).reshape(moved.shape), last, axes)
 
     def forward(self, z: Array) -> Array:
         raise NotImplementedError

@@ -148,7 +148,7 @@ class Step(Activation):
 
 
 class ClippedReLU(Activation):
-    """a = z from threshold to max_value, max_value above, negative_slope (z - threshold) below; da/dz = 1, 0 or slope.
+    """a = z above threshold, at most max_value, and negative_slope (z - threshold) below it; da/dz = 1, 0 or slope.
 
     Keras' ``relu`` with its settings, and its layer ``ReLU``; max_value None is no limit. Raises ValueError for a
     negative slope or max_value. Source: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
@@ -178,7 +178,7 @@ class ClippedReLU(Activation):
     def forward(self, z: Array) -> Array:
         slope, most, least = (z.dtype.type(value) for value in self.parameters)
         below = slope * (z - least) if slope else np.zeros_like(z)
-        return np.where(z < least, below, np.where(z > most, most, z))
+        return np.where(z <= least, below, np.where(z > most, most, z))
 
     def derivative(self, v: Array) -> Array:
         slope, most, least = (v.dtype.type(value) for value in self.parameters)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np  # noqa: F401 - for the examples
+from numpy.typing import ArrayLike
 
 from fastnn import activations
-from fastnn.activations import Activation
+from fastnn.activations import Activation, Array
 from fastnn.basics.checks import number
 from fastnn.layers.base import Layer, Shape, map_of
 from fastnn.operations import Operation, activate
@@ -20,6 +21,14 @@ class _Function(Layer):
     def function(self) -> Activation:
         """What the layer applies."""
         raise NotImplementedError
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """f(x) for an array, outside of any model.
+
+        >>> LeakyReLU(0.5)([-1.0, 2.0])
+        array([-0.5,  2. ])
+        """
+        return self.function()(x)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         return [activate(self.function(), input_shape[-1], map_of(input_shape))]

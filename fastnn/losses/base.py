@@ -27,6 +27,7 @@ class Loss(Settings, last=True):
     A loss can be called as Keras' objects are: ``loss(y_true, y_pred, sample_weight)``. reduction: of the weighted
     losses of the samples then, "sum_over_batch_size" (or "mean"), their mean; "sum"; "mean_with_sample_weight", the sum
     divided by that of the weights; "none", the losses themselves. Training always minimises the mean. name: any.
+    dtype: of the computation when it is called, by default that of the outputs; a model computes in its own.
 
     >>> from fastnn.losses import MeanSquaredError
     >>> loss = MeanSquaredError()
@@ -44,7 +45,8 @@ class Loss(Settings, last=True):
     from_logits = False  # whether the outputs are logits; a setting of the crossentropies
     reduction: str | None = "sum_over_batch_size"
     name: str = "loss"
-    _quiet = ("reduction", "name")
+    dtype: Any = None
+    _quiet = ("reduction", "name", "dtype")
 
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
@@ -68,12 +70,15 @@ class Loss(Settings, last=True):
         float32.
         """
         a, t = real(y_pred, "y_pred"), real(y_true, "y_true")
-        a = a if a.dtype.kind == "f" else a.astype(np.float32)
+        a = a.astype(self.dtype) if self.dtype is not None else a if a.dtype.kind == "f" else a.astype(np.float32)
         if self.targets == "labels":
             t = t if t.ndim == a.ndim else t[..., None]
         else:
             t, a = same_rank(t, a)
-            if self.columns(a.shape[-1] if a.ndim else 1) == (a.shape[-1] if a.ndim else 1):
+            whole = self.columns(a.shape[-1] if a.ndim else 1) == (a.shape[-1] if a.ndim else 1)
+            if whole and self.targets == "probabilities" and t.shape != a.shape:
+                raise ValueError(f"{self.name}: y_true has shape {np.shape(y_true)} but y_pred {np.shape(y_pred)}")
+            if whole:
                 t, a = _broadcast(t, a)
         if not a.ndim:
             t, a = t.reshape(1), a.reshape(1)

@@ -141,7 +141,9 @@ class Crossentropy(Smoothed, positional=()):
         super().__post_init__()
 
     def of_logits(self) -> Smoothed:
-        return self.logits(**{name: getattr(self, name) for name in self.logits._fields if name != "name"})
+        return self.logits(
+            **{name: getattr(self, name) for name in self.logits._fields if name not in ("name", "dtype")}
+        )
 
     def evaluate(self, a: Array, t: Array) -> tuple[Array, Array]:
         return self.of_logits().evaluate(a, t) if self.from_logits else self.of_probabilities(a, t)

@@ -58,7 +58,16 @@ from fastnn.metrics.numbers import (
     MeanSquaredError,
     RootMeanSquaredError,
 )
-from fastnn.metrics.thresholds import FalseNegatives, FalsePositives, TrueNegatives, TruePositives
+from fastnn.metrics.thresholds import (
+    FalseNegatives,
+    FalsePositives,
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
 
 __all__ = [
     "ALIASES",
@@ -93,12 +102,16 @@ __all__ = [
     "MetricFunction",
     "Poisson",
     "Precision",
+    "PrecisionAtRecall",
     "R2Score",
     "Recall",
+    "RecallAtPrecision",
     "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
     "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
     "SquaredHinge",
     "TopKCategoricalAccuracy",
     "TrueNegatives",
@@ -143,6 +156,10 @@ ENTRIES: tuple[type[Metric], ...] = (
     FalsePositives,
     TrueNegatives,
     FalseNegatives,
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
 )
 ALIASES = {
     "acc": "accuracy",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Metric(Settings, frozen=False, last=True):
     """Base of all metrics: reset(), update() once for each piece of data, result().
 
-    name: the key in ``History.history``, where "val_" may stand before it.
+    name: the key in ``History.history``, where "val_" may stand before it. dtype: accepted as in Keras, and changes
+    nothing: sums are float64, results numbers of Python.
 
     By hand as in Keras: ``update_state(y_true, y_pred, sample_weight)``, ``result()``, ``reset_state()``, or a call,
     which adds the samples and returns the result over all. ``fit`` and ``evaluate`` give no weights.
@@ -31,8 +32,12 @@ class Metric(Settings, frozen=False, last=True):
     """
 
     name: str = "metric"
+    dtype: Any = None
+    _quiet = ("dtype",)
 
     def __post_init__(self) -> None:
+        if self.name is None:
+            self.name = type(self).name
         self.reset()
 
     def prepare(self, loss: Loss, outputs: int) -> None:
@@ -130,11 +135,11 @@ class Metric(Settings, frozen=False, last=True):
 def _broadcast(weights: NDArray, outputs: NDArray, name: str) -> NDArray[np.float64]:
     """Weights as (samples,), or as (samples, outputs) where they differ within a sample."""
     w, lead = weights.astype(np.float64), outputs.shape[:-1]
-    if w.shape == outputs.shape and outputs.shape[-1] > 1:
-        return w.reshape(-1, outputs.shape[-1])
     if w.ndim == outputs.ndim and w.shape[-1] == 1:
         w = w[..., 0]
     try:
+        if w.ndim == outputs.ndim:
+            return np.broadcast_to(w, outputs.shape).reshape(-1, outputs.shape[-1])
         return np.broadcast_to(w.reshape(w.shape + (1,) * (len(lead) - w.ndim)) if w.ndim else w, lead).reshape(-1)
     except ValueError:
         raise ValueError(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.arrays import real
 from fastnn.metrics.base import like
 from fastnn.metrics.classes import Decided, labels_of
 from fastnn.metrics.thresholds import Counter
@@ -208,6 +209,21 @@ class FBetaScore(_Counted, positional=("average", "beta", "threshold", "name")):
         self._numbers("beta", above=0)
         super().__post_init__()
 
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """By hand, targets of the outputs' shape may hold several answers in a row, as in Keras.
+
+        An output is an answer where it is above the threshold, without one where it is the largest of its row.
+        """
+        t, a = real(y_true, "y_true"), real(y_pred, "y_pred")
+        if self._prepared or t.shape != a.shape or a.ndim != 2 or a.shape[1] < 2:
+            super().update_state(y_true, y_pred, sample_weight)
+            return
+        w = 1.0 if sample_weight is None else _rows(sample_weight, a)
+        positive = a > self.threshold if self.threshold is not None else np.eye(a.shape[1])[a.argmax(axis=1)] > 0
+        wanted = t > 0.5
+        self.separate = True
+        self._add(((positive & wanted) * w).sum(axis=0), (positive * w).sum(axis=0), (wanted * w).sum(axis=0))
+
     def _value(self, true: NDArray, answered: NDArray, actual: NDArray) -> NDArray[np.float64]:
         square = self.beta**2
         return ratio((1 + square) * true, answered + square * actual)
@@ -223,6 +239,12 @@ class F1Score(FBetaScore, positional=("average", "threshold", "name")):
     """
 
     name = "f1_scores"
+
+
+def _rows(sample_weight: ArrayLike, outputs: NDArray) -> NDArray:
+    """Weights that fit the outputs (samples, outputs)."""
+    w = real(sample_weight, "sample_weight").astype(np.float64)
+    return np.broadcast_to(w[:, None] if w.ndim == 1 else w, outputs.shape)
 
 
 def ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:

@@ -25,7 +25,11 @@ class _OfLoss(Mean):
         refuse_labels(self, loss, outputs)
 
     def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
-        settings = {name: getattr(self, name) for name in self.kind._fields if name in self._fields and name != "name"}
+        settings = {
+            name: getattr(self, name)
+            for name in self.kind._fields
+            if name in self._fields and name not in ("name", "dtype")
+        }
         return self.kind(**settings).call(y.reshape(self._shape(y, outputs)), outputs.astype(np.float64))
 
     def _shape(self, y: NDArray, outputs: NDArray) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics.checks import whole
 from fastnn.metrics.base import Mean, like, refuse_labels
 
 if TYPE_CHECKING:
@@ -72,14 +73,15 @@ class MeanAbsoluteError(_Error):
         return np.abs(outputs.astype(np.float64) - like(y, outputs, self.name))
 
 
-class R2(_Error, positional=("class_aggregation",)):
+class R2(_Error, positional=("class_aggregation", "num_regressors", "name")):
     """Coefficient of determination, 1 - sum (output - y)^2 / sum (y - mean y)^2; the mean of the outputs' values.
 
     class_aggregation: "uniform_average", that mean; "variance_weighted_average", weighted by the outputs' variances;
-    None, the values themselves. 1 is perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else
-    0; scikit-learn says so too, but only where the mean is exact. NaN for fewer than two samples. Squares are summed
-    about running means (Chan, Golub, LeVeque, 1983), so that a large mean costs no digits. Source: Kvalseth,
-    "Cautionary note about R2", The American Statistician 39, 1985.
+    None, the values themselves. num_regressors: p of the adjusted value, 1 - (1 - R2) (n - 1) / (n - p - 1). 1 is
+    perfect, 0 is as good as the mean of y. Where y is constant: 1 without error, else 0; scikit-learn says so too, but
+    only where the mean is exact. NaN for fewer than two samples. Squares are summed about running means (Chan, Golub,
+    LeVeque, 1983), so that a large mean costs no digits. Source: Kvalseth, "Cautionary note about R2", The American
+    Statistician 39, 1985.
 
     >>> metric = R2()
     >>> metric.update(np.array([1.0, 2.0, 3.0]), np.array([[1.0], [2.0], [2.0]]), np.array([0, 0, 0]))
@@ -89,12 +91,14 @@ class R2(_Error, positional=("class_aggregation",)):
 
     name = "r2"
     class_aggregation: str | None = "uniform_average"
+    num_regressors: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         known = ("uniform_average", "variance_weighted_average", None)
         if self.class_aggregation not in known:
             raise ValueError(f"R2: class_aggregation must be one of {known}, got {self.class_aggregation!r}")
+        whole("R2: num_regressors", self.num_regressors, 0)
 
     def reset(self) -> None:
         super().reset()
@@ -122,10 +126,12 @@ class R2(_Error, positional=("class_aggregation",)):
         if self.rows < 2 or not self.total:
             return float("nan")
         constant = (self.lowest == self.highest) | (self.squares == 0)  # a rounded mean leaves squares of a constant
-        values = 1 - self.errors / np.where(constant, 1, self.squares)
-        values = np.where(constant, self.errors == 0, values)
-        if self.class_aggregation is None:
-            return values
+        explained = 1 - self.errors / np.where(constant, 1, self.squares)
+        values: Any = np.where(constant, self.errors == 0, explained)
         if self.class_aggregation == "variance_weighted_average":
-            return float(np.average(values, weights=self.squares if self.squares.any() else None))
-        return float(values.mean())
+            values = np.average(values, weights=self.squares if self.squares.any() else None)
+        elif self.class_aggregation is not None:
+            values = values.mean()
+        if self.num_regressors and self.num_regressors < self.rows - 1:
+            values = 1 - (1 - values) * (self.rows - 1) / (self.rows - self.num_regressors - 1)
+        return values if self.class_aggregation is None else float(values)

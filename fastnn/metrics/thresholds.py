@@ -133,3 +133,107 @@ class FalseNegatives(_Count):
     name = "false_negatives"
     higher_is_better: ClassVar[bool] = False
     _row = 3
+
+
+class _AtLimit(Metric):
+    """Base of the best value of one share where another one is at least a limit, over num_thresholds thresholds.
+
+    The thresholds are those of Keras, from 0 to 1 at equal distances, 200 by default; 0 where none fits. class_id: only
+    this output. Source: Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+    """
+
+    higher_is_better: ClassVar[bool] = True
+    num_thresholds: int = 200
+    class_id: int | None = None
+    _limit: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        number(f"{type(self).__name__}: {self._limit}", getattr(self, self._limit), 0, most=1)
+        n = whole(f"{type(self).__name__}: num_thresholds", self.num_thresholds, 1)
+        self._counter = Counter(type(self).__name__, [0.5] if n == 1 else np.linspace(0, 1, n), None, self.class_id)
+        super().__post_init__()
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        """Labels are counted as one-hot rows."""
+
+    def reset(self) -> None:
+        self.counts = np.zeros((4, 1))
+
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
+        self.counts = self.counts + self._counter.count(y, outputs, weights)
+
+    def _shares(self) -> dict[str, NDArray[np.float64]]:
+        true, false_positives, true_negatives, missed = self.counts
+        pairs = {
+            "sensitivity": (true, missed),
+            "recall": (true, missed),
+            "specificity": (true_negatives, false_positives),
+            "precision": (true, false_positives),
+        }
+        return {name: a / np.where(a + b > 0, a + b, 1) for name, (a, b) in pairs.items()}
+
+    def result(self) -> float:
+        shares = self._shares()
+        wanted = self.name_of_value()
+        good = shares[self._limit] >= getattr(self, self._limit)
+        return float(shares[wanted][good].max()) if good.any() else 0.0
+
+    def name_of_value(self) -> str:
+        """The share that the result is the best value of."""
+        return type(self).name.split("_at_")[0]
+
+
+class SensitivityAtSpecificity(_AtLimit, positional=("specificity", "num_thresholds", "class_id", "name")):
+    """Best sensitivity at a threshold where the specificity is at least the given one. Settings as in ``_AtLimit``.
+
+    Source: Fawcett, 2006.
+
+    >>> SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])
+    0.5
+    """
+
+    name = "sensitivity_at_specificity"
+    _limit = "specificity"
+    specificity: float = 0.5
+
+
+class SpecificityAtSensitivity(_AtLimit, positional=("sensitivity", "num_thresholds", "class_id", "name")):
+    """Best specificity at a threshold where the sensitivity is at least the given one. Settings as in ``_AtLimit``.
+
+    Source: Fawcett, 2006.
+
+    >>> SpecificityAtSensitivity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])
+    0.6666666666666666
+    """
+
+    name = "specificity_at_sensitivity"
+    _limit = "sensitivity"
+    sensitivity: float = 0.5
+
+
+class PrecisionAtRecall(_AtLimit, positional=("recall", "num_thresholds", "class_id", "name")):
+    """Best precision at a threshold where the recall is at least the given one. Settings as in ``_AtLimit``.
+
+    Source: Fawcett, 2006.
+
+    >>> PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])
+    0.5
+    """
+
+    name = "precision_at_recall"
+    _limit = "recall"
+    recall: float = 0.5
+
+
+class RecallAtPrecision(_AtLimit, positional=("precision", "num_thresholds", "class_id", "name")):
+    """Best recall at a threshold where the precision is at least the given one. Settings as in ``_AtLimit``.
+
+    Source: Fawcett, 2006.
+
+    >>> RecallAtPrecision(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8])
+    1.0
+    """
+
+    name = "recall_at_precision"
+    _limit = "precision"
+    precision: float = 0.5

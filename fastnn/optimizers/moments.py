@@ -64,6 +64,12 @@ class AdamW(Adam, positional=("learning_rate", "weight_decay", "beta_1", "beta_2
     """
 
     name = "adamw"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight_decay is None:
+            raise ValueError("AdamW without weight_decay is Adam; give a number of 0 or more")
+
     weight_decay: float | None = 0.004
 
 
