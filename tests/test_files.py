@@ -53,7 +53,6 @@ LAYERS = {  # settings of each layer between an Input(4) and a Dense(3)
     "ReLU": lambda: layers.ReLU(max_value=6.0, negative_slope=0.1),
     "LeakyReLU": lambda: layers.LeakyReLU(0.2),
     "Softmax": lambda: layers.Softmax(),
-    "ActivityRegularization": lambda: layers.ActivityRegularization(l1=0.01),
     "LayerNormalization": lambda: layers.LayerNormalization(epsilon=1e-5),
     "UnitNormalization": layers.UnitNormalization,
 }

@@ -171,7 +171,7 @@ class Recall(_AtThresholds, positional=("threshold", "top_k", "class_id", "name"
         return ratio(true, actual)
 
 
-class F1(_Counted):
+class F1(_Counted, positional=("average", "threshold", "name")):
     """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN). Settings as in ``_Counted``.
 
     Van Rijsbergen's effectiveness is 1 - F1. Sources: as ``Precision``, 1979 and 2009.
