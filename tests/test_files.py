@@ -155,6 +155,24 @@ def test_schedules_come_back_where_they_are(tmp_path, rate):
         assert model.optimizer.learning_rate.schedule.rate < 0.01  # it had followed the loss
 
 
+@pytest.mark.filterwarnings("ignore:'trainable' of 'dense_1' was changed after compile")
+def test_all_that_compile_was_given(tmp_path):
+    """Layers that are not trained, also where ``trainable`` has changed; the loss's weight; two sorts of metrics."""
+    model = fastnn.Sequential([Input(4), Dense(6, "tanh"), Dense(5, "relu"), Dense(3, "softmax")], rng=0)
+    model.layers[0].trainable = False
+    arguments = {"loss_weights": 0.5, "metrics": ["acc"], "weighted_metrics": ["log_loss"]}
+    model.compile("adam", "sparse_categorical_crossentropy", **arguments)
+    model.layers[1].trainable = False  # not obeyed before the next compile
+    model.fit(X, Y, sample_weight=np.linspace(0, 1, 45))
+    before = model.get_weights()
+    other = goes_on(model, tmp_path / "m")
+    after = other.get_weights()
+    assert np.array_equal(before[0], after[0]) and not np.array_equal(before[2], after[2])
+    assert [layer.trainable for layer in other.layers] == [False, False, True]
+    weight = np.linspace(1, 2, 45)
+    assert model.evaluate(X, Y, sample_weight=weight) == other.evaluate(X, Y, sample_weight=weight)
+
+
 def test_a_rate_changed_later_comes_back(tmp_path):
     model = network()
     model.optimizer.learning_rate = 0.5

@@ -14,10 +14,8 @@ from fastnn.basics.version import __version__
 from fastnn.engine.network import Network
 from fastnn.engine.program import Program
 from fastnn.layers import Layer
-from fastnn.losses import Loss
-from fastnn.metrics import Metric
+from fastnn.models.compiled import Compiled
 from fastnn.models.weights import weight_names
-from fastnn.optimizers import Optimizer
 
 Array = NDArray[Any]
 
@@ -30,9 +28,7 @@ class Model(Protocol):
 
     name: str
     _rng: np.random.Generator
-
-    @property
-    def loss(self) -> Loss | None: ...
+    _compiled: Compiled | None
 
     @property
     def all_layers(self) -> list[Layer]: ...
@@ -42,12 +38,6 @@ class Model(Protocol):
 
     @property
     def network(self) -> Network: ...
-
-    @property
-    def optimizer(self) -> Optimizer | None: ...
-
-    @property
-    def metrics(self) -> list[Metric]: ...
 
 
 def save(path: str | os.PathLike[str], model: Model) -> None:
@@ -65,11 +55,14 @@ def described(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
 
     network, settings = model.network, Arrays("settings")
     compiled = None
-    if model.loss is not None:
+    if model._compiled is not None:
         compiled = {
-            "optimizer": encode(model.optimizer, settings),
-            "loss": encode(model.loss, settings),
-            "metrics": [encode(metric, settings) for metric in model.metrics],
+            "optimizer": encode(model._compiled.optimizer, settings),
+            "loss": encode(model._compiled.loss, settings),
+            "metrics": [encode(metric, settings) for metric in model._compiled.metrics],
+            "loss_weight": model._compiled.loss_weight,
+            "weighted": list(model._compiled.weighted),
+            "frozen": sorted(model._compiled.frozen),
         }
     description = {
         "model": type(model).__name__,

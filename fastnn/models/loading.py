@@ -16,6 +16,7 @@ from fastnn.engine.tensors import check_arrays, restore, row_names, weight_names
 from fastnn.layers import Layer
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
+from fastnn.models.compiled import compiled as compile_arguments
 from fastnn.models.files import FORMAT
 from fastnn.models.sequential import Sequential
 from fastnn.optimizers import Optimizer
@@ -115,7 +116,11 @@ def _built(
     for layer in layers:
         model.add(layer)
     if compiled is not None:
-        model.compile(optimizer, loss, metrics)
+        weighted = compiled.get("weighted", [])  # which the first files do not have
+        parts = [[one for one in metrics if (one.name in weighted) == chosen] for chosen in (False, True)]
+        frozen = frozenset(whole("frozen", one, 0) for one in compiled.get("frozen", []))
+        new = compile_arguments(optimizer, loss, parts[0], compiled.get("loss_weight", 1.0), parts[1], frozen)
+        model._take(model._recompiled(new, None))
         assert model.optimizer is not None  # noqa: S101 - compiled
         model.optimizer.become(optimizer)  # compile has made its schedule begin anew
     network = model.network
