@@ -8,7 +8,7 @@ once per epoch multiply by the number of batches in an epoch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,10 @@ Numbers = NDArray[np.float64]
 class Schedule(Settings):
     """Base of all schedules: subclasses give ``rates``, a formula for an array of steps."""
 
-    vectorized: ClassVar[bool] = True  # what Optimizer.rates asks
+    @property
+    def vectorized(self) -> bool:
+        """Whether it takes arrays of steps, which ``Optimizer.rates`` asks; a subclass's own ``__call__`` need not."""
+        return type(self).__call__ is Schedule.__call__
 
     def __call__(self, step: ArrayLike) -> Any:
         """The rate of one step (a float), or of an array of steps (an array)."""
@@ -407,7 +410,7 @@ class WarmUp(Schedule):
     def rates(self, t: Numbers) -> Numbers:
         after = np.maximum(t - self.steps, 0)
         schedule: Any = self.schedule
-        if isinstance(schedule, Schedule):
+        if getattr(schedule, "vectorized", False):
             first, rates = schedule(0), schedule(after)
         else:
             first = float(schedule(0))

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import optimizers, schedules
 from fastnn.schedules import (
     Adaptive,
@@ -270,3 +271,18 @@ def test_optimizer_takes_any_callable():
 def test_bad_settings(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_subclass_with_a_call_of_its_own_is_asked_step_by_step():
+    """As users of Keras write schedules: for one step, with conditions."""
+
+    class Own(schedules.Schedule):
+        def __call__(self, step):
+            return 0.1 if step < 2 else 0.0
+
+    assert optimizers.SGD(Own()).rates(np.arange(1, 5)).tolist() == [0.1, 0.1, 0, 0]
+    assert schedules.WarmUp(Own(), 2)(np.arange(5)).tolist() == [0, 0.05, 0.1, 0.1, 0]
+    model = fastnn.Sequential([fastnn.layers.Input(2), fastnn.layers.Dense(1)], rng=0)
+    model.compile(optimizers.SGD(Own()), "mse")
+    history = model.fit(np.ones((8, 2)), np.ones(8), batch_size=8, epochs=5).history["loss"]
+    assert history[0] > history[1] > history[2] == history[4]
