@@ -190,8 +190,7 @@ class Door:
     """What a model lets in: samples of one shape, and the targets that its loss and metrics take.
 
     shape: of a sample; dtype: of the network; output_shape: of a sample's outputs; loss, metrics: None and () before
-    ``compile``. loss_weight: a factor of the loss, which the samples' weights carry; weighted: names of metrics
-    that should count samples with their weights.
+    ``compile``. loss_weight: a factor of the loss, which the samples' weights carry.
     """
 
     def __init__(
@@ -202,10 +201,9 @@ class Door:
         loss: Loss | None = None,
         metrics: Sequence[Metric] = (),
         loss_weight: float = 1.0,
-        weighted: Sequence[str] = (),
     ) -> None:
         self.shape, self.dtype, self.output_shape, self.loss, self.metrics = shape, dtype, output_shape, loss, metrics
-        self.outputs, self.loss_weight, self.weighted = prod(output_shape), loss_weight, weighted
+        self.outputs, self.loss_weight = prod(output_shape), loss_weight
         self.nonfinite = backend.core(dtype).nonfinite
 
     def features(self, x: Any, name: str = "X") -> Source:
@@ -235,24 +233,13 @@ class Door:
     def sample_weight(self, values: Any, rows: int, name: str = "sample_weight") -> NDArray[Any] | None:
         """Factors of so many samples, times the weight of the loss; see ``weights``."""
         factors = weights(values, rows, self.dtype, name)
-        if factors is not None:
-            self.refuse_weighted(name)
         if self.loss_weight != 1:
             factors = np.full(rows, self.loss_weight, self.dtype) if factors is None else factors * self.loss_weight
         return factors
 
-    def refuse_weighted(self, name: str) -> None:
-        """An error where a metric should count each sample with its weight: none can, so far."""
-        if self.weighted:
-            raise ValueError(
-                f"weighted_metrics={list(self.weighted)} cannot go with {name} yet: metrics count all samples alike;"
-                " give them to compile as metrics"
-            )
-
     def class_factors(self, class_weight: Any, y: Source) -> NDArray[Any]:
         """The factor of each row; see ``class_factors``."""
         assert self.loss is not None  # noqa: S101
-        self.refuse_weighted("class_weight")
         return class_factors(class_weight, y, self.loss.targets, self.outputs, self.dtype)
 
     def strata(self, y: Source) -> NDArray[Any] | None:

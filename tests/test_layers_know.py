@@ -614,6 +614,36 @@ def test_arguments_of_compile():
         model.compile("adam", "mse", loss_weights="x")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weighted_metrics(engine):
+    """Keras' value of the first step; a fit with weights of classes; without weights they are metrics like others."""
+    x, y = numbers(6, 3, start=3), numbers(6, 2, start=50)
+    model = make(engine)
+    model.compile(optimizers.SGD(0.1), "mse", weighted_metrics=["mae"])
+    assert model.train_on_batch(x, y, [1, 2, 0, 1, 3, 0.5])[1] == pytest.approx(0.9320015430450439, rel=1e-6)
+    model = fastnn.Sequential([Input(3), Dense(1, "sigmoid")], rng=0, engine=engine, dtype="float64")
+    model.compile(optimizers.SGD(0.0), "binary_crossentropy", ["accuracy"], weighted_metrics=["acc", "mae"])
+    labels = (X[:, 0] > 0) * 1
+    weights = np.where(labels == 1, 3.0, 1.0)
+    outputs = model.predict(X)[:, 0]
+    plain = float(np.mean((outputs > 0.5) == labels))
+    right = float(np.average((outputs > 0.5) == labels, weights=weights))
+    mae = float(np.average(np.abs(outputs - labels), weights=weights))
+    assert model.evaluate(X, labels)[1:3] == [plain, plain]
+    for arguments in ({"sample_weight": weights}, {"class_weight": {1: 3.0}}):
+        for more in ({}, {"callbacks": [fastnn.callbacks.LambdaCallback(on_train_batch_end=lambda *_: None)]}):
+            history = model.fit(X, labels, batch_size=7, epochs=3, **arguments, **more).history
+            assert history["accuracy"] == [plain] * 3 and history["acc"] == pytest.approx([right] * 3)
+            assert history["mae"] == pytest.approx([mae] * 3)
+    found = model.evaluate(X, labels, sample_weight=weights)
+    assert found[1:] == pytest.approx([plain, right, mae])
+    assert model.evaluate([(X[:9], labels[:9], weights[:9]), (X[9:], labels[9:], weights[9:])])[1:] == found[1:]
+    with pytest.raises(ValueError, match="cannot go with loss_weights"):
+        model.compile("sgd", "mse", weighted_metrics=["mae"], loss_weights=2.0)
+    with pytest.raises(TypeError, match="an update of its own, which takes no weights"):
+        model.compile("sgd", "mse", weighted_metrics=[lambda y, outputs: 0.0])
+
+
 @pytest.mark.parametrize("name", ["acc", "accuracy", "Accuracy"])
 @pytest.mark.parametrize("monitor", ["val_acc", "val_accuracy"])
 def test_keys_are_what_was_typed_and_monitors_know_aliases(name, monitor):

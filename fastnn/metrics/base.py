@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,8 @@ class Metric(Settings, frozen=False, last=True):
     nothing: sums are float64, results numbers of Python.
 
     By hand as in Keras: ``update_state(y_true, y_pred, sample_weight)``, ``result()``, ``reset_state()``, or a call,
-    which adds the samples and returns the result over all. ``fit`` and ``evaluate`` give no weights.
+    which adds the samples and returns the result over all. ``fit`` and ``evaluate`` give the samples'
+    weights to those of ``weighted_metrics`` only.
 
     >>> from fastnn.metrics import MeanSquaredError
     >>> metric = MeanSquaredError()
@@ -34,6 +35,7 @@ class Metric(Settings, frozen=False, last=True):
     name: str = "metric"
     dtype: Any = None
     _quiet = ("dtype",)
+    weighted: ClassVar[bool] = False  # whether ``fit`` and ``evaluate`` give weights; ``compile`` sets it
 
     def __post_init__(self) -> None:
         if self.name is None:

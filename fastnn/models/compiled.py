@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from fastnn.basics.checks import number
@@ -29,10 +29,9 @@ class Compiled:
         metrics: list[Metric],
         frozen: frozenset[int],
         loss_weight: float = 1.0,
-        weighted: Sequence[str] = (),
     ) -> None:
         self.optimizer, self.loss, self.metrics, self.frozen = optimizer, loss, metrics, frozen
-        self.loss_weight, self.weighted = loss_weight, weighted
+        self.loss_weight = loss_weight
 
     def check(self, layers: list[Layer], program: Program, shape: Shape) -> None:
         """Refuses a loss or metric that makes no sense for these outputs; shape: those of a sample."""
@@ -56,8 +55,16 @@ def compiled(
     names = [metric.name for metric in new_metrics]
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must have different names, got {names}")
-    factor, own = _loss_weight(loss_weights), [metric.name for metric in weighted]
-    return Compiled(new_optimizer, new_loss, new_metrics, frozen, factor, own)
+    for metric in weighted:
+        if type(metric).update is not Metric.update:
+            raise TypeError(
+                f"metric {metric.name!r} has an update of its own, which takes no weights; give it in metrics"
+            )
+        vars(metric)["weighted"] = True
+    factor = _loss_weight(loss_weights)
+    if weighted and factor != 1:
+        raise ValueError("weighted_metrics cannot go with loss_weights, which would weigh them too")
+    return Compiled(new_optimizer, new_loss, new_metrics, frozen, factor)
 
 
 def _loss_weight(given: Any) -> float:

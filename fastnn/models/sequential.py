@@ -111,9 +111,9 @@ class Sequential(Asking):
         loss: a name, an object of ``fastnn.losses``, or a function (y, outputs) -> (loss of each sample, derivative by
         the outputs), which runs in Python between two halves of each step. metrics: a list of names or objects, such as
         ["accuracy"], or of functions (y, outputs) -> number, called once with all samples of an epoch. A name is the
-        key in the history as it is typed: ["acc"] gives "acc" and "val_acc". weighted_metrics: further metrics, as
-        long as samples have no weights; with sample_weight or class_weight they are refused so far. loss_weights: a
-        factor of the loss, not of the penalties; a list or dict of one.
+        key in the history as it is typed: ["acc"] gives "acc" and "val_acc". weighted_metrics: further metrics, in
+        which each sample counts with its weight. loss_weights: a factor of the loss, not of the penalties; a list or
+        dict of one.
 
         For Keras' sake, without any effect, since every model here is compiled and computes in one number type:
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss.

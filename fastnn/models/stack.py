@@ -249,8 +249,7 @@ class Stack:
         """What looks at the user's arrays."""
         door = Door(shapes[0], self.dtype, shapes[-1])
         if compiled is not None:
-            what = (compiled.loss, compiled.metrics, compiled.loss_weight, compiled.weighted)
-            door = Door(shapes[0], self.dtype, shapes[-1], *what)
+            door = Door(shapes[0], self.dtype, shapes[-1], compiled.loss, compiled.metrics, compiled.loss_weight)
         short = network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
         return {"_door": door, "_short": short, "_batches": None, "_lean": None}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastnn.basics import backend
 from fastnn.callbacks.base import Logs
@@ -79,7 +78,7 @@ class Batches:
                 f"the loss of the batch is {losses[0]} before step {network.iterations + 1 - done}"
                 f"{'; no weight has changed' if not done else ''}. Lower the learning rate or scale the features"
             )
-        return self._logs(float(losses[0]) * n, n, data.y.array)
+        return self._logs(float(losses[0]) * n, n, data)
 
     def test(self, x: Any, y: Any, sample_weight: Any, anew: bool) -> Logs:
         """Loss, with penalties as in training, and metrics, over the batch or all since ``reset``."""
@@ -92,13 +91,13 @@ class Batches:
         penalty = 0.0
         if program.penalized:
             penalty = program.weight_penalty([program.read(network.arena[0], op) for op in program.steps])
-        return self._logs(float(losses.sum()) + penalty * n, n, data.y.array)
+        return self._logs(float(losses.sum()) + penalty * n, n, data)
 
-    def _logs(self, total: float, n: int, y: NDArray[Any]) -> Logs:
+    def _logs(self, total: float, n: int, data: Data) -> Logs:
         self.total += total
         self.seen += n
         logs = {"loss": self.total / self.seen}
         if self.recorder:
-            self.recorder.update(np.array(y, order="C"))
+            self.recorder.update(np.array(data.y.array, order="C"), data.sample_weight)
             logs |= self.recorder.results()
         return logs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -96,10 +97,13 @@ class Recorder:
         self.classes = network.engine.classes
         self.outputs = np.empty((0, network.program.outputs), dtype=network.dtype)
         self.targets = Blocks(max(1, BLOCK // network.program.outputs))
+        self.weighted = any(metric.weighted for metric in self.metrics)
+        self.weights = Blocks(self.targets.length)  # of the samples, where a metric is weighted
 
     def reset(self) -> None:
         """Begins anew."""
         self.targets.clear()
+        self.weights.clear()
         for metric in self.metrics:
             metric.reset()
 
@@ -117,16 +121,17 @@ class Recorder:
         self.targets.clear()
         return self.buffer(rows)
 
-    def update(self, y: NDArray[Any]) -> None:
-        """The targets of the rows whose outputs the buffer holds; nobody else may change them."""
+    def update(self, y: NDArray[Any], weights: NDArray[Any] | None = None) -> None:
+        """The targets of the rows whose outputs the buffer holds, and their weights; nobody else may change them."""
         first = 0
-        for block in self.targets.add(y):
-            self._hand_over(block, first)
+        shares: list[Any] = [] if not self.weighted else self.weights.add(_ones(y) if weights is None else weights)
+        for block, share in zip_longest(self.targets.add(y), shares):
+            self._hand_over(block, first, share)
             first += len(block)
         if first:
             self.outputs[: self.targets.waiting] = self.outputs[first : first + self.targets.waiting]
 
-    def epochs(self, y: NDArray[Any], rows: int) -> list[Logs]:
+    def epochs(self, y: NDArray[Any], rows: int, weights: NDArray[Any] | None = None) -> list[Logs]:
         """The results of each of several whole epochs of so many rows, which one call of the engine has recorded."""
         outputs = self.outputs[: len(y)]
         classes = self.classes(outputs)
@@ -136,35 +141,45 @@ class Recorder:
             for i, values in enumerate(logs):
                 part = slice(i * rows, (i + 1) * rows)
                 metric.reset()
-                add(y[part], seen[part], classes[part])
+                own = (weights[part],) if metric.weighted and weights is not None else ()
+                add(y[part], seen[part], classes[part], *own)
                 values[name] = metric.result()
         return logs
 
-    def _hand_over(self, y: NDArray[Any], first: int) -> None:
+    def _hand_over(self, y: NDArray[Any], first: int, weights: NDArray[Any] | None) -> None:
         outputs = self.outputs[first : first + len(y)]
         classes = self.classes(outputs)
         for metric, add in zip(self.metrics, self.adders, strict=True):
-            add(y, metric.seen(outputs), classes)
+            own = (weights,) if metric.weighted else ()
+            add(y, metric.seen(outputs), classes, *own)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: what the metrics have seen, and what waits."""
         waiting = self.targets.waiting
         metrics = [metric.get_state() for metric in self.metrics]
-        return {"metrics": metrics, "targets": self.targets.get_state(), "outputs": self.outputs[:waiting]}
+        state = {"metrics": metrics, "targets": self.targets.get_state(), "outputs": self.outputs[:waiting]}
+        return state | ({"weights": self.weights.get_state()} if self.weighted else {})
 
     def set_state(self, state: dict[str, Any]) -> None:
         for metric, own in zip(self.metrics, state["metrics"], strict=True):
             metric.set_state(own)
         self.targets.set_state(state["targets"])
+        if self.weighted:
+            self.weights.set_state(state["weights"])
         if len(state["outputs"]):
             self.outputs = state["outputs"]
 
     def results(self) -> Logs:
         """The values over all rows since ``reset``."""
         if self.targets.waiting:
-            self._hand_over(self.targets.rest(), 0)
+            self._hand_over(self.targets.rest(), 0, self.weights.rest() if self.weighted else None)
             self.targets.clear()
+            self.weights.clear()
         return {metric.name: metric.result() for metric in self.metrics}
+
+
+def _ones(y: NDArray[Any]) -> NDArray[np.float64]:
+    return np.ones(len(y))
 
 
 def evaluate(
@@ -218,7 +233,8 @@ def _evaluate_small(network: Network, recorded: Recorder | None, data: Data, pen
     network.evaluate(data.x, data.y, data.sample_weight, 0, n, losses, outputs)
     logs: Logs = {"loss": float(losses.sum()) / n + penalty}
     if recorded:
-        logs |= recorded.epochs(np.array(data.y.array), n)[0]  # a copy: a metric of one's own may write into it
+        y = np.array(data.y.array, order="C")  # a copy: a metric of one's own may write into it
+        logs |= recorded.epochs(y, n, data.sample_weight)[0]
     return logs
 
 
@@ -257,7 +273,10 @@ def _evaluate_parts(
         total.add(losses)
         n += last - first
         if recorded:
-            recorded.update(np.array(part.y.array[first:last], order="C"))  # a generator may use its memory again
+            weights = None if part.sample_weight is None else part.sample_weight[first:last].copy()
+            recorded.update(
+                np.array(part.y.array[first:last], order="C"), weights
+            )  # a generator may use its memory again
         for callback in listeners:
             callback.on_test_batch_end(i, {"loss": total.result() / n + penalty})
     if isinstance(data, BatchFeed):

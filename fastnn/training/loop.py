@@ -439,7 +439,9 @@ class _Epoch:
         if finished < count:  # the time was over
             count, last, losses = finished, first + finished * batch, losses[:finished]
         if self.recorded:
-            self.recorded.update(data.y.array.take(order[first:last], axis=0))
+            rows = order[first:last]
+            weights = None if data.sample_weight is None else data.sample_weight[rows]
+            self.recorded.update(data.y.array.take(rows, axis=0), weights)
         weighted = losses * batch
         weighted[-1] = losses[-1] * (last - first - batch * (count - 1))
         self.losses.add(weighted)
@@ -549,8 +551,11 @@ class _Several:
         weighted[:, -1] = self.losses[:done, -1] * (self.rows - batch * (self.steps - 1))
         logs: list[Logs] = [{"loss": value} for value in (weighted.sum(axis=1) / self.rows).tolist()]
         if recorded and done:
-            y = self.feed.data.y.array[self.order[: done * self.rows]]
-            for values, more in zip(logs, recorded.epochs(y, self.rows), strict=True):
+            rows, data = self.order[: done * self.rows], self.feed.data
+            weights = None if data.sample_weight is None else data.sample_weight[rows]
+            for values, more in zip(
+                logs, recorded.epochs(data.y.array.take(rows, axis=0), self.rows, weights), strict=True
+            ):
                 values |= more
         return logs
 
