@@ -230,6 +230,34 @@ def test_weights_of_counts_and_areas():
     assert metrics.F1(average="macro")(y, p, w) == pytest.approx(metrics.F1(average="macro")(*same))
 
 
+def test_areas_of_several_labels_and_of_steps():
+    y, p = np.array([[1, 1], [0, 0], [1, 0], [0, 1]]), np.array([[0.9, 0.2], [0.3, 0.4], [0.2, 0.6], [0.1, 0.7]])
+    each = [metrics.AUC()(y[:, j], p[:, j]) for j in range(2)]
+    assert metrics.AUC(multi_label=True)(y, p) == pytest.approx(np.mean(each)) and each == [0.75, 0.5]
+    assert metrics.AUC(multi_label=True, label_weights=[3.0, 1.0])(y, p) == pytest.approx((3 * 0.75 + 0.5) / 4)
+    assert metrics.AUC()(y, p) == pytest.approx(metrics.AUC()(y.ravel(), p.ravel()))
+    assert metrics.AUC(from_logits=True)(y[:, 0], np.log(p[:, 0])) == 0.75
+    areas = [metrics.AUC(num_thresholds=3, summation_method=one)(y[:, 0], p[:, 0]) for one in ("minoring", "majoring")]
+    assert areas == [0.5, 1.0] and metrics.AUC(num_thresholds=3)(y[:, 0], p[:, 0]) == 0.75
+    with pytest.raises(ValueError, match="summation_method must be"):
+        metrics.AUC(summation_method="middle")
+
+
+def test_means_of_numbers():
+    mean, total = metrics.Mean(), metrics.Sum()
+    for one in (mean, total):
+        assert one.result() == 0
+        one.update_state([[1.0, 2.0], [3.0, 4.0]], sample_weight=[1.0, 3.0])
+    assert mean.result() == 3 and total.result() == 24
+    distance = metrics.MeanMetricWrapper(lambda y_true, y_pred: np.abs(y_true - y_pred))
+    assert distance([1.0, 2.0], [2.0, 5.0], [1.0, 3.0]) == 2.5
+    with pytest.raises(TypeError, match="MeanMetricWrapper needs a function"):
+        metrics.MeanMetricWrapper()
+    model = Sequential([Input(2), Dense(1)])
+    with pytest.raises(ValueError, match="is of numbers that are given by hand"):
+        model.compile("sgd", "mse", metrics=[metrics.Mean()])
+
+
 def test_best_values_at_a_limit():
     y, p = [0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]  # the values are Keras' ones
     assert metrics.SensitivityAtSpecificity(0.5)(y, p) == 0.5 and metrics.RecallAtPrecision(0.5)(y, p) == 1

@@ -11,8 +11,8 @@ from fastnn import losses
 from fastnn.basics.names import Names
 from fastnn.metrics import means
 from fastnn.metrics.base import (
+    Averaged,
     FromFunction,
-    Mean,
     Metric,
     MetricFunction,
 )
@@ -58,6 +58,7 @@ from fastnn.metrics.numbers import (
     MeanSquaredError,
     RootMeanSquaredError,
 )
+from fastnn.metrics.reductions import Mean, MeanMetricWrapper, Sum
 from fastnn.metrics.thresholds import (
     FalseNegatives,
     FalsePositives,
@@ -77,6 +78,7 @@ __all__ = [
     "NAMES",
     "R2",
     "Accuracy",
+    "Averaged",
     "BinaryAccuracy",
     "BinaryCrossentropy",
     "CategoricalAccuracy",
@@ -96,6 +98,7 @@ __all__ = [
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
+    "MeanMetricWrapper",
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
@@ -113,6 +116,7 @@ __all__ = [
     "SparseTopKCategoricalAccuracy",
     "SpecificityAtSensitivity",
     "SquaredHinge",
+    "Sum",
     "TopKCategoricalAccuracy",
     "TrueNegatives",
     "TruePositives",
@@ -202,6 +206,6 @@ def __getattr__(name: str) -> Any:
     entry = NAMES.attribute(__name__, name)
     if issubclass(entry, means._OfLoss):
         return losses.LossFunction(entry.kind, name)
-    if not issubclass(entry, Mean):
+    if not issubclass(entry, Averaged):
         raise AttributeError(f"metric {name!r} has no values of single samples; use metrics.{entry.__name__}")
     return MetricFunction(entry, name)

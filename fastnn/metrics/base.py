@@ -149,7 +149,7 @@ def _broadcast(weights: NDArray, outputs: NDArray, name: str) -> NDArray[np.floa
         ) from None
 
 
-class Mean(Metric):
+class Averaged(Metric):
     """Base of means over samples, or over all elements: a subclass has ``values``."""
 
     def reset(self) -> None:
@@ -176,7 +176,7 @@ class Mean(Metric):
         return self.sum / self.total if self.total else float("nan")
 
 
-def add_numbers(metric: Mean, values: ArrayLike, sample_weight: ArrayLike | None) -> None:
+def add_numbers(metric: Averaged, values: ArrayLike, sample_weight: ArrayLike | None) -> None:
     """Adds numbers of any shape, with weights that fit, to a mean."""
     numbers = real(values, "values").astype(np.float64)
     if sample_weight is None:
@@ -199,7 +199,7 @@ class MetricFunction:
     array([0.5, 1. ])
     """
 
-    def __init__(self, kind: type[Mean], name: str) -> None:
+    def __init__(self, kind: type[Averaged], name: str) -> None:
         self.kind, self.__name__ = kind, name
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, **settings: Any) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics.arrays import real
 from fastnn.basics.checks import whole
-from fastnn.metrics.base import Mean, Metric, add_numbers, like
+from fastnn.metrics.base import Averaged, Metric, add_numbers, like
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
@@ -68,7 +68,7 @@ class Decided(Metric):
             )
 
 
-class Accuracy(Decided, Mean, positional=("name",)):
+class Accuracy(Decided, Averaged, positional=("name",)):
     """Share of right answers, as Keras' "accuracy" chooses it.
 
     One output: (output > 0.5) == y; behind a hinge loss the limit is 0. Several: the largest output must be the label,
@@ -142,7 +142,7 @@ class BinaryAccuracy(Accuracy):
         return self.threshold
 
 
-class CategoricalAccuracy(Decided, Mean):
+class CategoricalAccuracy(Decided, Averaged):
     """Share of rows whose largest output is the label, or the largest target; of equal outputs the first counts.
 
     Source: as ``Accuracy``, 2009.
@@ -204,7 +204,7 @@ class TopKCategoricalAccuracy(CategoricalAccuracy):
         return np.asarray(above < self.k)
 
 
-class LogLoss(Decided, Mean):
+class LogLoss(Decided, Averaged):
     """Mean of -log p of what was true, p cut to [eps, 1 - eps] of the outputs' type, as in scikit-learn.
 
     One output, and several of a binary loss: -(y log p + (1 - y) log(1 - p)), the mean of all elements. Otherwise

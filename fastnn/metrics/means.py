@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import losses
-from fastnn.metrics.base import Mean, refuse_labels
+from fastnn.metrics.base import Averaged, refuse_labels
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
 
 
-class _OfLoss(Mean):
+class _OfLoss(Averaged):
     """Base of metrics that are the mean of a loss of ``fastnn.losses``, with its settings."""
 
     kind: ClassVar[type[Loss]]
@@ -48,7 +48,7 @@ class _Crossentropy(_OfLoss):
     _logits = cast("Loss | None", None)  # the loss that knows the probabilities of logits; no annotation, no setting
 
     def prepare(self, loss: Loss, outputs: int) -> None:
-        Mean.prepare(self, loss, outputs)
+        Averaged.prepare(self, loss, outputs)
         self._logits = loss.of_logits() if loss.from_logits and not self.from_logits else None
 
     def seen(self, outputs: NDArray) -> NDArray:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics.checks import whole
-from fastnn.metrics.base import Mean, like, refuse_labels
+from fastnn.metrics.base import Averaged, like, refuse_labels
 
 if TYPE_CHECKING:
     from fastnn.losses import Loss
 
 
-class _Error(Mean):
+class _Error(Averaged):
     """Base of means over all elements, in float64."""
 
     def prepare(self, loss: Loss, outputs: int) -> None:
