@@ -138,7 +138,7 @@ class Checkpoints:
 
     def files(self) -> list[str]:
         """The names of the checkpoints in the folder, the newest last."""
-        return sorted(name for name in os.listdir(self.folder) if name.endswith(ENDING) and name[:6].isdigit())
+        return sorted(name for name in os.listdir(self.folder) if name.endswith(ENDING) and name[:9].isdigit())
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class Checkpoints:
         }
         description = {"kind": "checkpoint", "format": FORMAT, "fastnn": __version__}
         description["state"] = encode(state, arrays, "the state of the training")
-        path = os.path.join(self.folder, f"{epoch:06d}-{network.iterations:012d}{ENDING}")
+        path = os.path.join(self.folder, f"{epoch:09d}-{network.iterations:012d}{ENDING}")
         container.write(path, tensors.network_arrays(network, model.layer_names) | arrays, description)
         self._written(run)
         for old in self.files()[: -self.keep]:
