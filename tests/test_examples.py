@@ -107,6 +107,11 @@ def check_signals(text):
     assert found[0] > 0.93 and found[1] < 0.8
 
 
+def check_estimators(text):
+    assert number(r"largest difference of the losses (\S+)", text) < 1e-9
+    assert 80 < number(r"hold (\S+)% of the points", text) < 98
+
+
 def check_gates(text):
     assert text.count("learnt exactly") == 3
 

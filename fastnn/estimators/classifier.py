@@ -12,14 +12,13 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
 from fastnn import losses
 from fastnn.basics.checks import whole
 from fastnn.estimators import objectives
-from fastnn.estimators.base import BaseMLP, _names, store
+from fastnn.estimators.base import BaseMLP, _names, available_unless, store
 from fastnn.estimators.building import read_weights
 from fastnn.estimators.objectives import GroupedCrossentropy, Objective
 from fastnn.estimators.training import Held
@@ -113,7 +112,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # -- fit -----------------------------------------------------------------------------------------------------------
 
-    @available_if(lambda self: self._check_solver())
+    @available_unless("_no_steps")
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, *, epochs: int = 1
@@ -169,7 +168,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_: Any = [np.unique(column) for column in y.T]
             self._kind = "multiclass-multioutput"
             return
-        self._label_binarizer = LabelBinarizer().fit(y)
+        self._label_binarizer = LabelBinarizer()
+        kind = type_of_target(y, input_name="y")
+        if kind in ("binary", "multiclass") and y.ndim == 1:  # what its fit does, but once
+            vars(self._label_binarizer).update(y_type_=kind, sparse_input_=False, classes_=np.unique(y))
+        else:
+            self._label_binarizer.fit(y)
         self.classes_ = self._label_binarizer.classes_
         self._kind = self._label_binarizer.y_type_
 
@@ -262,20 +266,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.repeat(self.classes_, len(outputs))
         return self.classes_[(outputs[:, 0] > limit).astype(np.intp)]
 
-    def _has_probabilities(self) -> bool:
-        if "out_activation_" in vars(self) and self.out_activation_ == "identity" and not self._is_grouped():
-            raise AttributeError(f"loss {self.loss!r} knows no probabilities, only decision_function")
-        return True
+    def _no_probabilities(self) -> str:
+        if self.__dict__.get("out_activation_") == "identity" and not self._is_grouped():
+            return f"loss {self.loss!r} knows no probabilities, only decision_function"
+        return ""
 
-    def _has_margins(self) -> bool:
-        if "out_activation_" not in vars(self) or self.out_activation_ != "identity" or self._is_grouped():
-            raise AttributeError("decision_function belongs to losses without probabilities; use predict_proba")
-        return True
+    def _no_margins(self) -> str:
+        if self.__dict__.get("out_activation_") != "identity" or self._is_grouped():
+            return "decision_function belongs to losses without probabilities; use predict_proba"
+        return ""
 
     def _is_grouped(self) -> bool:
-        return isinstance(vars(self).get("classes_"), list)
+        return isinstance(self.__dict__.get("classes_"), list)
 
-    @available_if(lambda self: self._has_probabilities())
+    @available_unless("_no_probabilities")
     def predict_proba(self, X: Any) -> Any:
         """Probabilities (rows, classes), in the order of classes_; a list of such arrays for several columns of y."""
         outputs = self._outputs(X)
@@ -290,13 +294,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         np.subtract(1, outputs, out=both[:, :1])
         return both
 
-    @available_if(lambda self: self._has_probabilities())
+    @available_unless("_no_probabilities")
     def predict_log_proba(self, X: Any) -> Any:
         """Logarithms of ``predict_proba``."""
         found = self.predict_proba(X)
         return [np.log(one) for one in found] if isinstance(found, list) else np.log(found, out=found)
 
-    @available_if(lambda self: self._has_margins())
+    @available_unless("_no_margins")
     def decision_function(self, X: Any) -> Array:
         """Outputs of a network that was trained by a hinge loss: (rows,) for two classes, else (rows, classes)."""
         outputs = self._outputs(X)

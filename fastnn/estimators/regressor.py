@@ -12,13 +12,12 @@ from sklearn.metrics import r2_score
 from sklearn.preprocessing import RobustScaler, StandardScaler
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from fastnn import losses
 from fastnn.basics.checks import number, whole
 from fastnn.estimators import objectives
-from fastnn.estimators.base import BaseMLP, _names, store
+from fastnn.estimators.base import BaseMLP, _names, available_unless, store
 from fastnn.estimators.objectives import Objective
 from fastnn.estimators.training import Held
 
@@ -101,7 +100,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     # -- fit -----------------------------------------------------------------------------------------------------------
 
-    @available_if(lambda self: self._check_solver())
+    @available_unless("_no_steps")
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, epochs: int = 1) -> MLPRegressor:
         """Goes on with so many epochs over X and y, all state kept."""
@@ -146,14 +145,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return _flat(mean), _flat(deviation)
         return self._central(self._in_units(outputs))
 
-    @available_if(lambda self: self._needs_levels())
+    @available_unless("_no_levels")
     def predict_quantiles(self, X: Any) -> Array:
         """All quantiles in the order of ``quantiles``: (rows, levels), or (rows, targets, levels)."""
         outputs = self._in_units(self._outputs(X))
         found = outputs.reshape(len(outputs), -1, len(self._levels()))
         return found[:, 0] if found.shape[1] == 1 else found
 
-    @available_if(lambda self: self._needs_spread())
+    @available_unless("_no_spread")
     def predict_interval(self, X: Any, coverage: float | None = None) -> tuple[Array, Array]:
         """Lower and upper ends of an interval that shall hold a share ``coverage`` of the answers.
 
@@ -186,15 +185,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = self._objective.loss
         return np.ravel(loss.levels).tolist() if isinstance(loss, losses.Quantile) else []
 
-    def _needs_levels(self) -> bool:
+    def _no_levels(self) -> str:
         if "_objective" in vars(self) and not self._levels():
-            raise AttributeError(f"predict_quantiles needs loss='quantile', got {self.loss!r}")
-        return True
+            return f"predict_quantiles needs loss='quantile', got {self.loss!r}"
+        return ""
 
-    def _needs_spread(self) -> bool:
+    def _no_spread(self) -> str:
         if "_objective" in vars(self) and not self._levels() and not self._is_normal():
-            raise AttributeError(f"predict_interval needs loss='quantile' or 'gaussian_nll', got {self.loss!r}")
-        return True
+            return f"predict_interval needs loss='quantile' or 'gaussian_nll', got {self.loss!r}"
+        return ""
 
     def _scaler(self) -> Any:
         return None if self.scale is None else self._y_scaler

@@ -202,20 +202,22 @@ class Stochastic:
 
     def _steps(self, order: NDArray[np.int64], epochs: int, penalties: Array, weight: Array | None) -> Array:
         """All steps of some epochs; NaN from the first one on whose loss is not finite."""
-        losses = np.full(len(penalties), np.nan)
-        done, most = 0, len(losses)
+        losses = np.zeros(len(penalties))
+        done, most, steps = 0, len(losses), len(self.sizes)
         limit = self.estimator.max_seconds
         while done < most and not self.late:
-            count = 1 if self.listeners.batchwise else most - done
-            whole = epochs > 1 and done == 0
+            epoch, place = divmod(done, steps)
+            whole = place == 0 and epoch + 1 < epochs  # many epochs in one call
+            count = 1 if self.listeners.batchwise else most - done if whole else steps - place
+            rows = order[epoch * self.n :] if whole else order[epoch * self.n : (epoch + 1) * self.n]
             threads = self.team.size()
             before = time.perf_counter()
             finished = self.network.run_steps(
                 self.data.x,
                 self.y,
                 weight,
-                order,
-                done * self.batch,
+                rows,
+                place * self.batch,
                 count,
                 self.batch,
                 losses[done : done + count],
@@ -407,7 +409,7 @@ def fit_lbfgs(estimator: Any, network: Network, objective: Objective, data: Samp
     constants = objective.constants(data.y)
     constant = None if constants is None else float(np.average(constants, weights=data.weight))
     places = _places(network)
-    threads = threads_for(program.cost(n), estimator.n_threads)
+    team = backend.Team(threads_for(program.cost(n), estimator.n_threads))
     curve: list[float] = []
     last = [float("nan")]
     began = time.monotonic()
@@ -415,7 +417,9 @@ def fit_lbfgs(estimator: Any, network: Network, objective: Objective, data: Samp
     def evaluate(point: Array) -> tuple[float, Array]:
         with np.errstate(over="ignore"):
             row[places] = point
-        loss, slope = network.engine.gradient(data.x, y, weight, threads=threads, penalty=factor)
+        before = time.perf_counter()
+        loss, slope = network.engine.gradient(data.x, y, weight, threads=team.size(), penalty=factor)
+        team.report(time.perf_counter() - before)
         penalty = 0.0
         if objective.share != 1:
             penalty = factor * program.weight_penalty([program.read(row, op) for op in program.steps])

@@ -1,0 +1,178 @@
+"""Speed of fastnn.estimators beside scikit-learn's: fits and predictions with all their overheads. See README.md.
+
+python bench/estimators.py [--cases digits,row] [--rounds 5] [--threads 1]
+
+Each library runs in a process of its own, in turns; a table of medians is printed. Both compute the same from the same
+random state, which is checked.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+
+LIBRARIES = {"fastnn": "fastnn.estimators", "scikit-learn": "sklearn.neural_network"}
+GOALS = {"digits": 6, "cancer": 40, "cancer 32": 40, "mnist": 3, "grid": 25, "row": 20, "sparse": 3}
+
+
+def cancer():
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = load_breast_cancer(return_X_y=True)
+    return (X - X.mean(axis=0)) / X.std(axis=0), y
+
+
+def settings(hidden, epochs, **more):
+    """All epochs are trained: no rule ends them."""
+    return {
+        "hidden_layer_sizes": hidden,
+        "max_iter": epochs,
+        "random_state": 0,
+        "tol": 0.0,
+        "n_iter_no_change": 10**6,
+    } | more
+
+
+def timed(function):
+    began = time.perf_counter()
+    result = function()
+    return time.perf_counter() - began, result
+
+
+def digits(MLPClassifier):
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return timed(lambda: MLPClassifier(**settings((100,), 50)).fit(X / 16, y).loss_)
+
+
+def cancer_case(MLPClassifier, **more):
+    X, y = cancer()
+    return timed(lambda: MLPClassifier(**settings((16, 8), 100, **more)).fit(X, y).loss_)
+
+
+def mnist(MLPClassifier):
+    import fastnn
+
+    X, y = fastnn.datasets.mnist(os.environ.get("FASTNN_DATA"))[0]
+    X, y = X[:10000].reshape(10000, -1) / 255.0, y[:10000]
+    return timed(lambda: MLPClassifier(**settings((300, 100), 3, batch_size=32)).fit(X, y).loss_)
+
+
+def grid(MLPClassifier):
+    from sklearn.model_selection import GridSearchCV
+
+    X, y = cancer()
+    grid = {
+        "alpha": [1e-5, 1e-4, 1e-3, 1e-2],
+        "learning_rate_init": [0.001, 0.01],
+        "hidden_layer_sizes": [(8,), (16,), (16, 8)],
+    }
+    search = GridSearchCV(MLPClassifier(**settings((16,), 100, batch_size=32)), grid, cv=5, n_jobs=2)
+    search.fit(X[:100], y[:100])  # starts the workers
+    return timed(lambda: float(search.fit(X, y).best_score_))
+
+
+def row(MLPClassifier):
+    X, y = cancer()
+    model = MLPClassifier(**settings((16, 8), 3)).fit(X, y)
+    one = X[:1]
+    model.predict_proba(one)
+    seconds, _ = timed(lambda: [model.predict_proba(one) for _ in range(300)])
+    return seconds / 300, float(model.predict_proba(one)[0, 0])
+
+
+def sparse(MLPClassifier):
+    """Like 20 newsgroups: 11,000 rows, 100,000 features, 0.1 % filled; also the most memory beside the data."""
+    import resource
+
+    import numpy as np
+    from scipy.sparse import random
+
+    X = random(11000, 100_000, density=0.001, format="csr", random_state=np.random.default_rng(0))
+    y = np.random.default_rng(0).integers(0, 20, 11000)
+    y[:] = (X[:, :20].toarray() > 0).argmax(axis=1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seconds, model = timed(lambda: MLPClassifier(**settings((100,), 1)).fit(X, y))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    data = (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 2**20
+    print(
+        f"memory: {grown:.0f} MB more, data {data:.0f} MB, weights and moments {3 * 100_000 * 100 * 8 / 2**20:.0f} MB",
+        file=sys.stderr,
+    )
+    return seconds, model.loss_
+
+
+CASES = {
+    "digits": digits,
+    "cancer": cancer_case,
+    "cancer 32": lambda kind: cancer_case(kind, batch_size=32),
+    "mnist": mnist,
+    "grid": grid,
+    "row": row,
+    "sparse": sparse,
+}
+
+
+def serve(library):
+    """A child: reads names of cases, answers with seconds and a number that both must find."""
+    from importlib import import_module
+
+    warnings.simplefilter("ignore")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    kind = import_module(LIBRARIES[library]).MLPClassifier
+    for line in sys.stdin:
+        print(json.dumps(CASES[line.strip()](kind)), flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", default=",".join(CASES), help="some of: " + ", ".join(CASES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, help="of both libraries; all cores by default")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        serve(arguments.serve)
+        return 0
+    environment = dict(os.environ)
+    if arguments.threads:
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "FASTNN_NUM_THREADS")
+        environment |= dict.fromkeys(names, str(arguments.threads))
+    children = {
+        name: subprocess.Popen(
+            [sys.executable, __file__, "--serve", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for name in LIBRARIES
+    }
+    print("| case | fastnn, ms | scikit-learn, ms | ratio | goal |\n| --- | --- | --- | --- | --- |")
+    for case in arguments.cases.split(","):
+        seconds = {name: [] for name in children}
+        found = {}
+        for _ in range(arguments.rounds):
+            for name, child in children.items():
+                assert child.stdin and child.stdout
+                child.stdin.write(case + "\n")
+                child.stdin.flush()
+                took, found[name] = json.loads(child.stdout.readline())
+                seconds[name].append(took)
+        ours, theirs = (1e3 * statistics.median(values) for values in seconds.values())
+        same = abs(found["fastnn"] - found["scikit-learn"]) < 1e-4 * abs(found["scikit-learn"]) + 1e-9
+        line = f"| {case} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.1f} | {GOALS[case]} |"
+        print(line if same else f"{line} they differ: {found}", flush=True)
+    for child in children.values():
+        child.stdin.close()
+        child.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
