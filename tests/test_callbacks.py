@@ -407,7 +407,6 @@ def test_bad_checkpoints(tmp_path):
     model = make()
     for path, error, match in (
         (tmp_path / "{val_los}", ValueError, "unknown name 'val_los'; did you mean 'val_loss'"),
-        (tmp_path / "none" / "w", FileNotFoundError, "does not exist; make it first"),
     ):
         with pytest.raises(error, match=match):
             model.fit(X, Y, validation_data=VALIDATION, callbacks=[ModelCheckpoint(path)])

@@ -12,6 +12,7 @@ from fastnn.callbacks.library import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
+from fastnn.callbacks.tensorboard import SwapEMAWeights, TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -24,5 +25,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

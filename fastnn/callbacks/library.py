@@ -171,7 +171,7 @@ class ModelCheckpoint(_Monitor):
     """Writes the model to a file after each epoch; a crash while writing leaves the old file whole.
 
     filepath: a path, in which {epoch:02d} (counted from 1), {val_loss:.2f} and the other names of the logs are filled
-    in; with a save_freq in steps {epoch}, {batch} and {loss}. A folder with such a name is made when it is needed.
+    in; with a save_freq in steps {epoch}, {batch} and {loss}. Its folder is made where it is missing.
     save_best_only: only when ``monitor`` is better than ever, and than initial_value_threshold; an epoch without the
     value writes nothing. Further fits of the same model go on with the best so far; those of another, or after
     ``compile``, begin anew. save_weights_only: the weights alone, for ``Sequential.load_weights``; else the whole
@@ -253,7 +253,7 @@ class ModelCheckpoint(_Monitor):
                 raise ValueError(f"filepath {self.filepath!r}: {unknown('name', name, known)}")
         folder = os.path.dirname(self.filepath) or "."
         if "{" not in folder and not os.path.isdir(folder):
-            raise FileNotFoundError(f"ModelCheckpoint: the folder {folder!r} does not exist; make it first")
+            os.makedirs(folder)
         if os.path.isdir(self.filepath):
             raise IsADirectoryError(f"ModelCheckpoint: {self.filepath!r} is a folder; give the path of a file")
         if not self.save_weights_only:

@@ -33,6 +33,11 @@ class Compiled:
         self.optimizer, self.loss, self.metrics, self.frozen = optimizer, loss, metrics, frozen
         self.loss_weight = loss_weight
 
+    @property
+    def weighted(self) -> list[str]:
+        """The names of the metrics that count samples with their weights."""
+        return [metric.name for metric in self.metrics if metric.weighted]
+
     def check(self, layers: list[Layer], program: Program, shape: Shape) -> None:
         """Refuses a loss or metric that makes no sense for these outputs; shape: those of a sample."""
         self.check_outputs(layers, program, shape)
