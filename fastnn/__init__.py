@@ -24,7 +24,7 @@ from fastnn.layers import Input
 from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
-    from fastnn import augmentation, lbfgs, plots, preprocessing, random, schedules, utils
+    from fastnn import augmentation, backend, lbfgs, plots, preprocessing, random, schedules, utils
     from fastnn.learning_rate import find_learning_rate
     from fastnn.loading import load
     from fastnn.minimization import minimize
@@ -39,6 +39,7 @@ __all__ = [
     "Sequential",
     "activations",
     "augmentation",
+    "backend",
     "callbacks",
     "constraints",
     "data",
@@ -65,6 +66,7 @@ __all__ = [
 ]
 
 _LAZY = {  # name -> module: imported when first used
+    "backend": "backend",
     "preprocessing": "preprocessing",
     "random": "random",
     "utils": "utils",

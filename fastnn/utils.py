@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnn.basics.arrays import real
 from fastnn.basics.seeds import set_random_seed
 
-__all__ = ["get_file", "normalize", "set_random_seed", "to_categorical"]
+__all__ = ["clear_session", "get_file", "normalize", "set_random_seed", "to_categorical"]
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float64]:
@@ -45,6 +45,10 @@ def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> NDArray[Any]:
     values = real(x, "x")
     length = np.linalg.norm(values, order, axis, keepdims=True)
     return np.asarray(values / np.where(length == 0, 1, length))
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Does nothing: fastnn has no session, models and names are independent of each other."""
 
 
 def get_file(*arguments: Any, **more: Any) -> None:

@@ -170,8 +170,9 @@ def test_all_that_compile_was_given(tmp_path):
     assert np.array_equal(before[0], after[0]) and not np.array_equal(before[2], after[2])
     assert [layer.trainable for layer in other.layers] == [False, False, True]
     assert model.evaluate(X, Y, return_dict=True) == other.evaluate(X, Y, return_dict=True)
-    with pytest.raises(ValueError, match="weighted_metrics"):
-        other.evaluate(X, Y, sample_weight=np.ones(45))
+    weights = np.linspace(0, 1, len(Y))
+    assert model.evaluate(X, Y, sample_weight=weights) == other.evaluate(X, Y, sample_weight=weights)
+    assert model.evaluate(X, Y, sample_weight=weights) != model.evaluate(X, Y)
 
 
 def test_a_rate_changed_later_comes_back(tmp_path):

@@ -638,8 +638,11 @@ def test_weighted_metrics(engine):
     found = model.evaluate(X, labels, sample_weight=weights)
     assert found[1:] == pytest.approx([plain, right, mae])
     assert model.evaluate([(X[:9], labels[:9], weights[:9]), (X[9:], labels[9:], weights[9:])])[1:] == found[1:]
-    with pytest.raises(ValueError, match="cannot go with loss_weights"):
-        model.compile("sgd", "mse", weighted_metrics=["mae"], loss_weights=2.0)
+    model.compile("sgd", "mse", weighted_metrics=["mae", fastnn.metrics.TruePositives()], loss_weights=4.0)
+    assert model.evaluate(X, labels, sample_weight=weights)[1:] == pytest.approx(
+        [mae, 3 * np.sum(outputs[labels == 1] > 0.5)]
+    )
+    assert model.evaluate(X, labels)[2] == np.sum(outputs[labels == 1] > 0.5)
     with pytest.raises(TypeError, match="an update of its own, which takes no weights"):
         model.compile("sgd", "mse", weighted_metrics=[lambda y, outputs: 0.0])
 
@@ -769,3 +772,68 @@ def test_clones():
     for entry in (regularizers.L1(0.1), metrics.Accuracy()):
         with pytest.raises(TypeError, match="input_tensors must be an Input"):
             clone_model(model, entry)
+
+
+LAYERS = {
+    "dense": (lambda: Dense(4, "tanh"), (3,)),
+    "without bias": (lambda: Dense(4, use_bias=False), (5, 3)),
+    "normalization": (lambda: BatchNormalization(), (3,)),
+    "convolution": (lambda: Conv2D(2, 2, activation="relu"), (4, 4, 3)),
+    "flatten": (lambda: Flatten(), (2, 3)),
+    "dropout": (lambda: Dropout(0.5), (3,)),
+}
+
+
+@pytest.mark.parametrize("case", LAYERS)
+def test_layers_can_be_called(case):
+    """Outside of a model and inside of one, they answer what a model of this layer alone predicts."""
+    make_layer, shape = LAYERS[case]
+    x = RNG.normal(size=(6, *shape)).astype("float32")
+    layer = make_layer()
+    out = layer(x)
+    assert layer.built and layer.input_shape == (None, *shape) and layer.output_shape == (None, *out.shape[1:])
+    model = fastnn.Sequential([layer])
+    np.testing.assert_allclose(model.predict(x), out, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(model.layers[0](x), out, rtol=1e-6)
+    with pytest.raises(ValueError, match="is built for samples of"):
+        layer(np.ones((2, 7)))
+    with pytest.raises(ValueError, match="belongs to a model"):
+        model.layers[0].build((None, *shape))
+    fresh = make_layer()
+    fresh.build((None, *shape))
+    assert [w.shape for w in fresh.get_weights()] == [w.shape for w in layer.get_weights()]
+
+
+def test_layers_called_as_in_training():
+    x = np.ones((200, 50))
+    out = Dropout(0.25)(x, training=True)
+    assert set(np.unique(out)) == {0.0, np.float32(1 / 0.75)} and abs((out == 0).mean() - 0.25) < 0.02
+    out = BatchNormalization()(RNG.normal(3, 2, size=(500, 2)), training=True)
+    assert np.abs(out.mean(axis=0)).max() < 1e-4 and np.abs(out.std(axis=0) - 1).max() < 1e-3
+
+
+def test_configs_of_models():
+    model = make(frozen=("n",))
+    other = fastnn.Sequential.from_config(model.get_config())
+    assert repr(other) == repr(model) and not other.layers[1].trainable and other.name == model.name
+    unbuilt = fastnn.Sequential.from_config(fastnn.Sequential([Dense(2), Dense(1)]).get_config())
+    assert not unbuilt.built and len(unbuilt.layers) == 2
+
+    class Mine(Dense):
+        pass
+
+    config = fastnn.Sequential([Mine(2)]).get_config()
+    with pytest.raises(ValueError, match=r"unknown layer 'Mine'.*pass custom_objects"):
+        fastnn.Sequential.from_config(config)
+    assert type(fastnn.Sequential.from_config(config, {"Mine": Mine}).layers[0]) is Mine
+
+
+def test_words_of_keras_that_do_little():
+    from fastnn.layers import InputLayer
+
+    assert fastnn.Sequential([InputLayer(input_shape=(4,)), Dense(2)]).input_shape == (None, 4)
+    fastnn.backend.clear_session()
+    fastnn.utils.clear_session()
+    assert fastnn.backend.floatx() == fastnn.Sequential([Dense(1)]).dtype.name and fastnn.backend.epsilon() == 1e-7
+    with pytest.raises(TypeError, match=r"a model within a model is a list of layers here: \*model.layers"):
+        fastnn.Sequential([make()])

@@ -19,6 +19,8 @@ from fastnn.layers.pooling import (
 from fastnn.layers.regularization import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.reshaping import Cropping2D, Flatten, Permute, Reshape, UpSampling2D, ZeroPadding2D
 
+InputLayer = Input  # Keras' other name for it
+
 __all__ = [
     "ELU",
     "Activation",

@@ -10,11 +10,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn.basics.arrays import real
 from fastnn.basics.attributes import check_attribute
 from fastnn.basics.checks import flag, unknown, whole
+from fastnn.basics.seeds import as_generator
 from fastnn.errors import NotBuiltError
 from fastnn.layers.weights import Variable, checked_arrays
-from fastnn.operations import Operation, Pair
+from fastnn.operations import Draws, Operation, Pair
 
 Shape = tuple[int, ...]
 COMMON = ("name", "trainable", "dtype", "input_shape", "input_dim")  # arguments that all layers have
@@ -240,6 +242,44 @@ class Layer:
             return
         network.set_weights(arrays, self._position)
 
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Starting weights for samples of (rows, *shape), of a layer outside of models; the rows may be None."""
+        if self._home is not None:
+            raise ValueError(f"layer {self.name!r} belongs to a model, which builds it: call build of the model")
+        shape = checked_shape(f"{type(self).__name__}: each size of a sample", tuple(input_shape)[1:])
+        self.shape_after(shape)  # refuses what does not fit
+        dtype = np.dtype(self._dtype or "float32")
+        fresh = [values.astype(dtype) for values in self.initial_weights(shape, as_generator(None))]
+        vars(self).update(_weights=fresh, _shape=shape)
+
+    def __call__(self, x: ArrayLike, training: bool = False) -> NDArray[Any]:
+        """The output for an array (rows, *shape), computed in NumPy; outside of a model the first call builds it.
+
+        training: as in a step of training, with fresh random numbers and the batch's statistics; no weight changes.
+
+        >>> from fastnn.layers import Dense
+        >>> Dense(2, kernel_initializer="ones")([[1.0, 2.0]]).tolist()
+        [[3.0, 3.0]]
+        """
+        array = real(x, "x")
+        shape = array.shape[1:]
+        if self._sample_shape() is None:
+            self.build(array.shape)
+        if self._sample_shape() != shape or not shape:
+            raise ValueError(f"layer {self.name!r} is built for samples of {self._sample_shape()}, got x {array.shape}")
+        network, weights = self._kept()[0], self.get_weights()
+        a = array.astype(np.dtype(self._dtype or "float32") if network is None else network.dtype)
+        seed = int(as_generator(None).integers(1 << 63)) if training else 0
+        for i, op in enumerate(self.operations(shape)):
+            own, weights = op.taken(weights[: len(op.shapes)]), weights[len(op.shapes) :]
+            lines = np.zeros((op.rows, op.outputs), dtype=a.dtype)
+            if own:
+                given = np.concatenate([np.atleast_2d(one) for one in own])
+                lines[: len(given)] = given
+            known, a = op.arrays(lines), a.reshape(-1, op.inputs)
+            a = op.forward(a, known, Draws(seed, i, 0, 16))[0] if training else op.infer(a, known)
+        return a.reshape(len(array), *self.shape_after(shape))
+
     def copied(self, weights: bool = True) -> Layer:
         """A copy that belongs to no model, with the weights of this one unless they are not wanted."""
         new = object.__new__(type(self))
@@ -291,8 +331,8 @@ class Layer:
 class Input(Layer):
     """The shape of one sample: ``Input(784)``, ``Input((28, 28))`` or ``Input(shape=(28, 28))``.
 
-    batch_shape: Keras' other way to say it, with the rows in front. batch_size and dtype are accepted for Keras' sake
-    and mean nothing here: a model takes any number of rows and any number type.
+    batch_shape: Keras' other way to say it, with the rows in front; input_shape: an older word for shape. batch_size
+    and dtype are accepted for Keras' sake and mean nothing here: a model takes any number of rows and any number type.
     """
 
     _position = -1  # it stands before the list of layers
@@ -304,9 +344,11 @@ class Input(Layer):
         dtype: Any = None,
         *,
         batch_shape: Sequence[int | None] | None = None,
+        input_shape: int | Sequence[int] | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
+        shape = input_shape if shape is None else shape
         if (shape is None) == (batch_shape is None):
             raise ValueError(
                 "Input needs the shape of one sample, such as Input((28, 28)), or batch_shape=(None, 28, 28)"

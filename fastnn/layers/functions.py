@@ -22,8 +22,8 @@ class _Function(Layer):
         """What the layer applies."""
         raise NotImplementedError
 
-    def __call__(self, x: ArrayLike) -> Array:
-        """f(x) for an array, outside of any model.
+    def __call__(self, x: ArrayLike, training: bool = False) -> Array:
+        """f(x) for an array of any shape, outside of any model.
 
         >>> LeakyReLU(0.5)([-1.0, 2.0])
         array([-0.5,  2. ])

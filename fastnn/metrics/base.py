@@ -35,7 +35,7 @@ class Metric(Settings, frozen=False, last=True):
     name: str = "metric"
     dtype: Any = None
     _quiet = ("dtype",)
-    weighted: ClassVar[bool] = False  # whether ``fit`` and ``evaluate`` give weights; ``compile`` sets it
+    weighted: ClassVar[float] = 0.0  # the unit of the weights that ``fit`` and ``evaluate`` give; 0: none
 
     def __post_init__(self) -> None:
         if self.name is None:

@@ -60,15 +60,13 @@ def compiled(
     names = [metric.name for metric in new_metrics]
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must have different names, got {names}")
+    factor = _loss_weight(loss_weights)
     for metric in weighted:
         if type(metric).update is not Metric.update:
             raise TypeError(
                 f"metric {metric.name!r} has an update of its own, which takes no weights; give it in metrics"
             )
-        vars(metric)["weighted"] = True
-    factor = _loss_weight(loss_weights)
-    if weighted and factor != 1:
-        raise ValueError("weighted_metrics cannot go with loss_weights, which would weigh them too")
+        vars(metric)["weighted"] = factor  # which the samples' weights carry
     return Compiled(new_optimizer, new_loss, new_metrics, frozen, factor)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnn import layers as kinds
 from fastnn.basics.attributes import Fixed
 from fastnn.basics.checks import unknown, whole
 from fastnn.basics.lock import TrainingLock
@@ -514,6 +515,29 @@ class Sequential(Asking):
         Raises ValueError where the layers' names or shapes are others, before anything changes.
         """
         self.set_weights(files.load_weights(path, self.program, self.layer_names))
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, number type, engine, and the settings of all layers, which ``from_config`` takes. No weights."""
+        layers = self._layers if self._input is None else [self._input, *self._layers]
+        described = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in layers]
+        return {"name": self.name, "dtype": self.dtype.name, "engine": self.engine_name, "layers": described}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, type[Layer]] | None = None) -> Sequential:
+        """A new model with fresh weights, not compiled, from what ``get_config`` returned.
+
+        custom_objects: name -> class, for layers of your own.
+
+        >>> from fastnn.layers import Dense
+        >>> Sequential.from_config(Sequential([Dense(3, input_dim=2)], name="small").get_config()).count_params()
+        9
+        """
+        known = {name: getattr(kinds, name) for name in kinds.__all__} | (custom_objects or {})
+        for one in config["layers"]:
+            if one["class_name"] not in known:
+                raise ValueError(unknown("layer", str(one["class_name"]), list(known)) + "; pass custom_objects")
+        layers = [known[one["class_name"]].from_config(one["config"]) for one in config["layers"]]
+        return cls(layers, **{name: config[name] for name in ("name", "dtype", "engine") if name in config})
 
     def __repr__(self) -> str:
         layers = self._layers if self._input is None else [self._input, *self._layers]

@@ -116,7 +116,10 @@ class Stack:
     ) -> tuple[Layer, dict[str, Any], Input | None]:
         """A layer that may stand behind others, or a copy; what makes it the model's own; and the Input of all."""
         if not isinstance(layer, Layer):
-            raise TypeError(f"expected a layer of fastnn.layers, got {layer!r} of type {type(layer).__name__}")
+            hint = (
+                "; a model within a model is a list of layers here: *model.layers" if isinstance(layer, Stack) else ""
+            )
+            raise TypeError(f"expected a layer of fastnn.layers, got {layer!r} of type {type(layer).__name__}{hint}")
         if any(layer is other for other in layers):
             raise ValueError(f"{layer!r} is in the model already; make a new layer")
         if layer._home is not None:

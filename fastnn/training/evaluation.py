@@ -141,7 +141,7 @@ class Recorder:
             for i, values in enumerate(logs):
                 part = slice(i * rows, (i + 1) * rows)
                 metric.reset()
-                own = (weights[part],) if metric.weighted and weights is not None else ()
+                own = (weights[part] / metric.weighted,) if metric.weighted and weights is not None else ()
                 add(y[part], seen[part], classes[part], *own)
                 values[name] = metric.result()
         return logs
@@ -150,7 +150,7 @@ class Recorder:
         outputs = self.outputs[first : first + len(y)]
         classes = self.classes(outputs)
         for metric, add in zip(self.metrics, self.adders, strict=True):
-            own = (weights,) if metric.weighted else ()
+            own = (weights / metric.weighted,) if metric.weighted and weights is not None else ()
             add(y, metric.seen(outputs), classes, *own)
 
     def get_state(self) -> dict[str, Any]:
