@@ -5,7 +5,7 @@ import pytest
 from numerics import engines
 from test_operations import SEED, check_one, check_threads, close, train, weights_of
 
-from fastnn.activations import ReLU, Tanh
+from fastnn.activations import GELU, Linear, ReLU, Tanh
 from fastnn.basics import backend
 from fastnn.engine.program import assemble
 from fastnn.engine.source import Source
@@ -15,12 +15,15 @@ from fastnn.operations import (
     BatchNormalization,
     Convolution,
     Dense,
+    Dropout,
+    Elementwise,
     MaxPooling,
     Permutation,
     Resampling,
     TransposedConvolution,
 )
 from fastnn.optimizers import SGD
+from fastnn.regularizers import L1L2
 
 
 def out(n, window, stride=1, dilation=1, padding=0):
@@ -213,3 +216,77 @@ def test_the_largest_of_nan_and_infinity(core):
     net, twin = (first(engine, core.REAL, op) for engine in (core.Engine, engines(core.REAL.name)["reference"]))
     np.testing.assert_array_equal(np.isnan(net.predict(Source(x), 1)), np.isnan(twin.predict(Source(x), 1)))
     np.testing.assert_array_equal(net.predict(Source(x), 1)[2:], twin.predict(Source(x), 1)[2:])
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def pooled(activation, overlap=False, penalty=None, between=()):
+    """Convolution, pool, convolution, a product."""
+    stride, size = (1, 7) if overlap else (2, 4)
+    first_one = convolution(2, 5, 10, 3, activation=activation).replace(activity_regularizer=penalty)
+    pool = MaxPooling(5, 5, map_in=(8, 8), map_out=(size, size), window=(2, 2), strides=(stride, stride))
+    second = convolution(5, 18, size, 3, activation=Tanh())
+    n = second.outputs * second.positions_out
+    return [
+        first_one,
+        *between,
+        pool,
+        second,
+        Permutation(second.outputs, n, map_in=second.map_out),
+        Dense(n, 3, bias=True),
+    ]
+
+
+STACKS = {
+    "relu": lambda: pooled(ReLU()),
+    "overlapping windows": lambda: pooled(ReLU(), overlap=True),
+    "slope of the input": lambda: pooled(GELU()),
+    "penalty of activities": lambda: pooled(ReLU(), penalty=L1L2(0.01, 0.02)),
+    "normalized": lambda: pooled(
+        *(Linear(), True),
+        between=[
+            BatchNormalization(5, 5, map_in=(8, 8), map_out=(8, 8), bias=True),
+            Elementwise(5, 5, map_in=(8, 8), map_out=(8, 8), activation=ReLU()),
+            Dropout(5, 5, map_in=(8, 8), map_out=(8, 8), rate=0.3, spatial=True),
+        ],
+    ),
+    "frozen below": lambda: [op.replace(trainable=i > 1) for i, op in enumerate(pooled(ReLU()))],
+    "frozen above": lambda: [op.replace(trainable=i != 2) for i, op in enumerate(pooled(ReLU()))],
+}
+
+
+def stacked(engine, dtype, steps):
+    program = assemble(steps, np.dtype(dtype), MeanSquaredError(), SGD(0.05, momentum=0.9))
+    net = engine(program, program.new_arena())
+    rng = np.random.default_rng(4)
+    for op in program.steps:
+        if op.rows:
+            lines = rng.uniform(-1, 1, size=(op.rows, op.outputs)) / np.sqrt(op.rows)
+            lines[3:4] = np.abs(lines[3:4]) + 0.5  # a moving variance, where there is one
+            program.write(net.arena[0], op, op.arrays(lines.astype(np.float32).astype(dtype)))
+    return net
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_maps_go_through_networks(core, name):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(21, 200)).astype(np.float32)
+    y = rng.normal(size=(21, 3)).astype(np.float32)
+    twin = stacked(engines("float64")["reference"], "float64", STACKS[name]())
+    twin_losses, twin_outputs = train(twin, x.astype(float), y.astype(float), batch=8, seed=SEED)
+    results = []
+    for threads, long_step in ((1, 1e30), (2, 1e30), (3, 0.0)):
+        net = stacked(core.Engine, core.REAL, STACKS[name]())
+        net.long_step = long_step
+        given = x.astype(core.REAL), y.astype(core.REAL)
+        results.append([*train(net, *given, batch=8, threads=threads, seed=SEED), np.array(net.arena)])
+        results[-1] += [net.predict(Source(given[0]), threads), *net.gradient(Source(given[0]), Source(given[1]), None)]
+    close(results[0][0], twin_losses, core.REAL, 100, "losses")
+    close(results[0][1], twin_outputs, core.REAL, 100, "outputs")
+    close(results[0][3], twin.predict(Source(x.astype(float))), core.REAL, 100, "predict")
+    for actual, right in zip(weights_of(net), weights_of(twin), strict=True):
+        close(actual, right, core.REAL, 100, "weights")
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
