@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn as keras
+from fastnn.basics import seeds
 from fastnn.callbacks import EarlyStopping, LambdaCallback, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
 from fastnn.datasets import blobs, breast_cancer, circles, digits, moons, spirals
 from fastnn.layers import (
@@ -23,8 +24,15 @@ from fastnn.layers import (
 )
 from fastnn.models import Sequential, clone_model
 from fastnn.optimizers import SGD, Adam, RMSprop
-from fastnn.regularizers import L1, L2
+from fastnn.optimizers.schedules import ExponentialDecay
+from fastnn.regularizers import l1, l2
 from fastnn.utils import to_categorical
+
+
+@pytest.fixture(autouse=True)
+def _seeds_of_others(monkeypatch):
+    """A program may set the seed of everything; other tests shall not notice."""
+    monkeypatch.setattr(seeds, "_default", None)
 
 
 def split(X, y, test=0.25, seed=0):
@@ -51,6 +59,8 @@ GATE_X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
 def test_perceptron_learns_and():
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(42)
     y = np.array([0, 0, 0, 1])
     model = Sequential()
     model.add(Dense(1, input_dim=2, activation="sigmoid"))
@@ -114,7 +124,7 @@ def test_breast_cancer():
 
 def test_iris_with_one_hot_targets():
     X, labels = iris_like()
-    y = np.eye(3)[labels]
+    y = to_categorical(labels, num_classes=3)
     X_train, X_test, y_train, y_test = split(X, y)
     model = Sequential(rng=0)
     model.add(Dense(10, activation="relu", input_shape=(4,)))
@@ -161,6 +171,7 @@ def test_optimizers_compared():
         "Nesterov": SGD(learning_rate=0.1, momentum=0.9, nesterov=True),
         "RMSprop": RMSprop(learning_rate=0.01),
         "Adam": Adam(learning_rate=0.01),
+        "Adam, slower and slower": Adam(ExponentialDecay(0.01, decay_steps=100, decay_rate=0.9)),
         "adagrad": "adagrad",
     }.items():
         model = Sequential([Dense(16, activation="relu"), Dense(1, activation="sigmoid")], rng=0)
@@ -186,8 +197,8 @@ def test_regularization_against_overfitting():
     norms = {}
     for name, model in {
         "none": build(),
-        "l1": build(L1(0.01)),
-        "l2": build(L2(0.01)),
+        "l1": build(l1(0.01)),
+        "l2": build(l2(0.01)),
         "dropout": build(None, 0.5),
     }.items():
         history = model.fit(X_train, y_train, epochs=200, validation_data=(X_test, y_test), verbose=0)
