@@ -109,53 +109,96 @@ def blobs(n: int = 100, centers: int = 3, features: int = 2, deviation: float = 
 
 
 class _Mnist:
-    """MNIST: ``mnist(folder)``, or ``mnist.load_data()`` as in Keras, which reads the same files."""
+    """MNIST, or data in its form: ``mnist(folder)``, or ``mnist.load_data()`` as in Keras, from the same files."""
 
-    __name__ = "mnist"
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
 
     def __call__(self, folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
-        """((X, y), (X_test, y_test)); see ``read_mnist``."""
-        return read_mnist(folder)
+        """((X, y), (X_test, y_test)): X uint8 (60000, 28, 28) and (10000, 28, 28), y (60000,) and (10000,).
+
+        Reads the four IDX files, gzipped or not, from ``folder``, or from $FASTNN_DATA or its subfolder of the name;
+        fastnn does not ship or download them. MNIST: by Y. LeCun, C. Cortes and C. J. C. Burges, licence CC BY-SA 3.0;
+        Fashion-MNIST: by H. Xiao, K. Rasul and R. Vollgraf, 2017, licence MIT.
+        """
+        found = _place(self.__name__, "train-images*", folder, inside=self.__name__ == "mnist")
+        parts = [
+            (
+                _read_idx(found, f"{part}-images", "idx3-ubyte"),
+                _read_idx(found, f"{part}-labels", "idx1-ubyte").astype(np.int64),
+            )
+            for part in ("train", "t10k")
+        ]
+        for part, (X, y) in zip(("train", "t10k"), parts, strict=True):
+            if len(X) != len(y):
+                raise ValueError(f"the {part} files in {found} hold {len(X)} images but {len(y)} labels")
+        return parts[0], parts[1]
 
     def load_data(self, path: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
         """The same, with labels of uint8. path: a folder; Keras' "mnist.npz", which would be downloaded, is ignored."""
         named = path is not None and os.path.basename(path) == "mnist.npz" and not os.path.exists(path)
-        (X, y), (X_test, y_test) = read_mnist(None if named else path)
+        (X, y), (X_test, y_test) = self(None if named else path)
         return (X, y.astype(np.uint8)), (X_test, y_test.astype(np.uint8))
 
     def __repr__(self) -> str:
-        return "<data set mnist: mnist(folder), mnist.load_data()>"
+        return f"<data set {self.__name__}: {self.__name__}(folder), {self.__name__}.load_data()>"
 
 
-mnist = _Mnist()
+class _Cifar:
+    """CIFAR-10 and CIFAR-100 from their files for programs in C, which hold bytes: ``cifar10.load_data()``.
+
+    By A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009. Their files for Python are pickles,
+    which fastnn never reads.
+    """
+
+    def __init__(self, name: str, train: list[str], test: list[str], labels: int) -> None:
+        self.__name__, self.train, self.test, self.labels = name, train, test, labels
+
+    def load_data(self, path: str | os.PathLike[str] | None = None, label_mode: str = "fine") -> tuple[Data, Data]:
+        """((X, y), (X_test, y_test)): X uint8 (rows, 32, 32, 3), y uint8 (rows, 1).
+
+        path: the folder of the .bin files, else $FASTNN_DATA or its subfolder of the name. label_mode: of CIFAR-100,
+        "fine" or "coarse".
+        """
+        if label_mode not in ("fine", "coarse"):
+            raise ValueError(f"label_mode must be 'fine' or 'coarse', got {label_mode!r}")
+        folder = _place(self.__name__, self.test[0], path)
+        column = 0 if self.labels == 1 or label_mode == "coarse" else 1
+        found = []
+        for names in (self.train, self.test):
+            raw = b"".join((folder / name).read_bytes() for name in names)
+            size = self.labels + 3072
+            if not raw or len(raw) % size:
+                raise ValueError(f"{', '.join(names)} in {folder} hold {len(raw)} bytes, no rows of {size}: damaged?")
+            rows = np.frombuffer(raw, dtype=np.uint8).reshape(-1, size)
+            images = rows[:, self.labels :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+            found.append((np.ascontiguousarray(images), rows[:, column : column + 1].copy()))
+        return found[0], found[1]  # type: ignore[return-value]
 
 
-def read_mnist(folder: str | os.PathLike[str] | None = None) -> tuple[Data, Data]:
-    """((X, y), (X_test, y_test)) of MNIST: X uint8 (60000, 28, 28) and (10000, 28, 28), y (60000,) and (10000,).
+mnist, fashion_mnist = _Mnist("mnist"), _Mnist("fashion_mnist")
+cifar10 = _Cifar("cifar10", [f"data_batch_{i}.bin" for i in range(1, 6)], ["test_batch.bin"], 1)
+cifar100 = _Cifar("cifar100", ["train.bin"], ["test.bin"], 2)
 
-    Reads the four IDX files, gzipped or not, from ``folder``, or from $FASTNN_DATA or its subfolder mnist. The data are
-    by Y. LeCun, C. Cortes and C. J. C. Burges, licence CC BY-SA 3.0; fastnn does not ship or download them.
+
+def _place(name: str, pattern: str, folder: str | os.PathLike[str] | None, inside: bool = True) -> Path:
+    """The folder with a data set's files: the given one, or that of $FASTNN_DATA, or a subfolder of the name.
+
+    inside: whether the files may lie in $FASTNN_DATA itself.
     """
     from pathlib import Path
 
     given = os.environ.get("FASTNN_DATA") if folder is None else folder
     if not given:
-        raise FileNotFoundError("pass the folder of the MNIST files, or set FASTNN_DATA to it")
+        raise FileNotFoundError(f"pass the folder of the {name} files, or set FASTNN_DATA to it; nothing is downloaded")
     base = Path(given)
-    found = next((place for place in (base, base / "mnist") if list(place.glob("train-images*"))), None)
+    places = [base] if inside or folder is not None else []
+    places += [base / one for one in dict.fromkeys((name, name.replace("_", "-")))]
+    found = next((place for place in places if list(place.glob(pattern))), None)
     if found is None:
-        raise FileNotFoundError(f"no MNIST files (train-images-idx3-ubyte or .gz) in {base} or {base / 'mnist'}")
-    parts = [
-        (
-            _read_idx(found, f"{part}-images", "idx3-ubyte"),
-            _read_idx(found, f"{part}-labels", "idx1-ubyte").astype(np.int64),
-        )
-        for part in ("train", "t10k")
-    ]
-    for part, (X, y) in zip(("train", "t10k"), parts, strict=True):
-        if len(X) != len(y):
-            raise ValueError(f"the {part} files in {found} hold {len(X)} images but {len(y)} labels")
-    return parts[0], parts[1]
+        files = pattern.replace("*", "-idx3-ubyte or .gz")
+        raise FileNotFoundError(f"no {name} files ({files}) in {' or '.join(map(str, places))}")
+    return found
 
 
 def _read_idx(folder: Path, name: str, kind: str) -> NDArray[np.uint8]:

@@ -335,3 +335,29 @@ def test_mnist_by_keras_name(tmp_path):
     (x, y), (x_test, y_test) = keras.datasets.mnist.load_data(tmp_path)
     assert x.shape == (3, 28, 28) and y.dtype == np.uint8 and x_test.shape == (2, 28, 28) and y_test.shape == (2,)
     assert keras.datasets.mnist(tmp_path)[0][0].shape == (3, 28, 28)
+
+
+def test_other_data_sets_from_files(tmp_path, monkeypatch):
+    monkeypatch.delenv("FASTNN_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="nothing is downloaded"):
+        keras.datasets.cifar10.load_data()
+    rows = np.arange(2 * 3073, dtype=np.int64).astype(np.uint8).reshape(2, 3073)
+    (tmp_path / "cifar10").mkdir()
+    for i in range(1, 6):
+        (tmp_path / "cifar10" / f"data_batch_{i}.bin").write_bytes(rows.tobytes())
+    (tmp_path / "cifar10" / "test_batch.bin").write_bytes(rows[:1].tobytes())
+    monkeypatch.setenv("FASTNN_DATA", str(tmp_path))
+    (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
+    assert (
+        x.shape == (10, 32, 32, 3) and y.shape == (10, 1) and x_test.shape == (1, 32, 32, 3) and y[1, 0] == rows[1, 0]
+    )
+    np.testing.assert_array_equal(x[1, 2, 5], [rows[1, 1 + channel * 1024 + 2 * 32 + 5] for channel in range(3)])
+    (tmp_path / "train.bin").write_bytes(bytes([3, 7]) + bytes(3072))
+    (tmp_path / "test.bin").write_bytes(bytes([4, 9]) + bytes(3072))
+    for mode, labels in (("fine", [7, 9]), ("coarse", [3, 4])):
+        assert [part[1].item() for part in keras.datasets.cifar100.load_data(label_mode=mode)] == labels
+    (tmp_path / "test.bin").write_bytes(bytes(100))
+    with pytest.raises(ValueError, match="hold 100 bytes, no rows of 3074"):
+        keras.datasets.cifar100.load_data(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no fashion_mnist files"):
+        keras.datasets.fashion_mnist.load_data()
