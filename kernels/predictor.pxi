@@ -140,7 +140,7 @@ cdef class Answering:
     def errors(self, model, x):
         """How far outputs are from the model's: the "largest" and "mean" difference, and the share of "same classes"."""
         x = np.ascontiguousarray(x, dtype=REAL)
-        expected, found = model.predict(x), self(x)
+        expected, found = model.predict(x).reshape(len(x), -1), self(x)
         difference = np.abs(found.astype(np.float64) - expected)
         classes = (expected[:, 0] > 0.5) if self.outputs == 1 else expected.argmax(axis=1)
         return {"largest": float(difference.max()), "mean": float(difference.mean()),

@@ -249,6 +249,24 @@ def test_maps_as_outputs_keep_their_shape(engine):
             model.compile("adam", loss)
 
 
+def test_metrics_of_maps_as_outputs_are_those_of_pixels_or_refused():
+    model = fastnn.Sequential([Input((4, 6, 2)), Conv2D(1, 3, padding="same", activation="sigmoid")], rng=0)
+    x = images(9, (4, 6, 2))
+    y = (x[..., :1] > 0).astype(float)
+    right = ((model.predict(x) > 0.5) == y).mean()
+    for loss in ("mse", "binary_crossentropy"):
+        model.compile("sgd", loss, ["accuracy", "binary_accuracy", "mae"])
+        found = model.evaluate(x, y)
+        np.testing.assert_allclose(found[1:], [right, right, np.abs(model.predict(x) - y).mean()], rtol=1e-6)
+    several = fastnn.Sequential([Input((4, 6, 2)), Conv2D(3, 3, activation="sigmoid")], rng=0)
+    several.compile("sgd", "binary_crossentropy", ["binary_accuracy", "auc", "precision"])
+    for metric in ("accuracy", "categorical_accuracy", "top_k_categorical_accuracy", "cosine_similarity"):
+        with pytest.raises(ValueError, match=r"takes one row of outputs for each sample.*\(2, 4, 3\); use 'binary_acc"):
+            several.compile("sgd", "binary_crossentropy", [metric])
+    with pytest.raises(ValueError, match="metric 'auc' takes one row"):
+        model.compile("sgd", "mse", ["auc"])
+
+
 def test_a_reshape_behind_the_input_costs_nothing():
     for stack, names in (
         ([Input(784), Reshape((28, 28, 1)), Conv2D(2, 3)], ["convolution", "permutation"]),
@@ -379,6 +397,7 @@ def test_predictors_of_maps_as_outputs(engine):
     model.fit(x, x[..., :1], verbose=0)
     predictor = model.predictor()
     np.testing.assert_allclose(predictor(x).reshape(7, 4, 6, 1), model.predict(x), rtol=1e-9, atol=1e-12)
+    assert predictor.errors(model, x)["largest"] < 1e-9
     assert model.jacobian(x).shape == (7, 24, 4, 6, 2)
     with pytest.raises(ValueError, match="dtype='int8' is there for dense layers only"):
         fastnn.Sequential(stack[:2], engine=engine).predictor(dtype="int8")

@@ -56,6 +56,13 @@ class Metric(Settings, frozen=False, last=True):
         """Whether code of the user's computes it."""
         return not type(self).__module__.startswith("fastnn.")
 
+    def suits_maps(self, channels: int) -> bool:
+        """Whether it means the same for maps of outputs, so many numbers for each pixel, as for one row of them all.
+
+        ``compile`` asks after ``prepare``, where the outputs are maps.
+        """
+        return True
+
     def seen(self, outputs: NDArray) -> NDArray:
         """What ``update`` gets of the model's outputs: these themselves."""
         return outputs

@@ -48,6 +48,9 @@ class Decided(Metric):
     def _elementwise(self, outputs: int) -> bool:
         return self._binary or outputs == 1
 
+    def suits_maps(self, channels: int) -> bool:
+        return self._elementwise(2)
+
     def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
         if self._elementwise(outputs):
             self._check_answers(y, name)
@@ -87,6 +90,10 @@ class Accuracy(Decided, Averaged, positional=("name",)):
 
     def _elementwise(self, outputs: int) -> bool:
         return self.binary or outputs == 1
+
+    def suits_maps(self, channels: int) -> bool:
+        self.binary = self.binary or channels == 1  # Keras' rule: one number for each pixel is an answer
+        return super().suits_maps(channels)
 
     def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
         if self._elementwise(outputs) or not self._binary:
@@ -154,6 +161,9 @@ class CategoricalAccuracy(Decided, Averaged):
     """
 
     name = "categorical_accuracy"
+
+    def suits_maps(self, channels: int) -> bool:
+        return False
 
     def prepare(self, loss: Loss, outputs: int) -> None:
         super().prepare(loss, outputs)

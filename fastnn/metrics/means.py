@@ -24,6 +24,9 @@ class _OfLoss(Averaged):
         super().prepare(loss, outputs)
         refuse_labels(self, loss, outputs)
 
+    def suits_maps(self, channels: int) -> bool:
+        return self.kind.elementwise
+
     def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         settings = {
             name: getattr(self, name)

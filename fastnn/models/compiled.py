@@ -43,6 +43,12 @@ class Compiled:
         self.check_outputs(layers, program, shape)
         for metric in self.metrics:
             metric.prepare(self.loss, program.outputs)
+            if len(shape) > 1 and not metric.suits_maps(shape[-1]):
+                raise ValueError(
+                    f"metric {metric.name!r} takes one row of outputs for each sample, but those of layer"
+                    f" {layers[-1].name!r} have the shape {shape}; use 'binary_accuracy', or put Flatten() or a global"
+                    " pooling before the last Dense"
+                )
 
     def check_outputs(self, layers: list[Layer], program: Program, shape: Shape) -> None:
         """Refuses a loss that makes no sense for these outputs."""

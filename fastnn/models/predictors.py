@@ -102,7 +102,7 @@ class _Reference:
     def errors(self, model: Any, x: Any) -> dict[str, float]:
         """See the compiled method."""
         x = np.ascontiguousarray(x, dtype=self.dtype)
-        expected, found = model.predict(x), self(x)
+        expected, found = model.predict(x).reshape(len(x), -1), self(x)
         difference = np.abs(found.astype(np.float64) - expected)
         limit = expected > 0.5 if self.outputs == 1 else expected.argmax(axis=1)
         same = np.mean(self.classes(x) == limit.reshape(-1))
