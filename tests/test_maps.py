@@ -249,6 +249,28 @@ def test_maps_as_outputs_keep_their_shape(engine):
             model.compile("adam", loss)
 
 
+class Shapes(fastnn.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.seen.append(logs["outputs"].shape)
+
+
+def test_maps_one_batch_at_a_time():
+    model = fastnn.Sequential([Input((4, 6, 2)), Conv2D(1, 3, padding="same")], rng=0)
+    model.compile("sgd", "mse")
+    x = images(9, (4, 6, 2))
+    y, listener = x[..., :1], Shapes()
+    assert model.predict(x, batch_size=5, callbacks=[listener]).shape == (9, 4, 6, 1)
+    assert listener.seen == [(5, 4, 6, 1), (4, 4, 6, 1)]
+    assert model.predict(x[i : i + 3] for i in (0, 3, 6)).shape == model.predict_on_batch(x).shape == (9, 4, 6, 1)
+    before = model.test_on_batch(x, y)
+    model.train_on_batch(x, y)
+    assert model.test_on_batch(x, y) < before
+
+
 def test_metrics_of_maps_as_outputs_are_those_of_pixels_or_refused():
     model = fastnn.Sequential([Input((4, 6, 2)), Conv2D(1, 3, padding="same", activation="sigmoid")], rng=0)
     x = images(9, (4, 6, 2))

@@ -435,10 +435,12 @@ class Sequential(Asking):
         elif called.predict_batchwise:
             rows = self.door.features(x).array
             parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
-        outputs = evaluation.predict(self.network, (self.door.features(part) for part in parts), called)
+        outputs = evaluation.predict(
+            self.network, (self.door.features(part) for part in parts), called, self.door.output_shape
+        )
         if batches:
             feed.end_epoch()
-        return self._shaped(outputs)
+        return outputs
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """Rows of outputs in the shape of the last layer's samples."""

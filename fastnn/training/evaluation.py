@@ -284,14 +284,14 @@ def _evaluate_parts(
     return {"loss": total.result() / n + penalty} | (recorded.results() if recorded else {})
 
 
-def predict(network: Network, parts: Iterable[Source], callbacks: CallbackList) -> NDArray[Any]:
-    """Outputs for X that comes in checked parts, whose callbacks see each of them."""
+def predict(network: Network, parts: Iterable[Source], callbacks: CallbackList, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Outputs, of a shape for each sample, for X that comes in checked parts, whose callbacks see each of them."""
     callbacks.call("on_predict_begin", {})
     outputs = []
     for i, part in enumerate(parts):
         for callback in callbacks.predict_batchwise:
             callback.on_predict_batch_begin(i, {})
-        outputs.append(network.predict(part))
+        outputs.append(network.predict(part).reshape(len(part), *shape))
         for callback in callbacks.predict_batchwise:
             callback.on_predict_batch_end(i, {"outputs": outputs[-1]})
     if not outputs:
