@@ -436,7 +436,7 @@ class Changed:
         ({"from_logits": True}, "a loss from logits needs an activation of its own"),
         ({"table": {"kernel": 99}}, "kind 99 is not"),
         ({"table": {"kernel": -1}}, "kind -1 is not"),
-        ({"table": {"activation": 18}}, "activation 18 is not"),
+        ({"table": {"activation": 99}}, "activation 99 is not"),
         ({"table": {"activation": -1}}, "activation -1 is not"),
         ({"table": {"activation": 5}}, "operation 1 of the program does not fit"),
         ({"table": {"constraint": 3}}, "constraint 3 is not"),

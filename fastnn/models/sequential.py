@@ -147,6 +147,13 @@ class Sequential(Asking):
             self._build(sample_shape(first))
         return x
 
+    def _ready_alone(self, x: Any, y: Any) -> Any:
+        """``_ready`` for a caller that does not hold the lock."""
+        if self._network is not None:
+            return x
+        with self._lock:
+            return self._ready(x, y)
+
     # -- training and asking -------------------------------------------------------------------------------------------
 
     def fit(
@@ -315,7 +322,7 @@ class Sequential(Asking):
         batch_size = 32 if batch_size is None else whole("evaluate: batch_size", batch_size, 1)
         steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
-        x = self._ready(x, y)
+        x = self._ready_alone(x, y)
         data: loop.Data | loop.BatchFeed
         data = (
             loop.BatchFeed(self.network, self.door, x, None, steps)
@@ -422,8 +429,7 @@ class Sequential(Asking):
         batches = not isinstance(x, (list, tuple)) and are_batches(x, None)
         if steps is not None and not batches:
             raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
-        if self._network is None:
-            x = self._ready(x, None if batches else ())
+        x = self._ready_alone(x, None if batches else ())
         if callbacks is None and not batches:
             return self._shaped(self.network.predict(self.door.features(x)))
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
@@ -455,14 +461,13 @@ class Sequential(Asking):
         weight changes. It runs in NumPy.
         """
         if training:
-            self._ready(x, ())
+            self._ready_alone(x, ())
             return self._shaped(self.network.predict_in_training(features(x, self.door.shape)))
         if self._short is not None and type(x) is np.ndarray:
             out = self._short(x)
             if out is not None:
                 return out
-        if self._network is None:
-            self._ready(x, ())
+        self._ready_alone(x, ())
         return self._shaped(self.engine.predict(features(x, self.door.shape), 1))
 
     def _need_compiled(self, what: str) -> None:
