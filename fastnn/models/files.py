@@ -61,7 +61,7 @@ def described(model: Model) -> tuple[dict[str, Array], dict[str, Any]]:
             "loss": encode(model._compiled.loss, settings),
             "metrics": [encode(metric, settings) for metric in model._compiled.metrics],
             "loss_weight": model._compiled.loss_weight,
-            "weighted": list(model._compiled.weighted),
+            "weighted": [metric.name for metric in model._compiled.metrics if metric.weighted],
             "frozen": sorted(model._compiled.frozen),
         }
     description = {
