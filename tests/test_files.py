@@ -50,6 +50,8 @@ LAYERS = {  # settings of each layer between an Input(4) and a Dense(3)
     "ELU": lambda: layers.ELU(0.5),
     "Flatten": layers.Flatten,
     "GaussianNoise": lambda: layers.GaussianNoise(0.1),
+    "Normalization": lambda: layers.Normalization(mean=0.5, variance=2.0),
+    "Rescaling": lambda: layers.Rescaling(0.5, 1.0),
     "ReLU": lambda: layers.ReLU(max_value=6.0, negative_slope=0.1),
     "LeakyReLU": lambda: layers.LeakyReLU(0.2),
     "Softmax": lambda: layers.Softmax(),

@@ -347,7 +347,7 @@ def test_other_data_sets_from_files(tmp_path, monkeypatch):
         (tmp_path / "cifar10" / f"data_batch_{i}.bin").write_bytes(rows.tobytes())
     (tmp_path / "cifar10" / "test_batch.bin").write_bytes(rows[:1].tobytes())
     monkeypatch.setenv("FASTNN_DATA", str(tmp_path))
-    (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
+    (x, y), (x_test, _) = keras.datasets.cifar10.load_data()
     assert (
         x.shape == (10, 32, 32, 3) and y.shape == (10, 1) and x_test.shape == (1, 32, 32, 3) and y[1, 0] == rows[1, 0]
     )

@@ -65,6 +65,8 @@ KERAS = {
     layers.LeakyReLU: ["negative_slope"],
     layers.ELU: ["alpha"],
     layers.Softmax: ["axis"],
+    layers.Rescaling: ["scale", "offset"],
+    layers.Normalization: ["axis", "mean", "variance"],
     layers.ActivityRegularization: ["l1", "l2"],
     layers.Dropout: ["rate", "noise_shape", "seed"],
     layers.GaussianNoise: ["stddev", "seed"],

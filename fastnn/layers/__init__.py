@@ -16,6 +16,7 @@ from fastnn.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from fastnn.layers.preprocessing import Normalization, Rescaling
 from fastnn.layers.regularization import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.reshaping import Cropping2D, Flatten, Permute, Reshape, UpSampling2D, ZeroPadding2D
 
@@ -47,8 +48,10 @@ __all__ = [
     "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Normalization",
     "Permute",
     "ReLU",
+    "Rescaling",
     "Reshape",
     "SeparableConv2D",
     "Softmax",
