@@ -300,6 +300,13 @@ def test_scores_of_classes():
         np.testing.assert_allclose(metric(y, a), expected, atol=1e-4)
 
 
+def test_the_score_has_keras_name_in_a_history():
+    model = Sequential([Input(2), Dense(3, "softmax")], rng=0)
+    model.compile("sgd", "categorical_crossentropy", metrics=[metrics.F1Score(average="macro")])
+    assert "f1_score" in model.fit(np.eye(3)[:, :2], np.eye(3)).history
+    assert isinstance(metrics.get("f1_score"), metrics.F1) and isinstance(metrics.get("F1Score"), metrics.F1Score)
+
+
 def test_functions_of_metrics():
     np.testing.assert_allclose(metrics.mean_absolute_error(T, A), [0.5, 0.5])
     np.testing.assert_allclose(metrics.sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]]), [1, 0])

@@ -26,7 +26,8 @@ class Names(Generic[T]):
         refused: dict[str, str] | None = None,
     ) -> None:
         self.kind, self.base, self.aliases, self.refused = kind, base, aliases, refused or {}
-        self.table: dict[str, Any] = {entry.name: entry for entry in entries}  # type: ignore[attr-defined]
+        # by name, but for a class whose name another one is known by: its attribute ``key``
+        self.table: dict[str, Any] = {vars(one).get("key", one.name): one for one in entries}  # type: ignore[attr-defined]
 
     def entry(self, name: str) -> Any:
         """The class that a name, an alias or a class's name means, in any case; None where there is none."""

@@ -238,7 +238,8 @@ class F1Score(FBetaScore, positional=("average", "threshold", "name")):
     array([0.6667, 0.6667])
     """
 
-    name = "f1_scores"
+    name = "f1_score"
+    key: ClassVar[str] = "f1_scores"  # the text "f1_score" means ``F1``, whose result is one number
 
 
 def _rows(sample_weight: ArrayLike, outputs: NDArray) -> NDArray:
