@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
@@ -34,12 +34,21 @@ def summary(
     if show_trainable:
         ends = [*(0.9 * end for end in ends), 1.0]
     if width is None:
-        width = min(WIDTH + 12 * show_trainable, shutil.get_terminal_size().columns - 4)
+        width = min(WIDTH + 12 * show_trainable, _columns() - 4)
     rows = [_row(layer, show_trainable) for layer in layers]
     lines = [f'Model: "{name}"', *_table(HEADS[: len(ends)], rows, _widths(width, ends))]
     for title, count in ({"Total": sum(counts.values())} | counts).items():
         lines.append(f" {title} params: {count:,} ({_bytes(count * itemsize)})")
     return writable("\n".join(lines), sys.stdout)
+
+
+def _columns() -> int:
+    """Of the terminal, as shutil counts them, whose import costs more than all of this file."""
+    given = os.environ.get("COLUMNS", "")
+    try:
+        return int(given) if given.isdecimal() and int(given) else os.get_terminal_size(1).columns or 80
+    except OSError:  # no terminal
+        return 80
 
 
 def _row(layer: Layer, show_trainable: bool) -> tuple[str, ...]:
