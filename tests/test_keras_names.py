@@ -114,6 +114,12 @@ def test_activations_as_layers(layer, expected):
     np.testing.assert_allclose(model.predict(np.array([[-3, -1, 0.5, 9]]))[0], expected, rtol=2e-4, atol=1e-8)
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_at_the_threshold_itself_a_unit_is_off(engine):
+    model = Sequential([Input(3), ReLU(max_value=4, threshold=1.0)], engine=engine)
+    np.testing.assert_array_equal(model.predict(np.array([[1.0, 1.0001, 9.0]]))[0], np.float32([0, 1.0001, 4]))
+
+
 def test_activity_regularization_counts():
     x = np.array([[1.0, -2.0], [3.0, 0.5]])
     for stack in ([ActivityRegularization(0.1, 0.2)], [Dense(2, "relu", kernel_initializer="identity")]):
