@@ -6,7 +6,7 @@ from workloads import WORKLOADS, data
 
 from fastnn import Sequential, layers
 from fastnn.basics import backend
-from fastnn.training import loop
+from fastnn.training.feeds import Data
 
 pytestmark = pytest.mark.benchmark(max_time=0.5, warmup=True, warmup_iterations=1)
 
@@ -56,7 +56,7 @@ def test_run_steps(benchmark, rate, workload, threads):
     model = network(workload)
     steps = steps_of(workload, model)
     X, y = data(workload, steps * workload.batch)
-    checked = loop.Data.check(model.door, X, y, None)
+    checked = Data.check(model.door, X, y, None)
     order = model.network.next_order(len(X), True)
     scalars = model.optimizer.all_scalars(np.arange(1, steps + 1)).astype(model.dtype)
     losses = np.empty(steps)

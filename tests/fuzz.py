@@ -39,7 +39,7 @@ from fastnn.layers import (
     UnitNormalization,
 )
 from fastnn.metrics import R2
-from fastnn.training import evaluation, loop
+from fastnn.training import pace
 
 SIZES = (1, 1, 2, 3, 5, 7, 8, 9, 12, 13, 15, 16, 17, 23, 31, 32, 33, 48, 53)  # around panels, tiles, primes
 ROWS = (1, 2, 3, 5, 8, 13, 29, 31, 32, 33, 47, 64, 65, 90)
@@ -462,15 +462,15 @@ def same(a, b):
 @contextlib.contextmanager
 def setting(threads, slice_seconds):
     """A number of threads even for the smallest work, and the length of slices."""
-    before = fastnn.get_num_threads(), backend.FLOPS_PER_THREAD, loop.SLICE, evaluation.SLICE
+    before = fastnn.get_num_threads(), backend.FLOPS_PER_THREAD, pace.SLICE
     fastnn.set_num_threads(threads)
     backend.FLOPS_PER_THREAD = 1
-    loop.SLICE = evaluation.SLICE = slice_seconds
+    pace.SLICE = slice_seconds
     try:
         yield
     finally:
         fastnn.set_num_threads(before[0])
-        backend.FLOPS_PER_THREAD, loop.SLICE, evaluation.SLICE = before[1:]
+        backend.FLOPS_PER_THREAD, pace.SLICE = before[1:]
 
 
 SETTINGS = ((1, 0.05), (2, 0.05), (3, 1e-9))  # threads, seconds of a slice

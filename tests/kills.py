@@ -25,7 +25,7 @@ import numpy as np
 import fastnn
 from fastnn import callbacks, layers, optimizers, schedules
 from fastnn.augmentation import ImageAugmentation
-from fastnn.training import loop
+from fastnn.training import pace
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 6)).astype(np.float32)
@@ -192,7 +192,7 @@ FITS = {
 
 def run(name, folder, **options):
     """One fit, checkpoints after every step, and what it leaves."""
-    loop.SLICE = 1e-9  # calls of the engine of one step each
+    pace.SLICE = 1e-9  # calls of the engine of one step each
     model, arguments = FITS[name](folder)
     options = {"checkpoint_dir": os.path.join(folder, "checkpoints"), "resume": True, "save_seconds": 0} | options
     x, y = arguments.pop("x"), arguments.pop("y", None)

@@ -335,7 +335,7 @@ try:
     model.fit(X, y, epochs=10**6, validation_split=0.2, callbacks=[EarlyStopping(patience=10**6)])
 except KeyboardInterrupt:
     pass
-held = fastnn.training.loop.Run(model, X, y, validation_split=0.2).validation
+held = fastnn.training.run.Run(model, X, y, validation_split=0.2).validation
 print(fastnn.training.evaluation.evaluate(model.network, [], held, 32)["loss"], min(model.history.history["val_loss"]))
 """
 

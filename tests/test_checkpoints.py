@@ -11,7 +11,7 @@ import pytest
 import fastnn
 from fastnn import callbacks
 from fastnn.layers import Dense, Input
-from fastnn.training import checkpoints, loop
+from fastnn.training import checkpoints, pace
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 4)), RNG.integers(0, 3, 40)
@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def slices(monkeypatch):
-    monkeypatch.setattr(loop, "SLICE", loop.SLICE)  # which kills.run changes
+    monkeypatch.setattr(pace, "SLICE", pace.SLICE)  # which kills.run changes
 
 
 def interrupted(monkeypatch, name, folder, at, **options):

@@ -19,7 +19,8 @@ from fastnn.layers import (
     LayerNormalization,
     UnitNormalization,
 )
-from fastnn.training import loop
+from fastnn.training import loop, pace
+from fastnn.training.run import Run
 
 KINDS = {
     "batch normalization": BatchNormalization,
@@ -104,8 +105,8 @@ def test_threads_and_slices_follow_the_cost():
         assert backend.threads_for(model().program.cost(32)) == 1
     finally:
         fastnn.set_num_threads(before)
-    run = loop.Run(made, np.tile(X, (40, 1)), np.zeros(40 * ROWS), batch_size=256)
-    assert run.slice * made.program.cost(256) <= loop.SLICE * loop.FIRST_GUESS
+    run = Run(made, np.tile(X, (40, 1)), np.zeros(40 * ROWS), batch_size=256)
+    assert run.slice * made.program.cost(256) <= pace.SLICE * pace.FIRST_GUESS
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -164,7 +165,7 @@ def test_fit_goes_on_after_a_late_call(monkeypatch):
         return found, made.get_weights(), made.iterations
 
     expected = history()
-    monkeypatch.setattr(loop, "SLICE", 1e-7)
+    monkeypatch.setattr(pace, "SLICE", 1e-7)
     monkeypatch.setattr(loop, "FIRST_GUESS", 1e30)
     found = history()
     assert found[0] == expected[0] and found[2] == expected[2] == 640

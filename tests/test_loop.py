@@ -13,8 +13,9 @@ from fastnn.basics import backend, counter
 from fastnn.callbacks import Callback, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.data import split_rows
 from fastnn.layers import Dense, Flatten, Input
-from fastnn.training import evaluation, feeds, loop
-from fastnn.training.feeds import SPLIT_STREAM
+from fastnn.training import evaluation, feeds, pace
+from fastnn.training.feeds import SPLIT_STREAM, Data
+from fastnn.training.run import Run
 
 ENGINES = ["compiled", "reference"]
 SPARSE = "sparse_categorical_crossentropy"
@@ -95,21 +96,21 @@ def test_a_split_is_stratified_and_shares_the_arrays(loss, engine):
     labels = np.repeat([0, 1], [50, 10]) if outputs == 1 else np.repeat([0, 1, 2], [40, 15, 5])
     y = np.eye(3)[labels] if loss == "categorical_crossentropy" else labels
     model = classifier(loss, outputs, engine)
-    run = loop.Run(model, X, y, validation_split=0.2)
+    run = Run(model, X, y, validation_split=0.2)
     train, held = run.feed.data, run.validation
     assert np.shares_memory(train.x.array, X) and held.x is train.x
     assert len(train) == 48 and len(held) == 12
     assert np.bincount(labels[held.rows]).tolist() == [10, 2] if outputs == 1 else [8, 3, 1]
-    again = loop.Run(model, X, y, validation_split=0.2)
+    again = Run(model, X, y, validation_split=0.2)
     assert np.array_equal(again.validation.rows, held.rows)  # so that a second fit does not train on what it validates
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_split_is_as_good_as_two_arrays(engine, monkeypatch):
-    monkeypatch.setattr(evaluation, "RECORDED", 30)  # several pieces
+    monkeypatch.setattr(pace, "RECORDED", 30)  # several pieces
     weights = RNG.random(60)
     model = classifier(engine=engine, metrics=["accuracy"])
-    run = loop.Run(model, X, LABELS, validation_split=0.3, sample_weight=weights)
+    run = Run(model, X, LABELS, validation_split=0.3, sample_weight=weights)
     held = run.validation.rows
     history = model.fit(X, LABELS, batch_size=4, epochs=3, validation_split=0.3, sample_weight=weights).history
     loss, accuracy = model.evaluate(X[held], LABELS[held], sample_weight=weights[held])
@@ -118,7 +119,7 @@ def test_a_split_is_as_good_as_two_arrays(engine, monkeypatch):
 
 def test_the_held_rows_are_not_trained_on():
     model, twin = regressor(), regressor()
-    held = loop.Run(model, X, Y, validation_split=0.3).validation.rows
+    held = Run(model, X, Y, validation_split=0.3).validation.rows
     other_x, other_y = X.copy(), Y.copy()
     other_x[held], other_y[held] = 1e3, -1e3
     a = model.fit(X, Y, epochs=3, validation_split=0.3).history
@@ -313,7 +314,7 @@ def test_augmentation_that_does_nothing_changes_nothing():
 
 def changed(augmentation, first=0, count=20, step=0, loss=SPARSE, y=CLASSES):
     model = image_model(loss)
-    data = loop.Data.check(model.door, IMAGES, y, None).take(np.arange(first, first + count))
+    data = Data.check(model.door, IMAGES, y, None).take(np.arange(first, first + count))
     return feeds.augmented(data, augmentation, model.network, step, first)
 
 
@@ -358,7 +359,7 @@ def test_augmentation_does_not_depend_on_slices_threads_or_resuming(monkeypatch,
 
     sliced = augmented_model(engine=engine)
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "SLICE", 1e-9)
+        patch.setattr(pace, "SLICE", 1e-9)
         assert sliced.fit(images, CLASSES, 6, epochs=4, augmentation=FULL).history == expected and same(sliced, whole)
 
     threads = fastnn.get_num_threads()
@@ -562,7 +563,7 @@ def test_early_stopping_within_best_of():
     model = regressor()
     stop = EarlyStopping(patience=2)
     history = model.fit_best_of(2, X, Y, epochs=30, validation_split=0.3, callbacks=[stop])
-    held = loop.Run(model, X, Y, validation_split=0.3).validation
+    held = Run(model, X, Y, validation_split=0.3).validation
     score = evaluation.evaluate(model.network, model.metrics, held, 32)["loss"]
     assert score == pytest.approx(min(history.history["val_loss"]), rel=1e-12)
 

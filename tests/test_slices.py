@@ -8,7 +8,8 @@ from fastnn import catalogue, metrics
 from fastnn.basics import backend
 from fastnn.callbacks import Callback, EarlyStopping
 from fastnn.layers import Dense, Input
-from fastnn.training import evaluation, loop
+from fastnn.training import evaluation, pace
+from fastnn.training.run import Run
 
 N = 301
 RNG = np.random.default_rng(3)
@@ -78,7 +79,7 @@ class Slices:
         self.run, self.steps, self.threads, self.calls = run, steps, threads, 0
 
     def size(self):
-        self.run.slice = self.steps[self.calls % len(self.steps)] * loop.LOOK
+        self.run.slice = self.steps[self.calls % len(self.steps)] * pace.LOOK
         self.calls += 1
         return self.threads[self.calls % len(self.threads)]
 
@@ -97,14 +98,14 @@ class Listener(Callback):
 
 
 def fitted(loss, monkeypatch, steps=(10**6,), threads=(1,), callbacks=(), engine="compiled"):
-    made = loop.Run.__init__
+    made = Run.__init__
 
     def init(run, *args, **kwargs):
         made(run, *args, **kwargs)
         run.team = Slices(run, steps, threads)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "__init__", init)
+        patch.setattr(Run, "__init__", init)
         y, weights = LOSSES[loss][1], np.linspace(0.1, 2, N)
         return (
             model(loss, engine)
@@ -123,8 +124,8 @@ def test_slices_threads_and_callbacks_change_no_bit_of_a_history(loss, engine, m
     listener = Listener()
     assert fitted(loss, monkeypatch, callbacks=[listener], engine=engine) == whole
     assert listener.last == whole["loss"][-1] and listener.test == whole["val_loss"][-1]
-    monkeypatch.setattr(loop, "RECORDED", 50)
-    monkeypatch.setattr(evaluation, "RECORDED", 50)
+    monkeypatch.setattr(pace, "RECORDED", 50)
+    monkeypatch.setattr(pace, "RECORDED", 50)
     assert fitted(loss, monkeypatch, engine=engine) == whole
 
 
@@ -146,8 +147,7 @@ def test_batches_change_no_bit_of_an_evaluation(loss, monkeypatch, short_blocks)
         assert one.evaluate(X, y, batch_size=size, sample_weight=weights, callbacks=[Listener()]) == whole
         cuts = range(0, N, min(size, N))
         assert one.evaluate([(X[i : i + size], y[i : i + size], weights[i : i + size]) for i in cuts]) == whole
-    for module in (evaluation, loop):
-        monkeypatch.setattr(module, "SLICE", 1e-9)
+    monkeypatch.setattr(pace, "SLICE", 1e-9)
     before = backend.get_num_threads()
     try:
         for threads in (1, 3):
@@ -159,7 +159,7 @@ def test_batches_change_no_bit_of_an_evaluation(loss, monkeypatch, short_blocks)
 
 def test_early_stopping_on_mse_ends_in_the_same_epoch_whatever_the_slices(monkeypatch):
     def epochs(slice_seconds):
-        monkeypatch.setattr(loop, "SLICE", slice_seconds)
+        monkeypatch.setattr(pace, "SLICE", slice_seconds)
         one = fastnn.Sequential([Input(5), Dense(1)], rng=0)
         one.compile(fastnn.optimizers.SGD(0.0), "mse", ["mse"])  # changes nothing: any change of the metric is rounding
         stop = EarlyStopping("mse", patience=3, min_delta=0)

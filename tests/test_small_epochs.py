@@ -7,7 +7,10 @@ import fastnn
 from fastnn import callbacks, optimizers, schedules
 from fastnn.errors import DivergenceError
 from fastnn.layers import BatchNormalization, Dense, Dropout, Input
-from fastnn.training import loop
+from fastnn.training import loop, pace
+from fastnn.training.epochs import Together
+from fastnn.training.feeds import Data
+from fastnn.training.run import Run
 
 RNG = np.random.default_rng(0)
 N = 75
@@ -76,9 +79,9 @@ def test_every_kind_of_rate(engine, optimizer):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_time_is_looked_at_between_epochs(engine, monkeypatch):
-    monkeypatch.setattr(loop, "SLICE", 1e-6)
+    monkeypatch.setattr(pace, "SLICE", 1e-6)
     first, second = model(engine), model(engine)
-    history = loop.fit(loop.Run(first, X, Y, epochs=5)).history
+    history = loop.fit(Run(first, X, Y, epochs=5)).history
     assert history == second.fit(X, Y, epochs=5, callbacks=[Listener()]).history
     assert first.network.epochs == second.network.epochs
 
@@ -112,7 +115,7 @@ def test_a_changed_rate_is_obeyed_at_once():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_engine_checks_that_the_order_is_whole_epochs(engine):
     one = model("compiled").network
-    data = loop.Data.check(model().door, X, Y, None)
+    data = Data.check(model().door, X, Y, None)
     order, losses = np.arange(N), np.empty(6)
     for rows, count in ((50, 3), (-1, 3), (N, 2), (N + 1, 3), (25, 4)):
         with pytest.raises(ValueError, match="whole epochs"):
@@ -158,7 +161,7 @@ def test_an_interrupt_leaves_the_history_of_all_finished_epochs(monkeypatch):
     for place in ("run_steps", "_logs"):
         one = model()
         one.fit(X, Y, N, epochs=3)
-        owner, count = (type(one.network), [0]) if place == "run_steps" else (loop._Several, [0])
+        owner, count = (type(one.network), [0]) if place == "run_steps" else (Together, [0])
         original = getattr(owner, place)
 
         def interrupted(*args, count=count, original=original):
@@ -229,7 +232,7 @@ def test_a_metric_of_the_users_cannot_change_the_data():
 def test_outputs_that_wait_from_a_fit_before_do_not_count():
     """fit_best_of: a start that ended within an epoch."""
     one = model()
-    run = loop.Run(one, X, Y, epochs=2)
+    run = Run(one, X, Y, epochs=2)
     run.recorded.buffer(10)
     run.recorded.targets.add(Y[:10])
     expected = model().fit(X, Y, epochs=2).history

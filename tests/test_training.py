@@ -13,7 +13,7 @@ import fastnn
 from fastnn import datasets, optimizers
 from fastnn.basics import backend
 from fastnn.layers import Dense, Input
-from fastnn.training import loop
+from fastnn.training import pace
 
 ENGINES = ["compiled", "reference"]
 SPARSE = "sparse_categorical_crossentropy"
@@ -279,7 +279,7 @@ def test_small_pieces_give_the_same_weights(monkeypatch, engine):
     X, Y = regression(211)
     models = [small(engine=engine), small(engine=engine)]
     models[0].fit(X, Y, batch_size=2, epochs=3)
-    monkeypatch.setattr(loop, "SLICE", 1e-9)
+    monkeypatch.setattr(pace, "SLICE", 1e-9)
     models[1].fit(X, Y, batch_size=2, epochs=3)
     assert_same_weights(*models)
     assert models[0].iterations == models[1].iterations
@@ -292,7 +292,7 @@ def test_small_pieces_give_the_same_history(monkeypatch):
     for model in models:
         model.compile("adam", "mse", ["mse", "r2"])
     first = models[0].fit(X, Y, batch_size=2, epochs=5).history
-    monkeypatch.setattr(loop, "SLICE", 1e-9)
+    monkeypatch.setattr(pace, "SLICE", 1e-9)
     second = models[1].fit(X, Y, batch_size=2, epochs=5).history
     assert first == second
 

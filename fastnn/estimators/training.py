@@ -20,7 +20,7 @@ from fastnn.engine.network import Network
 from fastnn.engine.source import Source
 from fastnn.estimators.building import products
 from fastnn.estimators.objectives import Objective
-from fastnn.training.evaluation import FIRST_GUESS, SLICE
+from fastnn.training import pace
 
 Array = NDArray[Any]
 MOST_ORDERS = 1 << 20  # row numbers of the epochs that the engine runs in one call
@@ -155,7 +155,7 @@ class Stochastic:
         if self.stepwise:
             return 1
         allowed = estimator.n_iter_no_change + 1 - estimator._no_improvement_count
-        quick = SLICE * FIRST_GUESS / (self.cost * len(self.sizes))
+        quick = pace.SLICE * pace.FIRST_GUESS / (self.cost * len(self.sizes))
         return max(1, int(min(allowed, quick, MOST_ORDERS / self.n, self.limit - estimator.n_iter_)))
 
     def _shuffled(self) -> NDArray[np.int64]:
@@ -224,7 +224,7 @@ class Stochastic:
                 None,
                 threads,
                 None,
-                0.0 if whole else 2 * SLICE,
+                0.0 if whole else 2 * pace.SLICE,
                 epoch_rows=self.n if whole else 0,
                 penalties=penalties[done : done + count],
             )

@@ -29,7 +29,9 @@ from fastnn.models.compiled import AnyMetric, Compiled, compiled
 from fastnn.models.stack import begin_anew
 from fastnn.models.weights import weight_names
 from fastnn.optimizers import Optimizer
-from fastnn.training import batches, evaluation, loop
+from fastnn.training import batches, best_of, evaluation, loop
+from fastnn.training.feeds import BatchFeed, Data
+from fastnn.training.run import Run
 
 if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
@@ -232,7 +234,7 @@ class Sequential(Asking):
             self._need_compiled("fit")
             self._tell_frozen()
             x = self._ready(x, y)
-            run = loop.Run(
+            run = Run(
                 self,
                 x,
                 y,
@@ -285,7 +287,7 @@ class Sequential(Asking):
                 raise ValueError("fit_best_of reads the data k times, but a generator can be read once; pass a list")
             self._tell_frozen()
             x = self._ready(x, y)
-            return loop.fit_best_of(self, k, loop.Run(self, x, y, **arguments))
+            return best_of.fit_best_of(self, k, Run(self, x, y, **arguments))
 
     def start_anew(self) -> None:
         """Fresh starting weights from the model's generator, except for frozen layers; the optimizer begins anew."""
@@ -323,11 +325,11 @@ class Sequential(Asking):
         steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
         x = self._ready_alone(x, y)
-        data: loop.Data | loop.BatchFeed
+        data: Data | BatchFeed
         data = (
-            loop.BatchFeed(self.network, self.door, x, None, steps)
+            BatchFeed(self.network, self.door, x, None, steps)
             if are_batches(x, y)
-            else loop.Data.check(self.door, x, y, sample_weight)
+            else Data.check(self.door, x, y, sample_weight)
         )
         names = ["loss", *(metric.name for metric in self._metrics)]
         called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
@@ -436,7 +438,7 @@ class Sequential(Asking):
         parts: Iterable[Any] = [x]
         if batches:
             steps = None if steps is None else whole("predict: steps", steps, 1)
-            feed = loop.BatchFeed(self.network, self.door, x, None, steps)
+            feed = BatchFeed(self.network, self.door, x, None, steps)
             parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in feed.given())
         elif called.predict_batchwise:
             rows = self.door.features(x).array

@@ -30,7 +30,7 @@ State = dict[str, Any]
 
 
 class Fit(Protocol):
-    """What is written of a fit; see ``fastnn.training.loop.Run``."""
+    """What is written of a fit; see ``fastnn.training.run.Run``."""
 
     model: Any
     feed: Feed

@@ -14,11 +14,9 @@ from fastnn.callbacks.base import CallbackList, Logs
 from fastnn.engine.network import Network
 from fastnn.engine.source import Source
 from fastnn.metrics import Metric
+from fastnn.training import pace
 from fastnn.training.feeds import BatchFeed, Data, pieces
 
-SLICE = 0.05  # seconds in the engine between two looks at the keyboard
-FIRST_GUESS = 1e10  # cost per second (``Program.cost``), until the first slice is measured
-RECORDED = 1 << 22  # most outputs that the engine writes for the metrics in one call
 BLOCK = 1 << 15  # outputs that the metrics see at once: rows by their place in the epoch, whatever the engine's calls
 SUMMED = 1 << 12  # numbers of a block of a ``Sum``
 
@@ -220,7 +218,7 @@ def _is_small(data: Data, recorded: Recorder | None, network: Network, callbacks
         and data.rows is None
         and network.engine_name != "reference"
         and not (callbacks is not None and callbacks.test_batchwise)
-        and network.program.inference_cost(len(data)) < SLICE * FIRST_GUESS
+        and network.program.inference_cost(len(data)) < pace.SLICE * pace.FIRST_GUESS
         and (recorded is None or len(data) <= recorded.targets.length)
     )
 
@@ -251,7 +249,7 @@ def _evaluate_parts(
     program = network.program
     if recorded:
         recorded.reset()
-    size = max(1, min(RECORDED // program.outputs, int(SLICE * FIRST_GUESS / program.inference_cost(1))))
+    size = max(1, min(pace.RECORDED // program.outputs, int(pace.SLICE * pace.FIRST_GUESS / program.inference_cost(1))))
     listeners = callbacks.test_batchwise if callbacks is not None else []
     if listeners or network.engine_name == "reference":  # BLAS rounds the sums of a row by how many rows it is given
         size = batch_size
@@ -261,7 +259,7 @@ def _evaluate_parts(
         parts = ((batch, 0, len(batch)) for batch in data.batches(epoch))
     else:
         if data.rows is not None:  # copied piece by piece
-            size = max(1, min(size, RECORDED // data.x.columns))
+            size = max(1, min(size, pace.RECORDED // data.x.columns))
         parts = pieces(data, size, None if steps is None else steps * batch_size)
     total, n = Sum(), 0
     for i, (part, first, last) in enumerate(parts):
