@@ -19,7 +19,7 @@ from fastnn.layers import (
     LayerNormalization,
     UnitNormalization,
 )
-from fastnn.training import loop, pace
+from fastnn.training import pace
 from fastnn.training.run import Run
 
 KINDS = {
@@ -166,7 +166,7 @@ def test_fit_goes_on_after_a_late_call(monkeypatch):
 
     expected = history()
     monkeypatch.setattr(pace, "SLICE", 1e-7)
-    monkeypatch.setattr(loop, "FIRST_GUESS", 1e30)
+    monkeypatch.setattr(pace, "FIRST_GUESS", 1e30)
     found = history()
     assert found[0] == expected[0] and found[2] == expected[2] == 640
     assert all(map(np.array_equal, found[1], expected[1]))
