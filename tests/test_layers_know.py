@@ -837,3 +837,11 @@ def test_words_of_keras_that_do_little():
     assert fastnn.backend.floatx() == fastnn.Sequential([Dense(1)]).dtype.name and fastnn.backend.epsilon() == 1e-7
     with pytest.raises(TypeError, match=r"a model within a model is a list of layers here: \*model.layers"):
         fastnn.Sequential([make()])
+
+
+def test_normalizations_take_the_last_axis():
+    for layer in (BatchNormalization, LayerNormalization, fastnn.layers.UnitNormalization):
+        for axis in (-1, 2, [2]):
+            assert fastnn.Sequential([Input((4, 3)), layer(axis=axis)]).output_shape == (None, 4, 3)
+        with pytest.raises(ValueError, match="axis must be the last one, -1 or 2 for samples of shape"):
+            fastnn.Sequential([Input((4, 3)), layer(axis=1)])

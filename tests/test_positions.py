@@ -230,7 +230,7 @@ def test_the_second_number_of_adamw_is_its_decay():
         (lambda: losses.BinaryCrossentropy(True, 0.1, -1), "by position"),
         (lambda: metrics.AUC(200), "AUC takes no setting by position, got 1"),
         (lambda: schedules.Cosine(0.1, 10, 0.0, 5), "at most 3 settings by position"),
-        (lambda: layers.BatchNormalization(0.9), "positional"),
+        (lambda: layers.BatchNormalization(0.9), "axis must be a whole number, got 0.9"),
         (lambda: layers.Dropout(0.5, "name"), "positional"),
         (lambda: Sequential([], True, "name", 0), "positional"),
     ],
