@@ -93,7 +93,7 @@ def loss(int kernel, cnp.ndarray a not None, cnp.ndarray t not None, parameters=
     cdef const double* h = <const double*>cnp.PyArray_DATA(<cnp.ndarray>numbers)
     out, d, e = a.copy(), np.empty_like(a), np.empty(WIDTH, dtype=REAL)
     number_of("loss", kernel, LOSS_COUNT)
-    LOSSES[kernel].block(a.shape[0], reals(out), reals(t), reals(d), reals(e), h)
+    loss_of_block(&LOSSES[kernel], a.shape[0], reals(out), reals(t), reals(d), reals(e), h)
     return out, e, d
 
 

@@ -237,7 +237,7 @@ cdef class Engine:
         self.net.arena = <real*>cnp.PyArray_DATA(arena)
         self.net.size = arena.shape[1]
         self.net.streams = arena.shape[0]
-        self.net.loss = NULL if program.loss is None else LOSSES[number_of("loss", program.loss, LOSS_COUNT)].block
+        self.net.loss = NULL if program.loss is None else &LOSSES[number_of("loss", program.loss, LOSS_COUNT)]
         self.own_loss = program.own_loss
         self.net.trained = self.net.count - bool(program.from_logits)
         self.net.loss_parameters = <double*>cnp.PyArray_DATA(self.loss_parameters)
@@ -380,7 +380,7 @@ cdef class Engine:
             raise ValueError("a loss from logits needs an activation of its own as the last operation")
         if len(self.loss_parameters) < MOST_PARAMETERS:
             raise ValueError(f"a loss has {MOST_PARAMETERS} parameters or more, got {len(self.loss_parameters)}")
-        if self.net.loss == LOSSES[QUANTILE].block and not 1 <= self.loss_parameters[0] < len(self.loss_parameters):
+        if self.net.loss == &LOSSES[QUANTILE] and not 1 <= self.loss_parameters[0] < len(self.loss_parameters):
             raise ValueError(f"the quantile loss has the parameters {self.loss_parameters}, expected their number first")
         if self.net.update != NULL:
             slots = self.kernel.slots + (self.net.ema_slot != 0)

@@ -68,7 +68,7 @@ cdef struct Network:
     Py_ssize_t size
     int streams           # rows of the arena: weights and slots
     Update update
-    Loss loss
+    const LossKernel* loss
     double* loss_parameters
     bint penalized        # whether any weight has a penalty
     bint constrained      # whether any weight has a constraint
@@ -468,7 +468,7 @@ cdef void loss_blocks(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t fi
         if net.trained == net.count and job.half != BACKWARD:  # the outputs are what the loss is computed from, logits too
             store_outputs(job, a, n, start - job.first + b * WIDTH, lanes)
         if net.loss != NULL:
-            net.loss(n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
+            loss_of_block(net.loss, n, a, work.targets + b * job.y.columns * WIDTH, d, e, net.loss_parameters)
         else:
             given_loss(job, n, b * WIDTH, lanes, d, e)
         if net.trained != net.count:  # the loss has applied the last activation

@@ -54,10 +54,11 @@ cdef extern from "windows.h" nogil:
         int64_t window_height, window_width, stride_y, stride_x, dilation_y, dilation_x
         int64_t top, left, groups
     int tap_bytes(const Geometry* g)
-    void max_pool(const Geometry* g, const real* x, real* y, void* which)
-    void max_pool_back(const Geometry* g, const real* d, const void* which, real* dx)
-    void average_pool(const Geometry* g, const real* x, real* y)
-    void average_pool_back(const Geometry* g, const real* d, real* dx)
+    Py_ssize_t windows_at_once(const Geometry* g)
+    void max_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* x, real* y, void* which)
+    void max_pool_back(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* d, const void* which, real* dx)
+    void average_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* x, real* y)
+    void average_pool_back(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* d, real* dx)
 
 cdef extern from "sums.h" nogil:
     void bias_gradient(const real* D, Py_ssize_t rows, real* G)

@@ -1,4 +1,4 @@
-/* The largest and the mean numbers of the windows of a map: one panel of one map at a time. */
+/* The largest and the mean numbers of the windows of a map: some rows of windows, [begin, end), of one panel at a time. */
 #ifndef FASTNN_WINDOWS_H
 #define FASTNN_WINDOWS_H
 
@@ -27,7 +27,7 @@ INLINE reach reach_of(ptrdiff_t from, ptrdiff_t length, ptrdiff_t window, ptrdif
 }
 
 #define EACH_WINDOW(g, ROWS, COLUMNS) \
-    for (ptrdiff_t row = 0; row < g->out_height; row++) { \
+    for (ptrdiff_t row = begin; row < end; row++) { \
         const reach ROWS = reach_of(row * g->stride_y - g->top, g->height, g->window_height, g->dilation_y); \
         for (ptrdiff_t column = 0; column < g->out_width; column++) { \
             const reach COLUMNS = reach_of(column * g->stride_x - g->left, g->width, g->window_width, g->dilation_x);
@@ -39,6 +39,12 @@ INLINE reach reach_of(ptrdiff_t from, ptrdiff_t length, ptrdiff_t window, ptrdif
             const ptrdiff_t at = \
                 ((ROWS.from + ky * g->dilation_y) * g->width + COLUMNS.from + kx * g->dilation_x) * WIDTH;
 #define END_TAP }
+
+/* Rows of windows that are some milliseconds of work. */
+INLINE ptrdiff_t windows_at_once(const Geometry *g) {
+    const double taps = (double)g->out_width * (double)g->window_height * (double)g->window_width;
+    return taps < 1 << 20 ? (ptrdiff_t)((1 << 20) / taps) : 1;
+}
 
 INLINE vec chosen(vec_index which, vec x, vec y) { return (vec)(((vec_index)x & which) | ((vec_index)y & ~which)); }
 
@@ -59,8 +65,9 @@ INLINE vec_index load_taps(const int bytes, const void *from, ptrdiff_t at) {
 }
 
 /* y = the largest x of each window, of equals the first; NaN is larger than all. which: its tap, unless bytes is 0. */
-INLINE void max_pool_tile(const int bytes, const Geometry *g, const real *x, real *y, void *which) {
-    ptrdiff_t to = 0;
+INLINE void max_pool_tile(const int bytes, const Geometry *g, ptrdiff_t begin, ptrdiff_t end, const real *x, real *y,
+                          void *which) {
+    ptrdiff_t to = begin * g->out_width * WIDTH;
     EACH_WINDOW(g, rows, columns)
         vec best[LINE];
         vec_index tap[LINE];
@@ -84,13 +91,13 @@ INLINE void max_pool_tile(const int bytes, const Geometry *g, const real *x, rea
 }
 
 /* which: NULL where nobody will ask. */
-static void max_pool(const Geometry *g, const real *x, real *y, void *which) {
+static void max_pool(const Geometry *g, ptrdiff_t begin, ptrdiff_t end, const real *x, real *y, void *which) {
     if (!which)
-        max_pool_tile(0, g, x, y, which);
+        max_pool_tile(0, g, begin, end, x, y, which);
     else if (tap_bytes(g) == 1)
-        max_pool_tile(1, g, x, y, which);
+        max_pool_tile(1, g, begin, end, x, y, which);
     else
-        max_pool_tile(4, g, x, y, which);
+        max_pool_tile(4, g, begin, end, x, y, which);
 }
 
 /* Whether each pixel lies in at most one window, and in one at least. */
@@ -102,10 +109,10 @@ INLINE int windows_cover(const Geometry *g) {
            && g->out_height * g->stride_y >= g->height && g->out_width * g->stride_x >= g->width;
 }
 
-/* dx of y = the x at `which`, of max_pool. */
-INLINE void max_pool_back_tile(const int bytes, const int apart, const Geometry *g, const real *d, const void *which,
-                               real *dx) {
-    ptrdiff_t from = 0;
+/* dx of y = the x at `which`, of max_pool; the first rows of windows come first. */
+INLINE void max_pool_back_tile(const int bytes, const int apart, const Geometry *g, ptrdiff_t begin, ptrdiff_t end,
+                               const real *d, const void *which, real *dx) {
+    ptrdiff_t from = begin * g->out_width * WIDTH;
     EACH_WINDOW(g, rows, columns)
         vec slope[LINE];
         vec_index tap[LINE];
@@ -125,19 +132,20 @@ INLINE void max_pool_back_tile(const int bytes, const int apart, const Geometry 
     END_WINDOW
 }
 
-static void max_pool_back(const Geometry *g, const real *d, const void *which, real *dx) {
-    if (!(windows_apart(g) && windows_cover(g))) memset(dx, 0, (size_t)(g->height * g->width) * LINE_BYTES);
+static void max_pool_back(const Geometry *g, ptrdiff_t begin, ptrdiff_t end, const real *d, const void *which, real *dx) {
+    if (begin == 0 && !(windows_apart(g) && windows_cover(g))) memset(dx, 0, (size_t)(g->height * g->width) * LINE_BYTES);
     if (tap_bytes(g) == 4)
-        max_pool_back_tile(4, 0, g, d, which, dx);
+        max_pool_back_tile(4, 0, g, begin, end, d, which, dx);
     else if (windows_apart(g))
-        max_pool_back_tile(1, 1, g, d, which, dx);
+        max_pool_back_tile(1, 1, g, begin, end, d, which, dx);
     else
-        max_pool_back_tile(1, 0, g, d, which, dx);
+        max_pool_back_tile(1, 0, g, begin, end, d, which, dx);
 }
 
 /* y = the mean x of each window, of the taps that lie inside the map: row by row, then the rows, so that the error of large
  * windows stays small. */
-static void average_pool(const Geometry *g, const real *x, real *y) {
+static void average_pool(const Geometry *g, ptrdiff_t begin, ptrdiff_t end, const real *x, real *y) {
+    y += begin * g->out_width * WIDTH;
     EACH_WINDOW(g, rows, columns)
         const vec scale = splat((real)1 / (real)((rows.last - rows.first) * (columns.last - columns.first)));
         vec sum[LINE];
@@ -155,9 +163,10 @@ static void average_pool(const Geometry *g, const real *x, real *y) {
     END_WINDOW
 }
 
-/* dx of y = sum x / count, of average_pool. */
-static void average_pool_back(const Geometry *g, const real *d, real *dx) {
-    memset(dx, 0, (size_t)(g->height * g->width) * LINE_BYTES);
+/* dx of y = sum x / count, of average_pool; the first rows of windows come first. */
+static void average_pool_back(const Geometry *g, ptrdiff_t begin, ptrdiff_t end, const real *d, real *dx) {
+    d += begin * g->out_width * WIDTH;
+    if (begin == 0) memset(dx, 0, (size_t)(g->height * g->width) * LINE_BYTES);
     EACH_WINDOW(g, rows, columns)
         const vec scale = splat((real)1 / (real)((rows.last - rows.first) * (columns.last - columns.first)));
         EACH_TAP(g, rows, columns)

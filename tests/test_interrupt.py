@@ -217,3 +217,28 @@ def test_interrupt_inside_the_loss():
     latencies = sorted(json.loads(out.stdout))
     print(latencies)
     assert len(latencies) == 48 and latencies[40] < 0.5  # a busy machine may make some late
+
+
+WINDOWS = """
+import json
+import numpy as np
+import fastnn
+from fastnn.layers import AveragePooling2D, Dense, Flatten, GlobalMaxPooling2D, Input, MaxPooling2D
+
+X = np.zeros((2, 500, 500, 3), np.float32)
+latencies = []
+for pool in (MaxPooling2D, AveragePooling2D):
+    layers = [Input((500, 500, 3)), Dense(8), pool(41, strides=1), GlobalMaxPooling2D(), Dense(1)]
+    model = fastnn.Sequential(layers, rng=0)
+    model.compile("sgd", "mse")
+    calls = [lambda: model.fit(X, np.zeros(2)), lambda: model.predict(X), lambda: model.evaluate(X, np.zeros(2))]
+    latencies += [until_interrupted(seconds, call) for call in calls for seconds in (0.2, 0.7)]
+print(json.dumps(latencies))
+"""
+
+
+def test_interrupt_inside_the_windows_of_one_map():
+    """Pooling with large windows that overlap: seconds for one channel line of one sample."""
+    latencies = run(WINDOWS)
+    print(latencies)
+    assert max(latencies) < PROMISE

@@ -5,6 +5,7 @@ import pytest
 
 import fastnn
 from fastnn.basics import backend
+from fastnn.engine.source import Source
 from fastnn.layers import BatchNormalization, Dense, Input, LayerNormalization
 from fastnn.optimizers import SGD
 
@@ -139,3 +140,20 @@ def test_minimize_clips_a_gradient_whose_square_is_infinite():
         lambda w: 1e200 * w[0], lambda w: np.array([1e200]), x0=[1.0], optimizer=SGD(1.0, clipnorm=0.5), steps=1
     )
     assert found.x[-1] == pytest.approx([0.5])
+
+
+@pytest.mark.parametrize("loss", ["mse", "mae", "poisson"])
+def test_losses_of_many_outputs(loss):
+    """The mean over the numbers of a large map, and its gradient, as exact as over few: float32 beside float64."""
+    numbers = np.random.default_rng(0)
+    X = (300 + numbers.normal(size=(1, 512, 512, 2))).astype(np.float32)
+    Y = numbers.integers(0, 2, X.shape).astype(np.float32)
+    found = []
+    for dtype in ("float32", "float64"):
+        model = fastnn.Sequential([Input(X.shape[1:]), Dense(2, kernel_initializer="identity")], rng=0, dtype=dtype)
+        model.compile("sgd", loss)
+        _, gradient = model.network.gradient(Source(X), Source(Y.reshape(1, -1)), None)
+        found.append((model.evaluate(X, Y), np.concatenate([g.ravel() for g in model.program.shown(gradient)])))
+    (value, gradient), (right, slope) = found
+    assert abs(value / right - 1) < 1e-5
+    assert abs(gradient - slope).max() < 1e-5 * abs(slope).max()

@@ -18,12 +18,21 @@ cdef inline void* taps_at(Workspace* work, Operation* op, Py_ssize_t i, Py_ssize
     return <char*>work.kept[i] + (panel * work.stride[i + 1] + sample * op.positions_out * WIDTH) * tap_bytes(&op.geometry)
 
 
+cdef inline bint next_rows(Job* job, Part* part, const Geometry* g, Py_ssize_t* begin, Py_ssize_t* end) noexcept nogil:
+    """The next rows of windows, in parts between which Ctrl-C is looked for; both numbers begin with 0."""
+    begin[0] = end[0]
+    end[0] = least(g.out_height, begin[0] + windows_at_once(g))
+    return begin[0] < end[0] and not interrupted(job, part.thread)
+
+
 cdef void max_pool_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, begin = 0, end
     for p in range(panels(op.outputs)):
-        max_pool(&op.geometry, map_at(work.a, work, i, n, p, op.positions_in),
-                 map_at(work.a, work, i + 1, n, p, op.positions_out), taps_at(work, op, i, n, p))
+        end = 0
+        while next_rows(job, part, &op.geometry, &begin, &end):
+            max_pool(&op.geometry, begin, end, map_at(work.a, work, i, n, p, op.positions_in),
+                     map_at(work.a, work, i + 1, n, p, op.positions_out), taps_at(work, op, i, n, p))
 
 
 cdef void max_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
@@ -37,30 +46,37 @@ cdef void max_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize
     cdef ActivationKernel* activation = activation_of(before)
     cdef bint early = (kind_of(before).joins and activation.backward != NULL and not activation.keeps_input
                        and before.activity_penalty[0] == 0 and before.activity_penalty[1] == 0)
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, begin = 0, end
     cdef real* d
     for p in range(panels(op.outputs)):
         d = map_at(work.d, work, i + 1, n, p, op.positions_out)
         if early:
             activation.backward(op.positions_out * WIDTH, map_at(work.a, work, i + 1, n, p, op.positions_out), d,
                                 before.parameters)
-        max_pool_back(&op.geometry, d, taps_at(work, op, i, n, p), map_at(work.d, work, i, n, p, op.positions_in))
+        end = 0
+        while next_rows(job, part, &op.geometry, &begin, &end):
+            max_pool_back(&op.geometry, begin, end, d, taps_at(work, op, i, n, p),
+                          map_at(work.d, work, i, n, p, op.positions_in))
         if not early:
             finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
 
 
 cdef void average_pool_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, begin = 0, end
     for p in range(panels(op.outputs)):
-        average_pool(&op.geometry, map_at(work.a, work, i, n, p, op.positions_in),
-                     map_at(work.a, work, i + 1, n, p, op.positions_out))
+        end = 0
+        while next_rows(job, part, &op.geometry, &begin, &end):
+            average_pool(&op.geometry, begin, end, map_at(work.a, work, i, n, p, op.positions_in),
+                         map_at(work.a, work, i + 1, n, p, op.positions_out))
 
 
 cdef void average_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, begin = 0, end
     for p in range(panels(op.outputs)):
-        average_pool_back(&op.geometry, map_at(work.d, work, i + 1, n, p, op.positions_out),
-                          map_at(work.d, work, i, n, p, op.positions_in))
+        end = 0
+        while next_rows(job, part, &op.geometry, &begin, &end):
+            average_pool_back(&op.geometry, begin, end, map_at(work.d, work, i + 1, n, p, op.positions_out),
+                              map_at(work.d, work, i, n, p, op.positions_in))
         finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
