@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnn.basics import backend
 from fastnn.basics.arrays import column_name, column_names, is_array, plain, real
-from fastnn.engine.source import Source
+from fastnn.engine.source import Source, Sparse
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 
@@ -31,7 +31,9 @@ def readable(values: Any, name: str) -> NDArray[Any]:
 
 
 def features(values: Any, shape: tuple[int, ...], name: str = "X") -> Source:
-    """X of shape (rows, *shape); a last axis of length 1 may be missing or too many, as in Keras."""
+    """X of shape (rows, *shape), or a sparse matrix of SciPy; a last axis of length 1 may be missing or too many."""
+    if hasattr(values, "tocsr") and len(shape) == 1:
+        return _sparse(values, shape, name)
     array = readable(values, name)
     if array.ndim and array.shape[1:] != shape:
         if (*array.shape[1:], 1) == shape:
@@ -66,6 +68,17 @@ def peeked(source: Any) -> tuple[Any, Any]:
     return first, source
 
 
+def _sparse(values: Any, shape: tuple[int, ...], name: str) -> Sparse:
+    """A sparse matrix of any of SciPy's kinds, by its rows."""
+    rows = values.tocsr()
+    if rows.shape[1:] != shape:
+        raise ValueError(
+            f"{name} has shape {rows.shape}, expected (rows, {shape[0]}): the model takes {shape[0]} features. Pass a"
+            " matrix of that shape, or change the model's Input"
+        )
+    return Sparse(readable(rows.data, name), rows.indices, rows.indptr, rows.shape[1])
+
+
 def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> str:
     expected = f"(rows, {', '.join(map(str, shape))})"
     message = (
@@ -84,7 +97,7 @@ def _shape_message(array: NDArray[Any], shape: tuple[int, ...], name: str) -> st
 def check_rows(source: Source, name: str, other: Source | NDArray[Any] | None = None, other_name: str = "") -> None:
     """At least one row, and as many as the other."""
     if not len(source):
-        raise ValueError(f"{name} is empty: shape {source.array.shape}; at least one row is needed")
+        raise ValueError(f"{name} is empty: shape {source.shape}; at least one row is needed")
     if other is not None and len(other) != len(source):
         raise ValueError(f"{name} has {len(source)} rows but {other_name} has {len(other)}; they must be equal")
 
@@ -93,10 +106,14 @@ def check_finite(source: Source, name: str, nonfinite: Any) -> None:
     """No NaN and no infinity; ``nonfinite`` finds the first."""
     if source.kind != "f":
         return
-    place = nonfinite(source)
+    place = nonfinite(source if source.starts is None else Source(source.array))
     if place is not None:
         row, column = place
-        value = source.array[row].reshape(-1)[column] if source.array.ndim > 1 else source.array[row]
+        if source.starts is not None and source.indices is not None:
+            value, column = source.array[row], int(source.indices[row])
+            row = int(np.searchsorted(source.starts, row, side="right")) - 1
+        else:
+            value = source.array[row].reshape(-1)[column] if source.array.ndim > 1 else source.array[row]
         raise ValueError(
             f"{name} has the value {value} in row {row}, {column_name(source.names, column)}, which is not finite"
             " in the model's dtype; drop or replace NaN and infinity first"

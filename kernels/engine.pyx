@@ -26,6 +26,7 @@ include "augmentation.pxi"
 include "maps.pxi"
 include "network.pxi"
 include "update.pxi"
+include "operations/sparse.pxi"
 include "operations/dense.pxi"
 include "operations/activation.pxi"
 include "operations/randomness.pxi"
@@ -71,6 +72,13 @@ cdef real* aligned(cnp.ndarray buffer) noexcept:
     return <real*>((<size_t>cnp.PyArray_DATA(buffer) + 63) & ~<size_t>63)
 
 
+cdef inline double filling(Source* x) noexcept:
+    """The share of the numbers of x that are there."""
+    if x.starts == NULL or x.rows == 0:
+        return 1
+    return <double>(x.starts[x.rows] - x.starts[0]) / (<double>x.rows * x.columns)
+
+
 cdef inline Py_ssize_t odd_stride(Py_ssize_t rows) noexcept:
     """Reals between two panels of a matrix with so many rows."""
     return ((ceil_div(rows, WIDTH) * WIDTH) | 1) * WIDTH
@@ -110,9 +118,9 @@ cdef class Buffers:
     cdef int count, threads
     cdef real* at      # while the memory is dealt out
     cdef object memory
-    cdef bint gradients
+    cdef bint gradients, filled
 
-    def __cinit__(self, Engine engine not None, Py_ssize_t rows, int count, int threads, bint gradients):
+    def __cinit__(self, Engine engine not None, Py_ssize_t rows, int count, int threads, bint gradients, bint filled):
         cdef Py_ssize_t k, matrices = engine.net.count + 1
         check_memory(&engine.net, rows, count, threads)
         self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 7 * matrices * sizeof(real*))
@@ -121,6 +129,7 @@ cdef class Buffers:
         self.count = count
         self.threads = threads
         self.gradients = gradients
+        self.filled = filled  # whether the samples are gathered with all their numbers
         for k in range(count):
             self.work[k].a = <real**>(self.work + count) + 7 * matrices * k
             self.work[k].d = self.work[k].a + matrices
@@ -152,6 +161,8 @@ cdef class Buffers:
         work.rows = rows
         op = net.operations
         work.given_stride = work.stride[0] = odd_stride(rows)
+        if not self.filled:
+            widest = 0
         work.given = work.a[0] = self.take(panels(widest * op.positions_in) * work.given_stride)
         if op.positions_in > 1 and not packs(net):
             work.stride[0] = odd_stride(rows * op.positions_in)
@@ -191,7 +202,8 @@ cdef class Buffers:
                 lowest -= units_of(&net.operations[i])
                 work.penalty[i] = lowest
             work.norm = <double*>self.take(4 * lines)
-        widest = max(widest, net.operations[0].inputs * net.operations[0].positions_in)  # of augmentation
+        if self.filled:
+            widest = max(widest, net.operations[0].inputs * net.operations[0].positions_in)  # of augmentation
         work.scratch_size = max((2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH, panels(copies) * WIDTH)
         work.scratch = self.take(threads * work.scratch_size)
         return 0
@@ -391,10 +403,14 @@ cdef class Engine:
     cdef int run_training(self, Job* job, int threads, y, order) except -1:
         """Runs the steps of a job, with buffers that it takes away and puts back: a call meanwhile makes its own."""
         cdef Buffers buffers = self.training
+        cdef list turned = []
         check_threads(threads)
         self.training = None
-        if buffers is None or buffers.work.rows != job.batch or buffers.threads < threads:
-            buffers = Buffers(self, job.batch, 1, threads, True)
+        job.sparse = self.is_sparse(job.x)
+        if buffers is None or buffers.work.rows != job.batch or buffers.threads < threads or buffers.filled == job.sparse:
+            buffers = Buffers(self, job.batch, 1, threads, True, not job.sparse)
+        if job.sparse:
+            turned = self.room_for_columns(job)
         job.work = buffers.work
         job.mode = floating_mode()
         if self.own_loss:
@@ -406,6 +422,25 @@ cdef class Engine:
                 self.iterations += job.done
         self.training = buffers
         return 0
+
+    cdef bint is_sparse(self, Source* x) noexcept:
+        """Whether the first operation is a product that can work on the non-zeros of x alone."""
+        return x.starts != NULL and self.net.operations[0].kind == 0 and self.net.operations[0].positions_in == 1
+
+    cdef list room_for_columns(self, Job* job):
+        """Where ``turn_batch`` puts the entries of a batch: room for the fullest one."""
+        cdef Py_ssize_t most = 0, step, r, row, n
+        for step in range(job.steps):
+            n = 0
+            for r in range(job.first + step * job.batch, least(job.first + (step + 1) * job.batch, job.total)):
+                row = r if job.order == NULL else job.order[r]
+                n += job.x.starts[row + 1] - job.x.starts[row]
+            most = max(most, n)
+        room = [np.empty(job.x.columns + 1, dtype=np.int64), np.empty(most, dtype=np.int32), np.empty(most, dtype=REAL)]
+        job.column_starts = <int64_t*>cnp.PyArray_DATA(<cnp.ndarray>room[0])
+        job.entry_rows = <int32_t*>cnp.PyArray_DATA(<cnp.ndarray>room[1])
+        job.entry_values = <real*>cnp.PyArray_DATA(<cnp.ndarray>room[2])
+        return room
 
     cdef int run_own_loss(self, Job* job, int threads, y, order) except -1:
         """The steps of a job, in two parts each: between them Python computes the loss of the user's own."""
@@ -481,7 +516,7 @@ cdef class Engine:
         job.total = cnp.PyArray_DIM(order, 0)
         check_steps(job.order, job.total, sx.rows, first, count, batch, epoch_rows)
         batch = least(batch, max(1, (epoch_rows or job.total) - first))
-        cost = self.program.cost(batch)
+        cost = self.program.cost(batch, filling(&sx))
         if augmentation is not None:
             read_augmentation(&changes, augmentation, self.inputs)
             job.augmentation = &changes
@@ -562,8 +597,8 @@ cdef class Engine:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
         self.training = None  # taken, as in run_training
-        if buffers is None or buffers.work.rows != job.batch:
-            buffers = Buffers(self, job.batch, 1, 1, True)
+        if buffers is None or buffers.work.rows != job.batch or not buffers.filled:
+            buffers = Buffers(self, job.batch, 1, 1, True, True)
         job.work = buffers.work
         job.mode = floating_mode()
         train_task(&job, 0, 1)  # microseconds: not worth letting another Python thread run
@@ -658,7 +693,7 @@ cdef class Engine:
         job.batch = sx.rows
         job.steps = 1
         job.mode = floating_mode()
-        buffers = Buffers(self, sx.rows, 1, threads, True)
+        buffers = Buffers(self, sx.rows, 1, threads, True, True)
         job.work = buffers.work
         with nogil:
             POOL.run(slope_task, &slopes, threads)
@@ -719,6 +754,7 @@ cdef class Engine:
         cdef Source sx
         memset(&job, 0, sizeof(Job))
         sx.data = <const char*>x
+        sx.starts = NULL
         sx.columns = self.inputs
         sx.bytes = 0
         sx.stride = self.inputs * sizeof(real)
@@ -792,15 +828,17 @@ cdef class Engine:
         cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, self.predict_rows)
         cdef bint small = <double>rows * self.products < 200000  # microseconds: not worth letting another Python thread run
         cdef bint together = (threads > 1 and rows <= self.predict_rows and job.losses == NULL  # reading a weight counts as 16
-                              and (rows + 16.0) * self.weights >= TOGETHER)
+                              and (rows + 16.0) * self.weights >= TOGETHER and job.x.starts == NULL)
         check_threads(threads)
         if rows == 0:
             return 0
         if not together:
             threads = least(threads, ceil_div(rows, self.predict_rows))
         self.inference = None  # taken, as in run_training
-        if buffers is None or buffers.work.rows < chunk or buffers.count < threads:
-            buffers = Buffers(self, self.predict_rows if chunk > 8 else least(8, self.predict_rows), threads, 1, False)
+        job.sparse = self.is_sparse(job.x)
+        if (buffers is None or buffers.work.rows < chunk or buffers.count < threads or not (buffers.filled or job.sparse)):
+            buffers = Buffers(self, self.predict_rows if chunk > 8 else least(8, self.predict_rows), threads, 1, False,
+                              not job.sparse)
         job.work = buffers.work
         job.pool = POOL
         if small:

@@ -87,6 +87,10 @@ cdef struct Job:
     Workspace* work
     Source* x
     Source* y
+    bint sparse                # whether the first product works on the non-zeros of x; a[0] is then empty
+    int64_t* column_starts     # where the entries of each column of the batch begin in the two that follow
+    int32_t* entry_rows
+    real* entry_values
     const real* sample_weight  # NULL: all ones
     const int64_t* order       # of the samples; NULL: as they lie
     Py_ssize_t first, total, batch, steps
@@ -123,6 +127,7 @@ cdef struct Part:
     const real* h         # the optimizer's numbers of this step
     real* scratch         # its own
     bint together         # in inference: whether the threads share each product, not the samples
+    Py_ssize_t start      # position of the batch's first sample
 
 cdef enum Sizes:
     ALIKE      # the same pixels and columns
@@ -262,8 +267,9 @@ cdef inline void meet(Job* job, int thread, int threads) noexcept nogil:
 cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
     cdef Py_ssize_t r
-    job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.given + first * WIDTH,
-                 work.given_stride)
+    if not job.sparse:
+        job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.given + first * WIDTH,
+                     work.given_stride)
     if job.losses == NULL:
         return
     if job.y != NULL:
@@ -382,7 +388,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Workspace work = job.work[thread]
     cdef Py_ssize_t total = job.total - job.first, chunk, start, rows, r
     cdef Py_ssize_t chunks = ceil_div(ceil_div(total, work.rows), threads) * threads  # as many and as large for each
-    cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch, False)
+    cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch, False, 0)
     if job.losses == NULL:  # penalties belong to a loss
         work.row_penalty = NULL
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
@@ -395,6 +401,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
         part.samples = rows
+        part.start = start
         infer(job, &work, net.count if job.losses == NULL else net.trained, &part)
         if job.losses != NULL:
             loss_blocks(job, &work, start, 0, ceil_div(rows, WIDTH), False, &part)
@@ -413,7 +420,7 @@ cdef void predict_together(void* argument, int thread, int threads) noexcept nog
     cdef Job* job = <Job*>argument
     cdef Workspace work = job.work[0]
     cdef Py_ssize_t rows = job.total - job.first
-    cdef Part part = Part(thread, threads, rows, 0, NULL, job.work[thread].scratch, True)
+    cdef Part part = Part(thread, threads, rows, 0, NULL, job.work[thread].scratch, True, job.first)
     work.row_penalty = NULL
     if thread == 0:
         gather(job, &work, job.first, 0, rows)

@@ -41,12 +41,17 @@ cdef struct Source:
     void (*blocks)(const Source* x, const void* data, const int64_t* order, Py_ssize_t start, Py_ssize_t first,
                    Py_ssize_t last, real* to) noexcept nogil
     Py_ssize_t (*nonfinite)(const Source* x, const void* row) noexcept nogil
+    # Of rows that hold only their non-zeros (CSR): where the entries of each begin, and their columns; NULL: all numbers.
+    const int64_t* starts
+    const int32_t* indices
+    void (*entries)(const void* data, Py_ssize_t first, Py_ssize_t n, real* to) noexcept nogil
 
 ctypedef void (*ToPanels)(const Source* x, const void* data, const int64_t* order, Py_ssize_t first, Py_ssize_t last,
                           Py_ssize_t end, real* to, Py_ssize_t distance) noexcept nogil
 ctypedef void (*ToBlocks)(const Source* x, const void* data, const int64_t* order, Py_ssize_t start, Py_ssize_t first,
                           Py_ssize_t last, real* to) noexcept nogil
 ctypedef Py_ssize_t (*Nonfinite)(const Source* x, const void* row) noexcept nogil
+ctypedef void (*Entries)(const void* data, Py_ssize_t first, Py_ssize_t n, real* to) noexcept nogil
 
 
 cdef inline const char* row_of(const void* data, Py_ssize_t stride, const int64_t* order, Py_ssize_t i) noexcept nogil:
@@ -183,6 +188,7 @@ cdef void bind_readers(Source* s, const number* _) noexcept:
     s.panels = <ToPanels>&to_panels[number]
     s.blocks = <ToBlocks>&to_blocks[number]
     s.nonfinite = <Nonfinite>&nonfinite_column[number]
+    s.entries = <Entries>&read_entries[number]
 
 
 cdef tuple read_source(Source* s, object source):
@@ -191,6 +197,9 @@ cdef tuple read_source(Source* s, object source):
     cdef int axis, axes = cnp.PyArray_NDIM(array)
     cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(array), distance = itemsize
     cdef bint side_by_side = True
+    s.starts = NULL
+    if source.starts is not None:
+        return read_sparse(s, source)
     if axes < 1 or not cnp.PyArray_ISBEHAVED_RO(array):
         raise ValueError(f"expected aligned rows of numbers in this machine's byte order, got shape {(<object>array).shape}")
     s.data = <const char*>cnp.PyArray_DATA(array)
@@ -225,7 +234,7 @@ cdef bint plain_source(Source* s, object given):
     for axis in range(1, cnp.PyArray_NDIM(array)):
         s.columns *= cnp.PyArray_DIM(array, axis)
     s.bytes = s.stride = s.columns * cnp.PyArray_ITEMSIZE(array)
-    s.offsets = NULL
+    s.offsets, s.starts = NULL, NULL
     kind = cnp.PyArray_TYPE(array)
     if kind == cnp.NPY_FLOAT32:
         bind_readers[float](s, NULL)
@@ -265,6 +274,58 @@ cdef bint targets_within(const Source* s, double lowest, double highest, bint wh
             if not (lowest <= value <= highest) or value - value != 0 or (whole and value != <Py_ssize_t>value):
                 return False
     return True
+
+
+cdef tuple read_sparse(Source* s, object source):
+    """The same for a fastnn.engine.source.Sparse: its array holds the values of the entries."""
+    cdef list keep = []
+    cdef cnp.ndarray values = <cnp.ndarray?>source.array
+    cdef cnp.ndarray starts = checked(source.starts, cnp.NPY_INT64, "starts", 1, ANY, False, keep)
+    cdef cnp.ndarray indices = checked(source.indices, cnp.NPY_INT32, "indices", 0, ANY, False, keep)
+    cdef Py_ssize_t count = cnp.PyArray_DIM(indices, 0), e
+    cdef bint outside = False
+    if cnp.PyArray_NDIM(values) != 1 or not cnp.PyArray_ISCARRAY_RO(values) or cnp.PyArray_DIM(values, 0) < count:
+        raise ValueError(f"expected {count} values side by side, got shape {(<object>values).shape}")
+    s.starts = <const int64_t*>cnp.PyArray_DATA(starts)
+    s.indices = <const int32_t*>cnp.PyArray_DATA(indices)
+    s.data = <const char*>cnp.PyArray_DATA(values)
+    s.rows = cnp.PyArray_DIM(starts, 0) - 1
+    s.columns = source.columns
+    s.stride, s.offsets, s.bytes = cnp.PyArray_ITEMSIZE(values), NULL, 0
+    with nogil:
+        outside = s.starts[0] < 0 or s.starts[s.rows] > count
+        for e in range(s.rows):
+            outside |= s.starts[e + 1] < s.starts[e]
+        if not outside:
+            for e in range(s.starts[0], s.starts[s.rows]):
+                outside |= (s.indices[e] < 0) | (s.indices[e] >= s.columns)
+    if outside:
+        raise ValueError(f"the entries of a sparse matrix lie outside of its {s.rows} rows and {s.columns} columns")
+    bind_source(s, (<object>values).dtype.kind, s.stride)
+    s.panels = &sparse_panels
+    return keep, values, source.pin
+
+
+cdef void read_entries(const number* data, Py_ssize_t first, Py_ssize_t n, reals_out to) noexcept nogil:
+    cdef Py_ssize_t e
+    for e in range(n):
+        to[e] = read(data + first + e)
+
+
+cdef void sparse_panels(const Source* x, const void* data, const int64_t* order, Py_ssize_t first, Py_ssize_t last,
+                        Py_ssize_t end, real* to, Py_ssize_t distance) noexcept nogil:
+    """``to_panels`` of a batch of sparse rows, where the first operation is no product: zeros and all."""
+    cdef Py_ssize_t r, row, p, e, j
+    cdef real value
+    for r in range(first, last):
+        row = r if order == NULL else order[r]
+        for p in range(ceil_div(x.columns, WIDTH)):
+            memset(to + p * distance, 0, WIDTH * sizeof(real))
+        for e in range(x.starts[row], x.starts[row + 1]):
+            x.entries(data, e, 1, &value)
+            j = x.indices[e]
+            to[j // WIDTH * distance + j % WIDTH] += value
+        to += WIDTH
 
 
 cdef cnp.ndarray column_offsets(cnp.ndarray array, Py_ssize_t columns):

@@ -24,6 +24,8 @@ cdef bint forward_phases(Job* job, Py_ssize_t step, Py_ssize_t start, Part* part
             pool_set(&job.late)
     gather_share(job, start, share(part.samples, part.thread, part.threads),
                  share(part.samples, part.thread + 1, part.threads), part.thread)
+    if job.sparse and part.thread == 0:
+        turn_batch(job, start, part.samples)
     meet(job, part.thread, part.threads)
     if pool_is_set(&job.late):
         return False
@@ -98,7 +100,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
     cdef Py_ssize_t start = job.first + step * job.batch, i, first
     cdef Py_ssize_t rows = least(job.batch, job.total - start), blocks = ceil_div(rows, WIDTH)
     cdef Part part = Part(thread, threads, rows, job.iteration + step, job.scalars + step * job.scalars_per_step,
-                          work.scratch + thread * work.scratch_size, False)
+                          work.scratch + thread * work.scratch_size, False, start)
     cdef OperationKernel* kind
     cdef double added = 0
     if thread == 0:  # nobody reads it before the next barrier
@@ -213,7 +215,8 @@ cdef void slope_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Operation* first = &net.operations[0]
     cdef Py_ssize_t samples = least(job.batch, job.total - job.first), k, i, panel
     cdef Py_ssize_t outputs = last.outputs * last.positions_out, inputs = first.inputs * first.positions_in
-    cdef Part part = Part(thread, threads, samples, job.iteration, NULL, work.scratch + thread * work.scratch_size, False)
+    cdef Part part = Part(thread, threads, samples, job.iteration, NULL, work.scratch + thread * work.scratch_size, False,
+                          job.first)
     if not forward_phases(job, 0, job.first, &part):
         return
     for k in range(slopes.count):

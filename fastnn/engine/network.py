@@ -122,7 +122,7 @@ class Network:
 
     def predict(self, x: Source) -> Array:
         """Outputs (rows, outputs) for all rows of x."""
-        return self.engine.predict(x, backend.threads_for(self.program.inference_cost(len(x))))
+        return self.engine.predict(x, backend.threads_for(self.program.inference_cost(len(x), x.filled)))
 
     def predict_in_training(self, x: Source) -> Array:
         """Outputs for all rows of x as a step of training sees them; each call draws other random numbers."""
@@ -142,7 +142,7 @@ class Network:
         outputs: Array | None,
     ) -> None:
         """Weighted loss and activity penalty of each of the rows [first, last) into losses, and outputs unless None."""
-        threads = backend.threads_for(self.program.inference_cost(last - first))
+        threads = backend.threads_for(self.program.inference_cost(last - first, x.filled))
         self.engine.evaluate(x, y, sample_weight, first, last, losses, outputs, threads)
 
     def gradient(self, x: Source, y: Source, sample_weight: Array | None, penalty: float = 1.0) -> tuple[float, Array]:
@@ -150,7 +150,7 @@ class Network:
 
         penalty: factor of the weights' penalties.
         """
-        threads = backend.threads_for(self.program.cost(len(x)))
+        threads = backend.threads_for(self.program.cost(len(x), x.filled))
         return self.engine.gradient(x, y, sample_weight, threads=threads, penalty=penalty)
 
     def slopes(self, x: Source, of_outputs: Array) -> Array:

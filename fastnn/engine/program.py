@@ -192,16 +192,22 @@ class Program(Settings):
             passes += bool(optimizer.clipnorm or optimizer.global_clipnorm)
         return STEP_COST + WEIGHT_COST * passes * self.size
 
-    def cost(self, rows: int) -> float:
+    def cost(self, rows: int, filled: float = 1.0) -> float:
         """How long a training step on so many rows lasts, in floating-point operations of dense products.
 
-        An estimate, which sizes the slices of work between two looks for Ctrl-C and chooses threads.
+        An estimate, which sizes the slices of work between two looks for Ctrl-C and chooses threads. filled: the share
+        of the inputs that a sparse matrix holds.
         """
-        return rows * self.sample_cost + self.update_cost
+        return rows * (self.sample_cost - (1 - filled) * self.input_cost) + self.update_cost
 
-    def inference_cost(self, rows: int) -> float:
+    def inference_cost(self, rows: int, filled: float = 1.0) -> float:
         """The same for a forward pass, some third of a training step."""
-        return rows * self.sample_cost / 3
+        return rows * (self.sample_cost - (1 - filled) * self.input_cost) / 3
+
+    @cached_property
+    def input_cost(self) -> float:
+        """That part of ``sample_cost`` which non-zeros cause, where a sparse matrix meets a product."""
+        return 2 * self.steps[0].flops + GATHER_COST * self.steps[0].inputs
 
     def new_arena(self) -> Array:
         """An arena with zero weights and the optimizer's first state, aligned to cache lines."""

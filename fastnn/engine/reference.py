@@ -109,7 +109,7 @@ class Engine:
         penalty: float = 1.0,
     ) -> tuple[float, Array]:
         """Loss and its gradient over all rows of x as in training: (float, one arena row)."""
-        every = np.arange(len(x.array))
+        every = np.arange(len(x))
         weights = self._load(self.arena[0])
         tape = Tape(self.program, weights, seed, iteration)
         loss, d = self._loss(tape.forward(self.take(x, every)), y, every, sample_weight)
@@ -173,7 +173,7 @@ class Engine:
 
     def take(self, source: Source, chosen: NDArray[np.int64] | slice) -> Array:
         """The chosen samples, as a matrix of the program's type: a row for each pixel."""
-        return source.array[chosen].reshape(-1, self.program.steps[0].inputs).astype(self.program.dtype)
+        return source.take(chosen).reshape(-1, self.program.steps[0].inputs).astype(self.program.dtype)
 
     def _load(self, row: Array) -> list[Weights]:
         return [self.program.read(row, op) for op in self.program.steps]

@@ -17,7 +17,9 @@ class Source:
     a row; kind: of the dtype; names: of the columns of a table, for messages; pin: keeps the memory where it is.
     """
 
-    __slots__ = ("array", "columns", "kind", "names", "pin")
+    __slots__ = ("array", "columns", "indices", "kind", "names", "pin", "starts")
+    starts: NDArray[np.int64] | None  # of a sparse matrix
+    indices: NDArray[np.int32] | None
 
     def __init__(self, array: NDArray[Any], names: list[Any] | None = None) -> None:
         array = array.view(np.ndarray)
@@ -26,9 +28,74 @@ class Source:
         self.pin = pin(array)
         self.columns = prod(array.shape[1:])
         self.kind = array.dtype.kind
+        self.starts = self.indices = None
 
     def __len__(self) -> int:
         return len(self.array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def filled(self) -> float:
+        """The share of the numbers that are there: 1 but for a sparse matrix."""
+        return 1.0
+
+    def take(self, rows: Any) -> NDArray[Any]:
+        """Some rows as an array; rows: their numbers or a slice."""
+        return self.array[rows]
+
+    def chosen(self, rows: Any) -> Source:
+        """A copy of some rows, or a view for a slice."""
+        return Source(self.array[rows])
+
+
+class Sparse(Source):
+    """Rows of which only the non-zeros are there: SciPy's CSR format. Entries of the same place add up.
+
+    array: the values of all entries; indices: their columns; starts: (rows + 1,), where the entries of each row begin.
+
+    >>> two = Sparse(np.array([5.0, 6.0]), np.array([2, 0]), np.array([0, 1, 2]), columns=3)
+    >>> two.take(slice(None))
+    array([[0., 0., 5.],
+           [6., 0., 0.]])
+    """
+
+    __slots__ = ()
+
+    def __init__(self, values: NDArray[Any], indices: NDArray[Any], starts: NDArray[Any], columns: int) -> None:
+        super().__init__(np.ascontiguousarray(values))
+        self.indices = np.ascontiguousarray(indices, dtype=np.int32)
+        self.starts = np.ascontiguousarray(starts, dtype=np.int64)
+        self.columns = columns
+
+    def __len__(self) -> int:
+        assert self.starts is not None  # noqa: S101
+        return len(self.starts) - 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self), self.columns
+
+    @property
+    def filled(self) -> float:
+        return len(self.array) / max(1, len(self) * self.columns)
+
+    def take(self, rows: Any) -> NDArray[Any]:
+        part = self.chosen(rows)
+        assert part.starts is not None and part.indices is not None  # noqa: S101
+        out = np.zeros(part.shape, dtype=self.array.dtype if self.kind == "f" else np.float64)
+        np.add.at(out, (np.repeat(np.arange(len(part)), np.diff(part.starts)), part.indices), part.array)
+        return out
+
+    def chosen(self, rows: Any) -> Sparse:
+        assert self.starts is not None and self.indices is not None  # noqa: S101
+        first, last = self.starts[:-1][rows], self.starts[1:][rows]
+        lengths = last - first
+        starts = np.append(0, np.cumsum(lengths))
+        places = np.arange(starts[-1]) + np.repeat(first - starts[:-1], lengths)
+        return Sparse(self.array[places], self.indices[places], starts, self.columns)
 
 
 def pin(array: NDArray[Any]) -> weakref.ref[NDArray[Any]]:

@@ -25,7 +25,7 @@ from fastnn.activations import Activation
 from fastnn.callbacks.library import EarlyStopping
 from fastnn.engine.network import Network
 from fastnn.engine.program import lower
-from fastnn.engine.source import Source
+from fastnn.engine.source import Source, Sparse
 from fastnn.estimators import building, inspection
 from fastnn.estimators.objectives import Objective
 from fastnn.estimators.training import Held, Listeners, Samples, Stochastic, fit_lbfgs, sharing
@@ -400,7 +400,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return self._x_scaler.transform(X), y
 
     def _source(self, X: Any) -> Source:
-        return Source(X.toarray() if hasattr(X, "tocsr") else X)
+        return Sparse(X.data, X.indices, X.indptr, X.shape[1]) if hasattr(X, "tocsr") else Source(X)
 
     def _no_steps(self) -> str:
         if isinstance(self.solver, str) and self.solver == "lbfgs":

@@ -114,7 +114,7 @@ class Stochastic:
         self.constants = objective.constants(data.y)
         self.weight = None if objective.factor == 1 else np.full(len(data.x), objective.factor, dtype=network.dtype)
         program = network.program
-        self.cost = program.cost(self.batch)
+        self.cost = program.cost(self.batch, data.x.filled)
         self.team = backend.Team(threads_for(self.cost, estimator.n_threads))
         self.began = time.monotonic()
         self.stopping = self.late = False
@@ -409,7 +409,7 @@ def fit_lbfgs(estimator: Any, network: Network, objective: Objective, data: Samp
     constants = objective.constants(data.y)
     constant = None if constants is None else float(np.average(constants, weights=data.weight))
     places = _places(network)
-    team = backend.Team(threads_for(program.cost(n), estimator.n_threads))
+    team = backend.Team(threads_for(program.cost(n, data.x.filled), estimator.n_threads))
     curve: list[float] = []
     last = [float("nan")]
     began = time.monotonic()

@@ -441,8 +441,8 @@ class Sequential(Asking):
             feed = BatchFeed(self.network, self.door, x, None, steps)
             parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in feed.given())
         elif called.predict_batchwise:
-            rows = self.door.features(x).array
-            parts = (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
+            rows = self.door.features(x)
+            parts = (rows.take(slice(first, first + batch_size)) for first in range(0, len(rows), batch_size))
         outputs = evaluation.predict(
             self.network, (self.door.features(part) for part in parts), called, self.door.output_shape
         )

@@ -57,7 +57,7 @@ class Data:
     def take(self, rows: NDArray[np.int64]) -> Data:
         """A copy of some rows."""
         factors = None if self.sample_weight is None else self.sample_weight[rows]
-        return Data(Source(self.x.array[rows]), Source(self.y.array[rows]), factors)
+        return Data(self.x.chosen(rows), Source(self.y.array[rows]), factors)
 
     def split(self, door: Door, network: Network, share: Any) -> tuple[Data, Data]:
         """Training and validation data over the same arrays, by a random order that the seed alone decides."""
@@ -100,7 +100,7 @@ class _Orders:
 def augmented(batch: Data, augmentation: ImageAugmentation, network: Network, step: int, first: int) -> Data:
     """A changed copy of a batch, whose first sample is number ``first`` of the epoch that began at ``step``."""
     x, y, factors = augmentation.apply(
-        batch.x.array.astype(network.dtype),
+        batch.x.take(slice(None)).astype(network.dtype),
         batch.y.array.astype(network.dtype) if augmentation.mixup else batch.y.array,
         batch.sample_weight,
         network.seed,

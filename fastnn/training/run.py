@@ -116,7 +116,7 @@ class Run:
         self.recorded = Recorder(network, model.metrics) if model.metrics else None
         self.validated = Recorder(network, model.metrics) if model.metrics else None
         rows = self.feed.batch if isinstance(self.feed, RowFeed) else batch
-        cost = network.program.cost(rows)
+        cost = network.program.cost(rows, self.feed.data.x.filled if isinstance(self.feed, RowFeed) else 1.0)
         if augmentation is not None:
             cost += augmentation.changes(door.shape, 0).cost * rows
         self.slice = max(1, int(pace.SLICE * pace.FIRST_GUESS / cost))  # steps of a call of the engine

@@ -54,13 +54,19 @@ cdef void dense_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Share s
     cdef real* z
     cdef Py_ssize_t rows = part.samples * op.positions_out, depth = depth_of(op.inputs, op.outputs, rows), first = 0, n
+    cdef bint sparse = job.sparse and i == 0
+    if sparse:
+        depth = op.inputs
     while first < op.inputs:
         s = share_of(op.outputs, rows, part)
         while next_piece(&s) and not interrupted(job, part.thread):
             z = work.a[i + 1] + s.panel * work.stride[i + 1] + s.first * WIDTH
             n = s.last - s.first
-            dense_block(net.arena + op.offset, op.inputs, op.outputs, s.panel, first, depth, n,
-                        work.a[i] + s.first * WIDTH, work.stride[i], z)
+            if sparse:
+                sparse_block(job, op, s.panel, part.start + s.first, n, z)
+            else:
+                dense_block(net.arena + op.offset, op.inputs, op.outputs, s.panel, first, depth, n,
+                            work.a[i] + s.first * WIDTH, work.stride[i], z)
             if first + depth >= op.inputs:
                 activate(op, work, i, n * WIDTH, z)
         first += depth
@@ -118,6 +124,10 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef real* g = part.scratch
     cdef double* penalty = work.penalty[i]
     cdef const real* d
+    cdef bint sparse = job.sparse and i == 0
+    if sparse and skips(job, op, part.h):
+        sparse_update(job, op, part)
+        return
     cdef bint far = job.gradient == NULL and job.net.streams * job.net.size * sizeof(real) > NEAR
     cdef soon next = soon(NULL, job.net.size, job.net.streams if far else 0)
     while unit < end and not interrupted(job, part.thread):
@@ -130,8 +140,11 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
             interrupted(job, part.thread)  # many rows make a long sum
             n = columns_of(op.inputs, k)
             next.weights = job.net.arena + position + k * WIDTH * WIDTH
-            dense_gradient(op.inputs, op.outputs, panel, k, work.a[i] + k * work.stride[i], d, rows,
-                           g + (k - first) * WIDTH * WIDTH, next)
+            if sparse:
+                sparse_gradient(job, k * WIDTH, k * WIDTH + n, d, g + (k - first) * WIDTH * WIDTH)
+            else:
+                dense_gradient(op.inputs, op.outputs, panel, k, work.a[i] + k * work.stride[i], d, rows,
+                               g + (k - first) * WIDTH * WIDTH, next)
             if job.net.penalized:
                 penalty[panel * (groups + 1) + k] = add_penalty(job, op.kernel_penalty, position + k * WIDTH * WIDTH,
                                                                 n * WIDTH, g + (k - first) * WIDTH * WIDTH)
@@ -157,7 +170,9 @@ cdef void dense_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined
     cdef real* z
     cdef Py_ssize_t rows = part.samples * op.positions_out, first = 0, begin = 0, end = panels(op.outputs), r, panel
     cdef Py_ssize_t depth = depth_of(op.inputs, op.outputs, rows)
-    cdef bint wide = rows <= 2 and op.outputs > 1
+    cdef bint sparse = job.sparse and i == 0, wide = rows <= 2 and op.outputs > 1 and not sparse
+    if sparse:
+        depth = op.inputs
     if part.together:
         begin, end = share(end, part.thread, part.threads), share(end, part.thread + 1, part.threads)
     if wide:
@@ -174,7 +189,9 @@ cdef void dense_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined
             if interrupted(job, part.thread):
                 return
             z = work.a[i + 1] + panel * work.stride[i + 1]
-            if not wide:
+            if sparse:
+                sparse_block(job, op, panel, part.start, rows, z)
+            elif not wide:
                 dense_block(w, op.inputs, op.outputs, panel, first, depth, rows, work.a[i], work.stride[i], z)
             if first + depth >= op.inputs:
                 activate(op, work, i, rows * WIDTH, z)
