@@ -250,8 +250,18 @@ def test_masked_vectors_are_refused(door):
         VECTORS[door](np.ma.array(LABELS % 2, mask=LABELS == 1))
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_sparse_matrices_are_refused(door):
+TAKE_SPARSE = ("fit", "evaluate", "predict", "call", "validation", "batch", "lbfgs", "rates")  # as X: test_sparse.py
+
+
+@pytest.mark.parametrize("door", TAKE_SPARSE)
+def test_sparse_matrices_are_taken_as_samples(door):
+    scipy = pytest.importorskip("scipy.sparse")
+    for good in (scipy.csr_matrix(X), scipy.coo_array(X)):
+        DOORS[door](good)
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door not in TAKE_SPARSE])
+def test_sparse_matrices_are_refused_elsewhere(door):
     scipy = pytest.importorskip("scipy.sparse")
     for bad in (scipy.csr_matrix(X), scipy.coo_array(X)):
         with pytest.raises(TypeError, match=r"is a sparse matrix, \w+; pass [\w: ]+\.toarray\(\)"):
