@@ -403,14 +403,14 @@ cdef class Engine:
     cdef int run_training(self, Job* job, int threads, y, order) except -1:
         """Runs the steps of a job, with buffers that it takes away and puts back: a call meanwhile makes its own."""
         cdef Buffers buffers = self.training
-        cdef list turned = []
+        cdef list _turned = []
         check_threads(threads)
         self.training = None
         job.sparse = self.is_sparse(job.x)
         if buffers is None or buffers.work.rows != job.batch or buffers.threads < threads or buffers.filled == job.sparse:
             buffers = Buffers(self, job.batch, 1, threads, True, not job.sparse)
         if job.sparse:
-            turned = self.room_for_columns(job)
+            _turned = self.room_for_columns(job)
         job.work = buffers.work
         job.mode = floating_mode()
         if self.own_loss:
@@ -836,7 +836,8 @@ cdef class Engine:
             threads = least(threads, ceil_div(rows, self.predict_rows))
         self.inference = None  # taken, as in run_training
         job.sparse = self.is_sparse(job.x)
-        if (buffers is None or buffers.work.rows < chunk or buffers.count < threads or not (buffers.filled or job.sparse)):
+        if (buffers is None or buffers.work.rows < chunk or buffers.count < threads
+                or not (buffers.filled or job.sparse)):
             buffers = Buffers(self, self.predict_rows if chunk > 8 else least(8, self.predict_rows), threads, 1, False,
                               not job.sparse)
         job.work = buffers.work
