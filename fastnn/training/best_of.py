@@ -8,10 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from fastnn.basics.files import remove, write_atomically
-from fastnn.callbacks.base import (
-    Callback,
-    History,
-)
+from fastnn.callbacks.base import Callback, History
 from fastnn.callbacks.library import TerminateOnNaN
 from fastnn.errors import DivergenceError
 from fastnn.training.epochs import Snapshot

@@ -9,11 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics import backend
-from fastnn.callbacks.base import (
-    CallbackList,
-    History,
-    Logs,
-)
+from fastnn.callbacks.base import CallbackList, History, Logs
 from fastnn.engine.network import Network
 from fastnn.engine.program import PART
 from fastnn.errors import DivergenceError

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn.callbacks.base import (
-    CallbackList,
-    History,
-    Logs,
-)
+from fastnn.callbacks.base import CallbackList, History, Logs
 from fastnn.callbacks.library import TerminateOnNaN
 from fastnn.errors import DivergenceError
 from fastnn.training.epochs import Snapshot, Together, train_epoch

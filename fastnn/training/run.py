@@ -8,13 +8,7 @@ from typing import Any, Protocol
 from fastnn.basics import backend
 from fastnn.basics.checks import flag, whole
 from fastnn.basics.progress import progress
-from fastnn.callbacks.base import (
-    Callback,
-    CallbackList,
-    History,
-    check_callbacks,
-    overrides,
-)
+from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks, overrides
 from fastnn.callbacks.library import ProgressBar, Verbose
 from fastnn.data import Door, are_batches
 from fastnn.engine.network import Network
