@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import catalogue, initializers, layers, losses, metrics, operations, regularizers, schedules
+from fastnn import catalogue, initializers, layers, losses, metrics, operations, optimizers, regularizers, schedules
 from fastnn.basics.settings import Settings
 from fastnn.layers import Layer
 
@@ -24,6 +24,7 @@ Custom = Mapping[str, Any] | None
 CLASSES: dict[tuple[str, str], type] = {
     **{(kind, name): entry for kind, table in catalogue.TABLES.items() for name, entry in table.items()},
     **{("schedule", name): getattr(schedules, name) for name in schedules.__all__ if name != "Schedule"},
+    **{("schedule", entry.__name__): entry for entry in optimizers.schedules.ENTRIES},
     **{("layer", name): getattr(layers, name) for name in layers.__all__ if name != "Layer"},
     **{("operation", entry.name): entry for entry in operations.ENTRIES},
     ("regularizer", "regularizer"): regularizers.Regularizer,

@@ -78,7 +78,7 @@ BAD_X = {
     "-1e39 in a view": (with_value(X, (3, 1), -1e39)[::-1, ::-1], ValueError, r"X.*-1e\+39.*row 20, column 2"),
     "float16 infinity": (with_value(X, (3, 1), np.inf).astype(np.float16), ValueError, r"X.*inf.*row 3, column 1"),
     "NaN in a big-endian array": (with_value(X, (7, 2), np.nan).astype(">f4"), ValueError, r"X.*nan.*row 7, column 2"),
-    "strings": (np.full((N, 4), "a"), TypeError, r"X must hold real numbers.*<U1"),
+    "strings": (np.full((N, 4), "a"), TypeError, r"X must hold real numbers.*<U1; encode it as numbers first"),
     "number strings": (np.full((N, 4), "1"), TypeError, r"X must hold real numbers.*<U1"),
     "bytes": (np.full((N, 4), b"a"), TypeError, r"X must hold real numbers.*S1"),
     "objects": (np.full((N, 4), object()), TypeError, r"X holds objects that are not numbers"),

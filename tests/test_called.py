@@ -41,7 +41,7 @@ def test_settings_of_activations_in_the_call():
     np.testing.assert_allclose(activations.softmax(x), [[0.25, 0.75], [0.5, 0.5]])
     np.testing.assert_allclose(activations.softmax(x, axis=0), [[0.25, 0.5], [0.75, 0.5]])
     np.testing.assert_allclose(activations.softmax(x[None, None]), [[[[0.25, 0.75], [0.5, 0.5]]]])
-    with pytest.raises(TypeError, match="has no setting 'alfa'"):
+    with pytest.raises(TypeError, match=r"has no setting 'alfa'; did you mean 'alpha'\?"):
         activations.elu(Z, alfa=1)
     with pytest.raises(AttributeError, match="has no attribute 'rellu'"):
         activations.rellu  # noqa: B018
@@ -211,3 +211,16 @@ def test_get_and_serialize(module):
     with pytest.raises(ValueError, match="expected a dict with 'class_name'"):
         module.deserialize({"name": "relu"})
     assert module.get(None) is None or module is activations
+
+
+def test_schedules_are_serialized():
+    one = optimizers.schedules.CosineDecay(0.1, 10, alpha=0.2)
+    config = optimizers.schedules.serialize(one)
+    assert config["class_name"] == "CosineDecay" and optimizers.schedules.deserialize(config) == one
+
+
+@pytest.mark.parametrize("layer", [Dense(3), fastnn.layers.Flatten(), fastnn.layers.ReLU(), fastnn.layers.Softmax()])
+@pytest.mark.parametrize("given", [Input(4), Dense(2)])
+def test_functional_graphs_are_refused(layer, given):
+    with pytest.raises(TypeError, match=r"was called with a layer, .*no functional graphs: list the layers"):
+        layer(given)

@@ -379,3 +379,12 @@ def test_html_and_pictures():
     assert "dense (Dense)" in html and "248" in html and "Param #" in html
     axes = model.plot_history()
     assert len(axes.lines) == 1
+
+
+@pytest.mark.parametrize("kind", ["U3", "S3", "M8[D]"])
+def test_targets_that_are_no_numbers(kind):
+    y = np.arange(100, 130).astype("M8[D]" if kind == "M8[D]" else kind)
+    with pytest.raises(
+        TypeError, match=r"y must hold real numbers, got an array of dtype .*; encode it as numbers first"
+    ):
+        regressor().fit(np.ones((30, 2)), y)

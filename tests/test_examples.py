@@ -160,3 +160,12 @@ def test_gallery_shows_every_example():
     for picture in re.findall(r"\((pictures/\S+\.png)\)", text):
         if (EXAMPLES / "pictures").is_dir():
             assert 0 < (EXAMPLES / picture).stat().st_size < 80_000, picture
+
+
+def test_programs_of_the_readme(tmp_path):
+    """One after the other, as a reader would type them."""
+    pytest.importorskip("sklearn")
+    blocks = re.findall(r"```python\n(.*?)```", (EXAMPLES.parent / "README.md").read_text(), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", "\n".join(blocks)], capture_output=True, text=True, cwd=tmp_path)
+    assert len(blocks) == 4 and done.returncode == 0, done.stderr
+    assert (tmp_path / "model.fastnn").is_file()

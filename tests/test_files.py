@@ -145,6 +145,12 @@ def test_each_entry_of_the_catalogue_comes_back(kind, name):
         schedules.Piecewise([10, 20], [0.1, 0.05, 0.01]),
         schedules.WarmUp(schedules.Adaptive(0.01, tol=10.0, patience=1), steps=4),
         schedules.Triangular(0.0, 0.1, step_size=7, mode="triangular2"),
+        optimizers.schedules.ExponentialDecay(0.1, 10, 0.5, staircase=True),
+        optimizers.schedules.InverseTimeDecay(0.1, 10, 0.5),
+        optimizers.schedules.PolynomialDecay(0.1, 10, cycle=True),
+        optimizers.schedules.PiecewiseConstantDecay([10, 20], [0.1, 0.05, 0.01]),
+        optimizers.schedules.CosineDecay(0.0, 10, warmup_target=0.1, warmup_steps=4),
+        optimizers.schedules.CosineDecayRestarts(0.1, 10, m_mul=0.5),
     ],
     ids=lambda rate: type(rate).__name__,
 )

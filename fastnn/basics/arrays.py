@@ -49,7 +49,9 @@ def real(values: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind == "O":
         return numbers(array, name, column_names(values))
     if array.dtype.kind not in NUMBERS:
-        raise TypeError(f"{name} must hold real numbers, got an array of dtype {array.dtype}")
+        raise TypeError(
+            f"{name} must hold real numbers, got an array of dtype {array.dtype}; encode it as numbers first"
+        )
     return array
 
 

@@ -98,8 +98,10 @@ class Settings:
             raise TypeError(f"{type(self).__name__} takes {shown}, got {len(args)}; name the others")
         for name in kwargs:
             if name not in fields:
-                near = OTHER_WORDS.get(name)
-                hint = f"; did you mean {near!r}?" if near in fields else "."
+                from difflib import get_close_matches
+
+                near = [one for one in fields if one == OTHER_WORDS.get(name)] or get_close_matches(name, fields, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else "."
                 known = ", ".join(fields) or "none"
                 raise TypeError(f"{type(self).__name__} has no setting {name!r}{hint} It has {known}")
             if name in names[: len(args)]:

@@ -261,6 +261,7 @@ class Layer:
         >>> Dense(2, kernel_initializer="ones")([[1.0, 2.0]]).tolist()
         [[3.0, 3.0]]
         """
+        check_called(self, x)
         array = real(x, "x")
         shape = array.shape[1:]
         if self._sample_shape() is None:
@@ -326,6 +327,15 @@ class Layer:
     def __repr__(self) -> str:
         shown = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items() if value is not None)
         return f"{type(self).__name__}({shown})"
+
+
+def check_called(layer: Layer, x: Any) -> None:
+    """TypeError where x is a layer, as in Keras' functional graphs."""
+    if isinstance(x, Layer):
+        raise TypeError(
+            f"{type(layer).__name__} was called with a layer, {x!r}, but there are no functional graphs: list the"
+            " layers in Sequential([Input(shape), ..., Dense(1)])"
+        )
 
 
 class Input(Layer):

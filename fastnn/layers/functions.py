@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from fastnn import activations
 from fastnn.activations import Activation, Array
 from fastnn.basics.checks import number
-from fastnn.layers.base import Layer, Shape, map_of
+from fastnn.layers.base import Layer, Shape, check_called, map_of
 from fastnn.operations import Operation, activate
 from fastnn.regularizers import L1L2
 
@@ -28,6 +28,7 @@ class _Function(Layer):
         >>> LeakyReLU(0.5)([-1.0, 2.0])
         array([-0.5,  2. ])
         """
+        check_called(self, x)
         return self.function()(x)
 
     def operations(self, input_shape: Shape) -> list[Operation]:

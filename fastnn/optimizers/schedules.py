@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastnn import schedules
+from fastnn.basics.names import Names
 from fastnn.schedules import Numbers, Schedule
 
 LearningRateSchedule = Schedule
@@ -145,6 +146,17 @@ class CosineDecayRestarts(_Decay):
         )
 
 
+ENTRIES: tuple[type[Schedule], ...] = (
+    ExponentialDecay,
+    InverseTimeDecay,
+    PolynomialDecay,
+    PiecewiseConstantDecay,
+    CosineDecay,
+    CosineDecayRestarts,
+)
+NAMES = Names("schedule", Schedule, ENTRIES, {})
+serialize, deserialize = NAMES.serialize, NAMES.deserialize
+
 __all__ = [
     "CosineDecay",
     "CosineDecayRestarts",
@@ -153,4 +165,6 @@ __all__ = [
     "LearningRateSchedule",
     "PiecewiseConstantDecay",
     "PolynomialDecay",
+    "deserialize",
+    "serialize",
 ]
