@@ -540,7 +540,7 @@ def _model(model: Any) -> Sequential:
 def _tape(model: Sequential, X: ArrayLike) -> Tape:
     """A forward pass of the reference engine, as in training."""
     program = model.program
-    x = model.door.features(X).array
+    x = model.door.features(X).take(slice(None))
     tape = Tape(program, [program.read(model.arena[0], op) for op in program.steps], seed=0, iteration=0)
     with np.errstate(all="ignore"):
         tape.forward(x.reshape(-1, program.steps[0].inputs).astype(program.dtype))

@@ -9,7 +9,7 @@ import fastnn
 from fastnn.engine.network import Network
 from fastnn.engine.program import lower
 from fastnn.engine.source import Source, Sparse
-from fastnn.layers import BatchNormalization, Dense, Dropout, Input
+from fastnn.layers import BatchNormalization, Dense, Dropout, Flatten, Input
 from fastnn.losses import FromFunction, MeanSquaredError
 from fastnn.optimizers import SGD, Adam
 
@@ -182,3 +182,40 @@ def test_nothing_of_rows_times_features_is_made():
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < rows * columns * 4 / 2  # some copies of the weights, 13 MB each
+
+
+ASKED = {
+    "gradient": lambda model, x: model.gradient(x),
+    "one output": lambda model, x: model.gradient(x, output=1),
+    "jacobian": lambda model, x: model.jacobian(x),
+    "activations": lambda model, x: model.activations(x, 1),
+    "input": lambda model, x: model.activations(x, 0),
+    "loss_gradient": lambda model, x: model.loss_gradient(x, np.ones((ROWS, 2)), flat=True)[1],
+    "training": lambda model, x: model(x, training=True),
+    "test_on_batch": lambda model, x: model.test_on_batch(x, np.ones((ROWS, 2))),
+}
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize("columns", [1, 20])
+@pytest.mark.parametrize("what", ASKED)
+def test_what_is_asked_of_a_model(what, columns, engine):
+    layers = [Input(columns), Flatten(), Dense(7, "tanh"), Dense(2)]
+    model = fastnn.Sequential(layers, rng=0, dtype="float64", engine=engine)
+    model.compile("sgd", "mse")
+    x = matrix(columns)
+    found, expected = ASKED[what](model, scipy_sparse.csr_array(x)), ASKED[what](model, x)
+    assert np.shape(found) == np.shape(expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_histograms_of_activations():
+    pytest.importorskip("matplotlib").use("agg")
+    model = fastnn.Sequential([Input(20), Dense(7, "tanh"), Dense(2)], rng=0)
+    model.compile("sgd", "mse")
+    x = matrix(20)
+    shown = [
+        [bar.get_height() for ax in fastnn.plots.activation_histograms(model, one) for bar in ax.patches]
+        for one in (scipy_sparse.csr_array(x), x)
+    ]
+    assert shown[0] == shown[1] and shown[0]

@@ -121,7 +121,7 @@ class Engine:
 
     def slopes(self, x: Source, of_outputs: Array, threads: int = 1) -> Array:
         """Derivatives of the sums s_k = sum_j of_outputs[k, j] outputs_j by the inputs: (samples, k, inputs)."""
-        n = len(x.array)
+        n = len(x)
         tape = Tape(self.program, self._load(self.arena[0]), 0, 0)
         with np.errstate(all="ignore"):
             a = tape.forward(self.take(x, slice(None)))

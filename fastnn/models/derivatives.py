@@ -26,7 +26,7 @@ def activations(network: Network, layers: Sequence[Layer], x: Source) -> Array:
     """What the last of the first layers of a network hands on for each row of x."""
     steps = operations_of(layers)
     if not steps:  # nothing has happened yet
-        return x.array.reshape(len(x), -1).astype(network.dtype)
+        return x.take(slice(None)).reshape(len(x), -1).astype(network.dtype)
     program = assemble(steps, network.dtype)  # whose weights stand where those of the whole network stand
     engine = new_engine(network.engine_name, program, network.arena)
     return engine.predict(x, backend.threads_for(program.inference_cost(len(x))))
@@ -35,7 +35,7 @@ def activations(network: Network, layers: Sequence[Layer], x: Source) -> Array:
 def slopes(network: Network, x: Source, of_outputs: Array) -> Array:
     """Derivatives of the sums s_k = sum_j of_outputs[k, j] outputs_j by the inputs of each row: (rows, k, inputs)."""
     frozen = freeze(network, derivable=True)
-    parts = [frozen.slopes(Source(x.array[i : i + ROWS]), of_outputs) for i in range(0, len(x), ROWS)]
+    parts = [frozen.slopes(Source(x.take(slice(i, i + ROWS))), of_outputs) for i in range(0, len(x), ROWS)]
     if not parts:
         return np.zeros((0, len(of_outputs), x.columns), dtype=network.dtype)
     return np.concatenate(parts)
@@ -52,7 +52,7 @@ def loss_gradient(network: Network, x: Source, y: Source, sample_weight: Array |
     loss, total = 0.0, np.zeros(program.size)
     for first in range(0, n, rows):
         part = slice(first, first + rows)
-        own = Source(x.array[part]), Source(y.array[part]), None if sample_weight is None else sample_weight[part]
+        own = x.chosen(part), y.chosen(part), None if sample_weight is None else sample_weight[part]
         threads = backend.threads_for(program.cost(len(own[0])))
         value, gradient = engine.gradient(*own, threads=threads)
         share = len(own[0]) / n
