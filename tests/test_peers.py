@@ -138,6 +138,10 @@ def activation_of(core, activation, z, d):
         return a.T, core.activation_backward(activation.kernel, v, np.ascontiguousarray(d.T), h).T
 
 
+# PyTorch's formulas give NaN there; and at an infinite max_value the slope is that of what is cut or of what is not.
+NOT_AT_INFINITY = ("squareplus", "sparse_plus", "hard_silu", "clipped_relu")
+
+
 def check_activation(core, dtype, activation):
     """Values and slopes at ordinary and extreme inputs."""
     if activation.blockwise:
@@ -145,6 +149,8 @@ def check_activation(core, dtype, activation):
     else:
         z, d = GOLDEN["z"], np.ones_like(GOLDEN["z"])
     keep = exact_in(dtype, z)
+    if activation.name in NOT_AT_INFINITY:
+        keep &= np.isfinite(z)
     z, d = z[keep], d[keep]
     values, slopes = (GOLDEN[key + activation.name][keep] for key in ("a_", "slope_"))
     if activation.blockwise and core is not None:  # a block has WIDTH samples: copies fill it up
@@ -193,6 +199,10 @@ LOSSES = {  # golden name -> family of inputs, loss
     "mae": ("numbers", losses.MeanAbsoluteError()),
     "huber": ("numbers", losses.Huber(0.7)),
     "log_cosh": ("numbers", losses.LogCosh()),
+    "mape": ("numbers", losses.MeanAbsolutePercentageError()),
+    "cosine_similarity": ("numbers", losses.CosineSimilarity()),
+    "msle": ("counts", losses.MeanSquaredLogarithmicError()),
+    "categorical_hinge": ("classes", losses.CategoricalHinge()),
     "hinge": ("signs", losses.Hinge()),
     "squared_hinge": ("signs", losses.SquaredHinge()),
     "hinge_bits": ("bits", losses.Hinge()),
@@ -245,6 +255,7 @@ def beyond(a):
 # First outputs whose samples are not compared, because the definitions differ there.
 DIFFERENT = {
     "log_cosh": lambda a: a == -np.inf,  # Keras computes -inf + inf, the library inf
+    "categorical_hinge": lambda a: a == -np.inf,  # 0 inf: a loss of NaN, for which Keras has finite slopes
     "sparse_categorical_crossentropy": np.isinf,  # Keras on PyTorch looks at the label's output only
     # Keras clips the probability of a logit, the library does not
     **{

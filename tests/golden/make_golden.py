@@ -120,6 +120,19 @@ ACTIVATIONS = {
     "softsign": F.softsign,
     "hard_sigmoid": lambda z: (z / 6 + 0.5).clamp(0, 1),  # F.hardsigmoid has a slope of 1 / 6 in float32
     "exponential": torch.exp,
+    "clipped_relu": torch.relu,
+    "relu6": F.relu6,
+    "hard_tanh": F.hardtanh,
+    "hard_silu": lambda z: torch.where(z <= -3, 0 * z.clamp(-3, 3), torch.where(z >= 3, z, z * (z / 6 + 0.5))),
+    "log_sigmoid": F.logsigmoid,
+    "celu": F.celu,
+    "soft_shrink": F.softshrink,
+    "hard_shrink": F.hardshrink,
+    "tanh_shrink": F.tanhshrink,
+    "squareplus": lambda z: (z + (z * z + 4).sqrt()) / 2,
+    "threshold": lambda z: F.threshold(z, 0, 0),
+    "sparse_plus": lambda z: torch.where(z <= -1, 0 * z.clamp(-1, 1), torch.where(z < 1, (z + 1) ** 2 / 4, z)),
+    "sparse_sigmoid": lambda z: torch.where(z.abs() >= 1, (z > 0) + 0 * z.clamp(-1, 1), (z.clamp(-1, 1) + 1) / 2),
     "softmax": lambda z: torch.softmax(z, -1),
     "log_softmax": lambda z: torch.log_softmax(z, -1),
 }
@@ -164,10 +177,12 @@ LOSSES = {  # by family of inputs, see samples(): loss(t, a)
             -1
         ),  # Keras' slope at infinity is NaN
         "log_cosh": of_keras("LogCosh"),
+        "mape": of_keras("MeanAbsolutePercentageError"),
+        "cosine_similarity": of_keras("CosineSimilarity"),
     },
     "signs": {"hinge": of_keras("Hinge"), "squared_hinge": of_keras("SquaredHinge")},
     "bits": {"hinge_bits": of_keras("Hinge"), "squared_hinge_bits": of_keras("SquaredHinge")},
-    "counts": {"poisson": of_keras("Poisson")},
+    "counts": {"poisson": of_keras("Poisson"), "msle": of_keras("MeanSquaredLogarithmicError")},
     "one": {"quantile": pinball},
     "half": {"gaussian_nll": nll},
     "each": {
@@ -177,6 +192,7 @@ LOSSES = {  # by family of inputs, see samples(): loss(t, a)
         "binary_focal_crossentropy_alpha": of_keras("BinaryFocalCrossentropy", apply_class_balancing=True, alpha=0.3),
     },
     "classes": {
+        "categorical_hinge": of_keras("CategoricalHinge"),
         "kl_divergence": of_keras("KLDivergence"),
         "categorical_crossentropy": of_keras("CategoricalCrossentropy"),
         "categorical_crossentropy_smooth": of_keras("CategoricalCrossentropy", label_smoothing=0.1),
