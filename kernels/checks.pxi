@@ -114,7 +114,8 @@ cdef int check_memory(Network* net, Py_ssize_t rows, Py_ssize_t count, Py_ssize_
         widest = max(widest, op.outputs)
         lines += 4 * (<double>rows * op.positions_out + 3 * WIDTH) * (op.outputs + 2.0 * WIDTH)
         if kind_of(op).sizes == WALK or kind_of(op).sizes == WALK_BACK:
-            copies = max(copies, max(<double>walk_scratch(walk_of(net, i, False)), <double>walk_scratch(walk_of(net, i, True))))
+            copies = max(copies, <double>walk_scratch(walk_of(net, i, False)))
+            copies = max(copies, <double>walk_scratch(walk_of(net, i, True)))
             lines += 4.0 * (op.rows + WIDTH) * (op.outputs + 2.0 * WIDTH) * (op.inputs // op.geometry.groups // WIDTH + 2)
     size = (lines + rows * 2.0 * widest + threads * (copies + (2.0 * widest + 8 * WIDTH) * WIDTH)) * count
     if size > 1e18 / sizeof(real):

@@ -231,7 +231,6 @@ cdef class Engine:
     cdef list tables
 
     def __cinit__(self, program, cnp.ndarray arena not None):
-        cdef Py_ssize_t i
         if (arena.dtype != REAL or arena.ndim != 2 or not cnp.PyArray_ISCARRAY(arena)
                 or <size_t>cnp.PyArray_DATA(arena) % 64):
             raise ValueError(f"the arena must be a writeable C-contiguous matrix, aligned to cache lines, of {REAL}")
@@ -323,7 +322,7 @@ cdef class Engine:
 
     cdef int read_tables(self) except -1:
         """The arrays that operations read beside their description, checked: what they point to lies in the maps."""
-        cdef Py_ssize_t i, k, count, most, least_index
+        cdef Py_ssize_t i, count, most, least_index
         cdef Operation* op
         cdef Table* table
         cdef Sizes sizes
@@ -827,7 +826,7 @@ cdef class Engine:
         cdef Buffers buffers = self.inference
         cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, self.predict_rows)
         cdef bint small = <double>rows * self.products < 200000  # microseconds: not worth letting another Python thread run
-        cdef bint together = (threads > 1 and rows <= self.predict_rows and job.losses == NULL  # reading a weight counts as 16
+        cdef bint together = (threads > 1 and rows <= self.predict_rows and job.losses == NULL  # a weight read: 16
                               and (rows + 16.0) * self.weights >= TOGETHER and job.x.starts == NULL)
         check_threads(threads)
         if rows == 0:

@@ -136,7 +136,6 @@ cdef class Answering:
                 best = k
         return best
 
-
     def errors(self, model, x):
         """How far outputs are from the model's: the "largest" and "mean" difference, and the share of "same classes"."""
         x = np.ascontiguousarray(x, dtype=REAL)

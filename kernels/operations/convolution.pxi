@@ -136,7 +136,7 @@ cdef void transposed_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
 
 cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ssize_t sa, Py_ssize_t inputs, const real* d,
                         Py_ssize_t sd, Py_ssize_t outputs, Py_ssize_t rows, Part* part) noexcept nogil:
-    """work.sums[i][p][t * inputs + c] = sum over pixels o of a[o stride + t dilation - top][c] d[o][panel p]: this thread's lines.
+    """work.sums[i][p][t * inputs + c] = sum over pixels o of a[o stride + t dilation - top][c] d[o][panel p]: a thread's.
 
     Parts of some 1024 pixels are summed in registers, and the sums of the parts added one after another, so that the error
     grows with the length of both only. rows: lines of a panel of work.sums[i].
@@ -178,7 +178,8 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
                 target = d + p * sd + (n * walk.rows + row) * width * WIDTH
                 places(walk, op, group, g, columns_of(lines, g), plane, at)
                 if walk.lanes:
-                    lane_gradient(columns_of(lines, g), source, at, target, &of, work.sums[i] + (p * rows + g * WIDTH) * WIDTH)
+                    lane_gradient(columns_of(lines, g), source, at, target, &of,
+                                  work.sums[i] + (p * rows + g * WIDTH) * WIDTH)
                 else:
                     tap_gradient(columns_of(lines, g), columns_of(outputs, p), source, at, target, &of,
                                  work.sums[i] + (p * rows + g * WIDTH) * WIDTH)
@@ -204,7 +205,7 @@ cdef inline void places(const Walk* walk, Operation* op, Py_ssize_t group, Py_ss
 
 
 cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexcept nogil:
-    """The gradients in `sums`, WIDTH lines after another, and that of the bias; the threads divide them as in add_gradients."""
+    """The gradients in `sums`, WIDTH lines after another, and that of the bias; divided as in add_gradients."""
     cdef Workspace* work = job.work
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t groups = panels(op.kernel_rows), u, p, g, n, position

@@ -101,7 +101,7 @@ cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_
 
 
 cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """dx = gamma / sqrt(variance + epsilon) (d - mean(d) - x^ mean(d x^)), of y in batch_norm_forward; frozen, without means."""
+    """dx = gamma / sqrt(variance + epsilon) (d - mean(d) - x^ mean(d x^)), of y in batch_norm_forward; frozen: no means."""
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]

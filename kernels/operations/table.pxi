@@ -14,7 +14,8 @@ OPERATIONS[3] = OperationKernel("dropout", dropout_forward, dropout_backward, NU
 OPERATIONS[4] = OperationKernel("noise", noise_forward, noise_backward, NULL, NULL, NULL, random_infer,
                                 NULL, True, True, False, ALIKE, 0, NULL, NULL, NULL)
 OPERATIONS[5] = OperationKernel("batch_normalization", batch_norm_forward, batch_norm_backward, batch_norm_update,
-                                batch_norm_remember, NULL, batch_norm_infer, norm_kept, False, False, False, ALIKE, 4, NULL, NULL, NULL)
+                                batch_norm_remember, NULL, batch_norm_infer, norm_kept, False, False, False, ALIKE, 4,
+                                NULL, NULL, NULL)
 OPERATIONS[6] = OperationKernel("layer_normalization", layer_norm_forward, layer_norm_backward, layer_norm_update,
                                 NULL, layer_norm_infer, NULL, norm_kept, False, False, False, ALIKE, 2, NULL, NULL, NULL)
 OPERATIONS[7] = OperationKernel("unit_normalization", unit_forward, unit_backward, NULL, NULL, unit_infer, NULL,
