@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastnn as keras
-from fastnn import metrics, optimizers
+from fastnn import layers, metrics, optimizers
 from fastnn.layers import ELU, ActivityRegularization, Dense, Input, LeakyReLU, ReLU, Softmax
 from fastnn.models import Sequential
 from fastnn.optimizers import schedules
@@ -32,6 +32,33 @@ def test_every_module_is_there():
         assert getattr(keras, name).__name__ == f"fastnn.{name}"
     assert keras.optimizers.schedules is schedules and keras.Input is Input and keras.Sequential is Sequential
     assert keras.preprocessing.image.ImageDataGenerator is ImageDataGenerator
+
+
+def test_other_names_of_layers(tmp_path):
+    for long, short in (("MaxPooling", "MaxPool"), ("AveragePooling", "AvgPool"), ("Conv", "Convolution")):
+        for where in ("", "Global") if "Pool" in long else ("",):
+            for axes in ("1D", "2D"):
+                assert getattr(layers, where + short + axes) is getattr(layers, where + long + axes)
+    assert layers.Convolution2DTranspose is layers.Conv2DTranspose
+    assert layers.SeparableConvolution2D is layers.SeparableConv2D
+    model = Sequential([Input((6, 6, 1)), layers.Convolution2D(2, 3), layers.MaxPool2D(), layers.Flatten()], rng=0)
+    model.save(tmp_path / "m.fastnn")
+    assert "MaxPooling2D" in str(keras.load(tmp_path / "m.fastnn").get_config())
+
+
+@pytest.mark.parametrize(
+    "given", [LeakyReLU(0.5), ELU(0.5), ReLU(), ReLU(max_value=1.0), Softmax()], ids=lambda one: type(one).__name__
+)
+def test_layers_as_activations_of_layers(given):
+    """Keras takes anything that can be called."""
+    for make in (lambda: Dense(3, given), lambda: layers.Conv1D(3, 1, activation=given)):
+        shape = (3,) if make().__class__ is Dense else (4, 3)
+        one = Sequential([Input(shape), make()], rng=0)
+        other = Sequential([Input(shape), type(make())(**make().get_config() | {"activation": None}), given], rng=0)
+        other.set_weights(one.get_weights())
+        x = np.random.default_rng(0).normal(size=(5, *shape))
+        np.testing.assert_array_equal(one.predict(x), other.predict(x))
+    assert layers.Activation(given).activation == given.function() == Dense(3, given).activation
 
 
 STEPS = [0, 1, 5, 10, 11, 25]

@@ -20,7 +20,14 @@ from fastnn.layers.preprocessing import Normalization, Rescaling
 from fastnn.layers.regularization import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from fastnn.layers.reshaping import Cropping2D, Flatten, Permute, Reshape, UpSampling2D, ZeroPadding2D
 
-InputLayer = Input  # Keras' other name for it
+# Keras' other names
+InputLayer = Input
+Convolution1D, Convolution2D, Convolution2DTranspose = Conv1D, Conv2D, Conv2DTranspose
+SeparableConvolution2D = SeparableConv2D
+MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
+AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
+GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
 
 __all__ = [
     "ELU",

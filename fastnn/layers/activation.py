@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn import activations
-from fastnn.catalogue import resolve
 from fastnn.layers.base import Layer, Shape, map_of
+from fastnn.layers.functions import activation_of
 from fastnn.operations import Operation, activate
 
 
@@ -20,10 +20,10 @@ class Activation(Layer):
     changeable = ("activation",)
 
     def __init__(
-        self, activation: str | activations.Activation | type[activations.Activation], **arguments: Any
+        self, activation: str | activations.Activation | type[activations.Activation] | Layer | None, **arguments: Any
     ) -> None:
         super().__init__(**arguments)
-        self.activation: activations.Activation = resolve("activation", activation, activations.Activation)
+        self.activation: activations.Activation = activation_of(activation)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         if type(self.activation) is activations.Linear:

@@ -15,6 +15,7 @@ from fastnn.constraints import Constraint
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Shape
 from fastnn.layers.dense import optional
+from fastnn.layers.functions import activation_of
 from fastnn.layers.maps import MapLayer, Sizes
 from fastnn.operations import Operation, activated
 from fastnn.regularizers import Regularizer
@@ -47,7 +48,7 @@ class _Convolution(MapLayer):
         self.dilation_rate = self._sizes("dilation_rate", dilation_rate)
 
     def _set_output(self, activation: Any, use_bias: bool) -> None:
-        self.activation = resolve("activation", "linear" if activation is None else activation, Activation)
+        self.activation = activation_of(activation)
         self.use_bias = bool(use_bias)
 
     def _seen(self, input_shape: Shape) -> tuple[Sizes, Sizes]:

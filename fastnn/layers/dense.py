@@ -14,6 +14,7 @@ from fastnn.catalogue import resolve
 from fastnn.constraints import Constraint
 from fastnn.initializers import Initializer, as_initializer
 from fastnn.layers.base import Layer, Shape, between
+from fastnn.layers.functions import activation_of
 from fastnn.regularizers import Regularizer
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: str | Activation | type[Activation] | None = None,
+        activation: str | Activation | type[Activation] | Layer | None = None,
         use_bias: bool = True,
         kernel_initializer: object = "glorot_uniform",
         bias_initializer: object = "zeros",
@@ -50,7 +51,7 @@ class Dense(Layer):
     ) -> None:
         super().__init__(**arguments)
         self.units = whole("Dense: units", units, 1)
-        self.activation: Activation = resolve("activation", "linear" if activation is None else activation, Activation)
+        self.activation: Activation = activation_of(activation)
         self.use_bias = bool(use_bias)
         self.kernel_initializer: Initializer = resolve("initializer", as_initializer(kernel_initializer), Initializer)
         self.bias_initializer: Initializer = resolve("initializer", as_initializer(bias_initializer), Initializer)

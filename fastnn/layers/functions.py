@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastnn import activations
 from fastnn.activations import Activation, Array
 from fastnn.basics.checks import number
+from fastnn.catalogue import resolve
 from fastnn.layers.base import Layer, Shape, check_called, map_of
 from fastnn.operations import Operation, activate
 from fastnn.regularizers import L1L2
@@ -33,6 +34,16 @@ class _Function(Layer):
 
     def operations(self, input_shape: Shape) -> list[Operation]:
         return [activate(self.function(), input_shape[-1], map_of(input_shape))]
+
+
+def activation_of(given: Any) -> Activation:
+    """What a layer's argument ``activation`` means: a name, an object, None for linear, or one of the layers below.
+
+    >>> activation_of(LeakyReLU(0.1)), activation_of(None)
+    (LeakyReLU(negative_slope=0.1), Linear())
+    """
+    given = given.function() if isinstance(given, _Function) else given
+    return resolve("activation", "linear" if given is None else given, Activation)
 
 
 class ReLU(_Function):
