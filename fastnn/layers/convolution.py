@@ -47,9 +47,16 @@ class _Convolution(MapLayer):
         self.data_format = self._channels_last(data_format)
         self.dilation_rate = self._sizes("dilation_rate", dilation_rate)
 
-    def _set_output(self, activation: Any, use_bias: bool) -> None:
+    def _set_output(
+        self, activation: Any, penalty: Any, use_bias: bool, initializer: object, regularizer: Any, constraint: Any
+    ) -> None:
+        """penalty: of the activities; what follows is that of the bias."""
         self.activation = activation_of(activation)
+        self.activity_regularizer = optional("regularizer", penalty, Regularizer)
         self.use_bias = bool(use_bias)
+        self.bias_initializer = _initializer(initializer)
+        self.bias_regularizer = optional("regularizer", regularizer, Regularizer)
+        self.bias_constraint = optional("constraint", constraint, Constraint)
 
     def _seen(self, input_shape: Shape) -> tuple[Sizes, Sizes]:
         """How many windows there are, and how much padding comes before the first."""
@@ -116,14 +123,12 @@ class _Plain(_Convolution):
         self.groups = whole(f"{type(self).__name__}: groups", groups, 1)
         if self.filters % self.groups:
             raise ValueError(f"{type(self).__name__}: groups={groups} must divide the filters, got filters={filters}")
-        self._set_output(activation, use_bias)
+        self._set_output(
+            activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
+        )
         self.kernel_initializer = _initializer(kernel_initializer)
-        self.bias_initializer = _initializer(bias_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
-        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
-        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
-        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     def shape_after(self, input_shape: Shape) -> Shape:
         _, channels = self._map(input_shape)
@@ -218,14 +223,12 @@ class DepthwiseConv2D(_Convolution):
         super().__init__(**arguments)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.depth_multiplier = whole("DepthwiseConv2D: depth_multiplier", depth_multiplier, 1)
-        self._set_output(activation, use_bias)
+        self._set_output(
+            activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
+        )
         self.depthwise_initializer = _initializer(depthwise_initializer)
-        self.bias_initializer = _initializer(bias_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
-        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
-        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
-        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     @property
     def _initializers(self) -> list[Initializer]:
@@ -279,17 +282,15 @@ class SeparableConv2D(_Convolution):
         self.filters = whole("SeparableConv2D: filters", filters, 1)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.depth_multiplier = whole("SeparableConv2D: depth_multiplier", depth_multiplier, 1)
-        self._set_output(activation, use_bias)
+        self._set_output(
+            activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
+        )
         self.depthwise_initializer = _initializer(depthwise_initializer)
         self.pointwise_initializer = _initializer(pointwise_initializer)
-        self.bias_initializer = _initializer(bias_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
         self.pointwise_regularizer = optional("regularizer", pointwise_regularizer, Regularizer)
-        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
-        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
         self.pointwise_constraint = optional("constraint", pointwise_constraint, Constraint)
-        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     @property
     def _initializers(self) -> list[Initializer]:
@@ -355,14 +356,12 @@ class Conv2DTranspose(_Convolution):
                 f"Conv2DTranspose: output_padding must be less than strides, got output_padding={self.output_padding}"
                 f" and strides={self.strides}"
             )
-        self._set_output(activation, use_bias)
+        self._set_output(
+            activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
+        )
         self.kernel_initializer = _initializer(kernel_initializer)
-        self.bias_initializer = _initializer(bias_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
-        self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
-        self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
-        self.bias_constraint = optional("constraint", bias_constraint, Constraint)
 
     def _seen(self, input_shape: Shape) -> tuple[Sizes, Sizes]:
         """The sizes of the new map, and how many of the first pixels of the windows lie before it."""
