@@ -53,6 +53,20 @@ def test_adapt_in_a_model_and_files(tmp_path):
     np.testing.assert_array_equal(fastnn.load(tmp_path / "m.fastnn").predict(data), model.predict(data))
 
 
+@pytest.mark.parametrize("built", [False, True])
+def test_one_mean_of_all_numbers(built):
+    """As Keras 3.15 does with axis=None."""
+    layer, x = Normalization(axis=None), np.array([[1.0, 10.0], [3.0, 30.0]])
+    if built:
+        model = fastnn.Sequential([Input(2), layer], dtype="float64")
+        model.layers[0].adapt(x)
+    else:
+        layer.adapt(x)
+        model = fastnn.Sequential([Input(2), layer], dtype="float64")
+    assert (model.layers[0].mean, model.layers[0].variance) == ([11.0], [131.5])
+    np.testing.assert_allclose(model.predict(x[:1]), [[-0.87204146, -0.08720414]], rtol=1e-6)
+
+
 def test_bad_settings():
     for make, message in (
         (lambda: Normalization(axis=0), "axis must be -1"),

@@ -45,8 +45,9 @@ class Rescaling(_Scaling):
 class Normalization(_Scaling):
     """y = (x - mean) / sqrt(variance) for each column (of maps: channel), by given numbers or those of ``adapt``.
 
-    axis: -1, the last, only. Variances are taken as 1e-14 at least, Keras' bound. Until it is adapted mean is 0 and
-    variance 1. Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop", 1998, section 4.3.
+    axis: -1, the last, or None: one mean and variance of all numbers. Variances are taken as 1e-14 at least, Keras'
+    bound. Until it is adapted mean is 0 and variance 1. Source: LeCun, Bottou, Orr, Mueller, "Efficient backprop",
+    1998, section 4.3.
 
     >>> layer = Normalization()
     >>> layer.adapt([[1.0, 10.0], [3.0, 30.0]])
@@ -61,7 +62,7 @@ class Normalization(_Scaling):
     ) -> None:
         super().__init__(**arguments)
         if axis not in (-1, None):
-            raise ValueError(f"Normalization: axis must be -1, the last one, got {axis!r}")
+            raise ValueError(f"Normalization: axis must be -1, the last one, or None, got {axis!r}")
         if (mean is None) != (variance is None):
             raise ValueError("Normalization: give both mean and variance, or neither and call adapt")
         self.axis = axis
@@ -71,17 +72,18 @@ class Normalization(_Scaling):
             raise ValueError(f"Normalization: variance must be 0 or more, got {variance!r}")
 
     def adapt(self, data: ArrayLike) -> None:
-        """Takes mean and variance of each column of the data (rows, ..., columns); in a model too, before or after."""
+        """Takes mean and variance of the data (rows, ..., columns), see ``axis``; in a model too, before or after."""
         x = real(data, "data")
         x = (x[:, None] if x.ndim == 1 else x).astype(np.float64)
         if not x.size or not np.isfinite(x).all():
             raise ValueError(f"Normalization: data must hold finite numbers and one row at least, got shape {x.shape}")
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(-1, 1 if self.axis is None else x.shape[-1])
         mean, variance = rows.mean(axis=0), rows.var(axis=0)
         weights = self.get_weights()
         if weights:
-            kind = weights[0].dtype
-            self.set_weights([*weights[:2], mean.astype(kind), variance.astype(kind)])
+            n, kind = len(weights[0]), weights[0].dtype
+            new = _full("mean", mean, n), _full("variance", variance, n)
+            self.set_weights([*weights[:2], *(one.astype(kind) for one in new)])
         vars(self).update(mean=mean.tolist(), variance=variance.tolist())
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> list[NDArray[np.float64]]:
