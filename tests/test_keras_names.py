@@ -93,6 +93,12 @@ def test_schedules(schedule, expected):
 def test_bad_schedules():
     with pytest.raises(ValueError, match="decay_steps must be a finite number greater than 0"):
         ExponentialDecay(0.1, 0, 0.5)
+    with pytest.raises(ValueError, match="CosineDecay: decay_steps must be a finite number greater than 0, got 0"):
+        CosineDecay(0.1, 0)
+    with pytest.raises(TypeError, match="PolynomialDecay: decay_steps must be a number, got 'x'"):
+        schedules.PolynomialDecay(0.1, "x")
+    with pytest.raises(ValueError, match="CosineDecayRestarts: first_decay_steps must be a finite number greater"):
+        schedules.CosineDecayRestarts(0.1, -1)
     with pytest.raises(TypeError, match="ExponentialDecay needs a value for 'decay_rate'"):
         ExponentialDecay(0.1, 10)
     with pytest.raises(ValueError, match="needs one value more than boundaries"):

@@ -20,6 +20,10 @@ from fastnn.basics.files import write_atomically
 Array = NDArray[Any]
 
 MOST_HEADER = 1 << 21  # bytes: names and descriptions of some thousand layers
+OTHERS = {
+    b"PK\x03\x04": "a zip archive, as Keras' .keras files are",
+    b"\x89HDF": "an HDF5 file, as Keras' .h5 files are",
+}
 MOST_AXES = 32
 NO_DIGITS = "0" * 64
 TYPES = {
@@ -71,6 +75,11 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
             size = os.fstat(file.fileno()).st_size
             head = file.read(8)
             length = int.from_bytes(head, "little")
+            if head[:4] in OTHERS:
+                raise ValueError(
+                    f"it is {OTHERS[head[:4]]}, which fastnn does not read; make the model here, and give it weights:"
+                    " model.set_weights(keras_model.get_weights())"
+                )
             if len(head) < 8 or length > size - 8:
                 raise ValueError("it is shorter than it says")
             if length > MOST_HEADER:

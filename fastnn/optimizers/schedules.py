@@ -19,6 +19,9 @@ class _Decay(Schedule):
         raise NotImplementedError
 
     def __post_init__(self) -> None:
+        for name in ("decay_steps", "first_decay_steps"):
+            if name in self._fields:
+                self._numbers(name, above=0)
         self.same()
 
     def rates(self, t: Numbers) -> Numbers:
@@ -56,7 +59,6 @@ class InverseTimeDecay(_Decay):
     name: str = "InverseTimeDecay"
 
     def same(self) -> Schedule:
-        self._numbers("decay_steps", above=0)
         self._numbers("decay_rate")
         self._flags("staircase")
         every = self.decay_steps if self.staircase else 0
