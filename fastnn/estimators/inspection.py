@@ -1,4 +1,4 @@
-"""Looking into a fitted network: hidden activations, derivatives by the inputs, its table. In NumPy, by the twins."""
+"""Looking into a fitted network: hidden activations, derivatives by the inputs, its table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.engine.network import Network
-from fastnn.operations import BatchNormalization, Dense, Draws, Dropout, Noise, Operation
+from fastnn.engine.source import Source
+from fastnn.models import derivatives
+from fastnn.operations import Dense
 
 Array = NDArray[Any]
 
@@ -19,7 +21,7 @@ def _weights(network: Network) -> list[list[Array]]:
 
 
 def activations(network: Network, x: Array) -> list[Array]:
-    """What stands before each product but the first."""
+    """What stands before each product but the first; by the twins."""
     found = []
     for i, (op, weights) in enumerate(zip(network.program.steps, _weights(network), strict=True)):
         if i and isinstance(op, Dense):
@@ -30,31 +32,7 @@ def activations(network: Network, x: Array) -> list[Array]:
 
 def gradient(network: Network, x: Array) -> Array:
     """d outputs / d inputs outside of training: (rows, outputs, inputs)."""
-    kept: list[tuple[Operation, Array, Array, Any, list[Array]]] = []
-    for op, weights in zip(network.program.steps, _weights(network), strict=True):
-        if isinstance(op, (Dropout, Noise)):
-            continue
-        if isinstance(op, BatchNormalization):
-            a, extra = op.infer(x, weights), None
-        else:
-            a, extra = op.forward(x, weights, Draws(0, 0, 0, network.program.width))
-        kept.append((op, x, a, extra, weights))
-        x = a
-    outputs = x.shape[1]
-    slopes = []
-    for k in range(outputs):
-        d = np.zeros_like(x)
-        d[:, k] = 1
-        for op, before, a, extra, weights in reversed(kept):
-            if isinstance(op, BatchNormalization):  # the moving statistics are constants: y = gamma (x - m) / s + beta
-                zeros = np.zeros((2, op.inputs), dtype=x.dtype)
-                zeros[1] = 1
-                low, high = op.infer(zeros, weights)
-                d = d * (high - low)
-            else:
-                d = op.backward(d, before, a, extra, weights)[0]
-        slopes.append(d)
-    return np.stack(slopes, axis=1)
+    return derivatives.slopes(network, Source(x), np.eye(network.program.outputs))
 
 
 def table(model: Any) -> str:
