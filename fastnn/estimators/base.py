@@ -475,7 +475,7 @@ class BaseMLP(CallbackSupportMixin, Weights):
         save(path, self)
 
     def to_sequential(self) -> Sequential:
-        """A ``fastnn.Sequential`` with the same layers and weights, to be saved, exported, shown or trained on."""
+        """A ``fastnn.Sequential`` with the same layers and weights, to be saved, shown or trained on."""
         network = self._network_now()
         sizes = [op.outputs for op in building.products(network.program)]
         activation = building.activation_of(self.out_activation_)
