@@ -61,6 +61,16 @@ def test_layers_as_activations_of_layers(given):
     assert layers.Activation(given).activation == given.function() == Dense(3, given).activation
 
 
+def test_words_of_older_programs():
+    for make in (LeakyReLU, layers.ReLU, keras.activations.LeakyReLU):
+        with pytest.raises(TypeError, match="'alpha'; did you mean 'negative_slope'"):
+            make(alpha=0.1)
+    with pytest.raises(TypeError, match="'batch_input_shape'; did you mean 'input_shape'"):
+        Dense(3, batch_input_shape=(None, 4))
+    with pytest.raises(TypeError, match="'learning_rat'; did you mean 'learning_rate'"):
+        optimizers.SGD(learning_rat=0.1)
+
+
 STEPS = [0, 1, 5, 10, 11, 25]
 
 

@@ -6,9 +6,7 @@ from functools import cache
 from types import CodeType, FunctionType
 from typing import Any, SupportsIndex
 
-from fastnn.basics.checks import unknown
-
-OTHER_WORDS = {"lr": "learning_rate", "decay": "weight_decay", "eps": "epsilon", "optimiser": "optimizer"}
+from fastnn.basics.checks import OTHER_WORDS, unknown
 
 
 def check_attribute(owner: object, name: str, free: bool = False) -> None:

@@ -84,6 +84,16 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+OTHER_WORDS = {  # of older programs and other libraries, for what we call otherwise
+    "alpha": "negative_slope",
+    "batch_input_shape": "input_shape",
+    "decay": "weight_decay",
+    "eps": "epsilon",
+    "lr": "learning_rate",
+    "optimiser": "optimizer",
+}
+
+
 def unknown(kind: str, given: str, known: list[str]) -> str:
     """The message for a name that nobody knows, with the nearest one that somebody does, or all that contain it.
 
@@ -93,7 +103,8 @@ def unknown(kind: str, given: str, known: list[str]) -> str:
     import difflib
 
     name = given.lower()
-    near = [one for one in known if len(name) > 2 and name in one.lower()]
+    near = [one for one in known if one == OTHER_WORDS.get(name)]
+    near = near or [one for one in known if len(name) > 2 and name in one.lower()]
     near = near or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
     return f"unknown {kind} {given!r}{hint} Known: {', '.join(sorted(known))}"

@@ -10,8 +10,8 @@ import copy
 import sys
 from typing import Any, Self, dataclass_transform
 
-from fastnn.basics.attributes import OTHER_WORDS, check_attribute
-from fastnn.basics.checks import flag, number
+from fastnn.basics.attributes import check_attribute
+from fastnn.basics.checks import OTHER_WORDS, flag, number
 
 _REQUIRED = object()
 
