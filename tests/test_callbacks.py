@@ -218,6 +218,9 @@ def test_unknown_monitors(make_one, tmp_path):
         model.fit(X, Y, validation_data=VALIDATION, callbacks=[make_one("val_los")])
     with pytest.raises(ValueError, match=r"'val_loss'.*give fit validation_data or validation_split"):
         model.fit(X, Y, callbacks=[make_one("val_loss")])
+    other = make(metrics=["mae"])
+    with pytest.raises(ValueError, match=r"'val_mean_absolute_error'.*give fit validation_data or validation_split"):
+        other.fit(X, Y, callbacks=[make_one("val_mean_absolute_error")])
     with pytest.raises(TypeError, match="monitor must be a name"):
         make_one(5)
     assert same(before, model.get_weights()) and model.history is history

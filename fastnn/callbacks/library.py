@@ -48,7 +48,7 @@ class _Monitor(_Own):
         self.key = self.monitor if self.monitor in names else self.key
         if self.key not in names:
             message = unknown("monitored value", self.monitor, names)
-            if self.monitor.removeprefix("val_") in names:
+            if any(_same("val_" + one, self.monitor) for one in names):
                 message += "; give fit validation_data or validation_split"
             message += ". A callback that puts more into the logs says their names in its attribute 'adds'"
             raise ValueError(message)
