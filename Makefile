@@ -47,7 +47,8 @@ sanitize:
 	FASTNN_BUILD=sanitize $(MAKE) sanitized LIBRARY=libasan.so
 	FASTNN_BUILD=thread $(MAKE) sanitized LIBRARY=libtsan.so
 
-# Tests ask for more memory than there is, which is told but is no fault. -s, as what ends the process may be told on the stream that pytest holds back. The thread sanitizer cannot see into BLAS.
+# Tests ask for more memory than there is, which is told but is no fault. -s, as what ends the process may be told on the
+# stream that pytest holds back. The thread sanitizer cannot see into BLAS.
 PROGRAMS ?= 1000
 SANITIZER_OPTIONS = LD_PRELOAD=$$LD_LIBRARY PYTHONMALLOC=malloc \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:log_path=$(CURDIR)/$(BUILD)/report UBSAN_OPTIONS=print_stacktrace=1 \

@@ -242,6 +242,18 @@ def test_a_fit_goes_on_with_the_faster_number_of_threads():
     assert sizes[85:] == [2] * 15
 
 
+def test_a_fit_tries_halves_too():
+    """Six threads on a machine where three cores are free."""
+    team = backend.Team(6)
+    pace, sizes = {6: 2.0, 3: 1.0, 1: 2.5}, []
+    for _ in range(300):
+        sizes.append(team.size())
+        team.report(pace[sizes[-1]])
+    assert sizes[:5] == [6] * 5 and sizes[5] == 3
+    assert sizes[6:45] == [3] * 39
+    assert [size for size in sizes[6:] if size != 3] == [1, 6, 1, 6, 1, 6, 1]  # its looks at the others
+
+
 def test_one_thread_stays_one():
     """There is nothing to try."""
     team = backend.Team(1)

@@ -109,32 +109,38 @@ FLOPS_PER_THREAD = 1_000_000
 class Team:
     """Chooses the number of threads of each slice of a fit by their measured speed.
 
-    Where other programs share the cores, threads that wait for each other can be slower than one alone. So, from time
-    to time, one short slice (``looking``) runs on one thread, or on all if one was faster, and the better of the two
-    goes on. Results do not depend on it.
+    Where other programs share the cores, threads that wait for each other can be slower than fewer, or one alone. So,
+    from time to time, one short slice (``looking``) runs on another number, in turn all, half, a quarter, ... and one,
+    and the fastest of those measured goes on. Results do not depend on it.
     """
 
-    FIRST, EVERY = 6, 40  # slices before the first look at the other size, and between two looks
+    FIRST, EVERY = 6, 40  # slices before the first look at another size, and between two looks
 
     def __init__(self, threads: int) -> None:
-        self.sizes = (threads, 1)
-        self.pace = [0.0, 0.0]  # seconds a step takes with each size, as last measured
-        self.chosen = self.running = 0
+        self.sizes = [threads]
+        while self.sizes[-1] > 1:
+            self.sizes.append(self.sizes[-1] // 2)
+        self.pace = [0.0] * len(self.sizes)  # seconds a step takes with each size, as last measured; 0: not yet
+        self.chosen = self.running = self.looked = 0
         self.slices = 0
         self.looking = False
 
     def size(self) -> int:
         """Threads for the next slice."""
         self.slices += 1
-        self.looking = self.sizes[0] > 1 and self.slices % self.EVERY == self.FIRST
-        self.running = 1 - self.chosen if self.looking else self.chosen
+        self.looking = len(self.sizes) > 1 and self.slices % self.EVERY == self.FIRST
+        self.running = self.chosen
+        if self.looking:
+            places = len(self.sizes)
+            ahead = [(self.looked + step) % places for step in range(1, places + 1)]
+            self.looked = self.running = next(place for place in ahead if place != self.chosen)
         return self.sizes[self.running]
 
     def report(self, seconds_per_step: float) -> None:
         """How fast the slice was."""
         self.pace[self.running] = seconds_per_step
-        if min(self.pace) > 0:
-            self.chosen = int(self.pace[1] < self.pace[0])
+        measured = [place for place, pace in enumerate(self.pace) if pace > 0]
+        self.chosen = min(measured, key=self.pace.__getitem__, default=self.chosen)
 
 
 def show_config() -> None:
