@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from functools import cache
 from types import ModuleType
 
 import numpy as np
@@ -44,6 +45,7 @@ def _chosen_level() -> str:
 level = _chosen_level()
 
 
+@cache
 def core(dtype: str | np.dtype) -> ModuleType:
     """The compiled module for a number type. An import that fails is an error, never a silent step down."""
     return importlib.import_module(f"fastnn._core.{level}_{np.dtype(dtype).name}")

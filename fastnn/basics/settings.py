@@ -145,8 +145,11 @@ class Settings:
         if entry is None:
             return False
         changed = [*vars(self), *(name for one in order[: order.index(entry)] for name in vars(one))]
-        allowed = {*self._fields, *dir(Settings), "name", "cost", *free}
-        return not any(hasattr(entry, name) and name not in allowed and not name.startswith("__") for name in changed)
+        allowed = {*self._fields, "name", "cost", *free}
+        return not any(
+            hasattr(entry, name) and name not in allowed and not hasattr(Settings, name) and not name.startswith("__")
+            for name in changed
+        )
 
     def copied(self) -> Self:
         """A copy whose settings are copies too where they are such objects; all else, a function say, is shared."""
