@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numerics import assemble, compare, distance, eps, guard, intact, padding, targets, train, weights_of
+from numerics import assemble, compare, distance, eps, guard, intact, padding, rate_for, targets, train, weights_of
 
 import fastnn
 from fastnn import losses, optimizers, regularizers
@@ -321,7 +321,7 @@ def ten_steps_of_a_loss(engine, dtype, loss):
     rng = np.random.default_rng(9)
     x, y = rng.normal(size=(ROWS, INPUTS)).astype(dtype), targets(loss, rng, ROWS, columns)
     stack = [Input(INPUTS), Dense(12), LayerNormalization(), Dense(columns, output, activity_regularizer="l2")]
-    net = assemble(engine, dtype, stack, loss, optimizers.SGD(0.05))
+    net = assemble(engine, dtype, stack, loss, optimizers.SGD(rate_for(loss, 0.05)))
     assert not net.program.from_logits
     return [*train(net, x, y, None, BATCH), *weights_of(net)]
 

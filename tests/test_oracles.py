@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numerics import build, compare, eps, guard, intact, put, targets, train, weights_of
+from numerics import build, compare, eps, guard, intact, put, rate_for, targets, train, weights_of
 from test_kernels import OPTIMIZERS, suited
 
 from fastnn import losses, optimizers
@@ -113,8 +113,7 @@ def test_ten_steps(dtype, name, optimizer):
 def test_ten_steps_of_each_loss(dtype, loss, output, weighted):
     """From logits behind one output, from probabilities behind the other."""
     entry, outputs = suited(loss(), 5)
-    rate = 1e-3 if loss is losses.MeanAbsolutePercentageError else 0.1  # its slopes are 100 / |t|
-    case = (7, 17, outputs), ("tanh", output), entry, optimizers.SGD(rate), weighted
+    case = (7, 17, outputs), ("tanh", output), entry, optimizers.SGD(rate_for(entry, 0.1)), weighted
     compare(lambda engine: ten_steps(engine, dtype, *case), dtype)
 
 
