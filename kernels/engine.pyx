@@ -5,7 +5,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport INFINITY, NAN, cos, fabs, hypot, sin, sqrt
+from libc.math cimport INFINITY, cos, fabs, hypot, sin, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -44,12 +44,9 @@ cdef int REAL_TYPE = cnp.NPY_FLOAT32 if sizeof(real) == 4 else cnp.NPY_FLOAT64
 cdef const pool_table* POOL = <const pool_table*>PyCapsule_GetPointer(machine.pool, b"fastnn.pool")
 
 include "checks.pxi"
+include "program.pxi"
+include "buffers.pxi"
 include "catalogue.pxi"
-
-cdef enum:
-    PREDICT_ROWS = 96  # samples that go through the whole network at once: their activations stay in the second-level cache
-    PREDICT_REALS = 1 << 20  # of their maps, where they have maps
-
 
 cdef double TOGETHER = 1e8  # products of two numbers from which few rows are worth a team's barriers, some milliseconds
 
@@ -57,159 +54,9 @@ cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
 cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
 
-cdef enum:
-    MOST = 1 << 30  # columns of a layer: products of two sizes stay below 2^63
-    MOST_PARAMETERS = 4  # of a loss, but for the levels of a quantile loss
-
-
 cdef int raise_interrupt() except -1:
     """Raises what PyErr_CheckSignals has set."""
     return -1
-
-
-cdef real* aligned(cnp.ndarray buffer) noexcept:
-    """The first cache line inside a buffer that was made 64 bytes too long."""
-    return <real*>((<size_t>cnp.PyArray_DATA(buffer) + 63) & ~<size_t>63)
-
-
-cdef inline double filling(Source* x) noexcept:
-    """The share of the numbers of x that are there."""
-    if x.starts == NULL or x.rows == 0:
-        return 1
-    return <double>(x.starts[x.rows] - x.starts[0]) / (<double>x.rows * x.columns)
-
-
-cdef inline Py_ssize_t odd_stride(Py_ssize_t rows) noexcept:
-    """Reals between two panels of a matrix with so many rows."""
-    return ((ceil_div(rows, WIDTH) * WIDTH) | 1) * WIDTH
-
-
-cdef inline bint packs(Network* net) noexcept:
-    """Whether the first operation reads samples as rows of numbers, not as lines of pixels."""
-    return kind_of(net.operations).sizes == WALK and net.operations[0].geometry.groups == 1
-
-
-cdef inline Py_ssize_t sample_size(Operation* op) noexcept:
-    """Reals of a sample's map behind the operation."""
-    return panels(op.outputs) * op.positions_out * WIDTH
-
-
-cdef inline Py_ssize_t units_of(Operation* op) noexcept:
-    """Parts of the weights whose penalties are summed apart: WIDTH lines of a panel each, and the bias."""
-    return panels(op.outputs) * (panels(op.kernel_rows) + 1) if op.kernel_rows else 0
-
-
-cdef bint all_finite(Network* net, const double* losses, Py_ssize_t steps) noexcept:
-    """Whether steps have left finite losses and finite weights: the losses of samples alone need not show it."""
-    cdef Py_ssize_t k
-    cdef double strange_loss = 0
-    cdef real strange = 0
-    for k in range(steps):
-        strange_loss = strange_loss + (losses[k] - losses[k])
-    for k in range(net.size):
-        strange = strange + (net.arena[k] - net.arena[k])
-    return strange_loss == 0 and strange == 0
-
-
-@cython.internal
-cdef class Buffers:
-    """The memory of one or several Workspaces (one for each thread of a prediction)."""
-    cdef Workspace* work
-    cdef int count, threads
-    cdef real* at      # while the memory is dealt out
-    cdef object memory
-    cdef bint gradients, filled
-
-    def __cinit__(self, Engine engine not None, Py_ssize_t rows, int count, int threads, bint gradients, bint filled):
-        cdef Py_ssize_t k, matrices = engine.net.count + 1
-        check_memory(&engine.net, rows, count, threads)
-        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 7 * matrices * sizeof(real*))
-        if self.work == NULL:
-            raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
-        self.count = count
-        self.threads = threads
-        self.gradients = gradients
-        self.filled = filled  # whether the samples are gathered with all their numbers
-        for k in range(count):
-            self.work[k].a = <real**>(self.work + count) + 7 * matrices * k
-            self.work[k].d = self.work[k].a + matrices
-            self.work[k].kept = self.work[k].d + matrices
-            self.work[k].turned = self.work[k].kept + matrices
-            self.work[k].sums = self.work[k].turned + matrices
-            self.work[k].penalty = <double**>(self.work[k].sums + matrices)
-            self.work[k].stride = <Py_ssize_t*>(self.work[k].penalty + matrices)
-        self.at = NULL  # first only count
-        for k in range(count):
-            self.deal(&engine.net, &self.work[k], rows, threads)
-        self.memory = np.zeros(self.at - <real*>NULL + WIDTH, dtype=REAL)
-        self.at = aligned(self.memory)
-        for k in range(count):
-            self.deal(&engine.net, &self.work[k], rows, threads)
-
-    cdef real* take(self, Py_ssize_t n):
-        cdef real* start = self.at
-        self.at += panels(n) * WIDTH
-        return start
-
-    cdef int deal(self, Network* net, Workspace* work, Py_ssize_t rows, int threads) except -1:
-        """Lays the parts of a Workspace out one after another."""
-        cdef Py_ssize_t blocks = ceil_div(rows, WIDTH), widest = net.operations[0].inputs, lines = 0, i
-        cdef Operation* op
-        cdef double* lowest
-        cdef bint penalized = False
-        cdef Py_ssize_t copies = 0
-        work.rows = rows
-        op = net.operations
-        work.given_stride = work.stride[0] = odd_stride(rows)
-        if not self.filled:
-            widest = 0
-        work.given = work.a[0] = self.take(panels(widest * op.positions_in) * work.given_stride)
-        if op.positions_in > 1 and not packs(net):
-            work.stride[0] = odd_stride(rows * op.positions_in)
-            work.a[0] = self.take(panels(widest) * work.stride[0])
-        work.units = 0
-        for i in range(net.count):
-            op = &net.operations[i]
-            penalized = penalized or op.activity_penalty[0] != 0 or op.activity_penalty[1] != 0
-            widest = max(widest, op.outputs)
-            work.units += units_of(op)
-            lines += panels(op.outputs)
-            work.stride[i + 1] = odd_stride(rows * op.positions_out)
-            if kind_of(op).sizes == WALK or kind_of(op).sizes == WALK_BACK:
-                copies = max(copies, max(walk_scratch(walk_of(net, i, False)), walk_scratch(walk_of(net, i, True))))
-                if self.gradients:
-                    work.turned[i] = self.take(conv_turned(op, kind_of(op).sizes == WALK_BACK))
-                    work.sums[i] = self.take(conv_sums(op, kind_of(op).sizes == WALK_BACK))
-            if not self.gradients and kind_of(op).infer_panel != NULL:
-                work.a[i + 1] = work.a[i]
-                continue
-            work.a[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
-            if self.gradients:
-                work.d[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
-                if kind_of(op).kept != NULL:
-                    work.kept[i] = self.take(kind_of(op).kept(op, work.stride[i + 1],
-                                                              ceil_div(rows * op.positions_out, WIDTH)))
-        work.targets = self.take(blocks * WIDTH * panels(widest) * WIDTH)
-        work.weights = self.take(blocks * WIDTH)
-        work.row_loss = self.take(blocks * WIDTH)
-        work.row_penalty = NULL
-        if penalized and not self.gradients:
-            work.row_penalty = <double*>self.take(2 * blocks * WIDTH)
-        if self.gradients:
-            work.penalties = <double*>self.take(2 * work.units)
-            lowest = work.penalties + work.units
-            for i in range(net.count):  # the sums begin with the last operation, as the gradients do
-                lowest -= units_of(&net.operations[i])
-                work.penalty[i] = lowest
-            work.norm = <double*>self.take(4 * lines)
-        if self.filled:
-            widest = max(widest, net.operations[0].inputs * net.operations[0].positions_in)  # of augmentation
-        work.scratch_size = max((2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH, panels(copies) * WIDTH)
-        work.scratch = self.take(threads * work.scratch_size)
-        return 0
-
-    def __dealloc__(self):
-        PyMem_Free(self.work)
 
 
 cdef class Engine:
@@ -225,9 +72,7 @@ cdef class Engine:
     cdef object operations, loss_parameters, whole_gradient, arena_pin
     cdef bint own_loss  # whether the loss is a Python function of the user's: program.evaluate_loss
     cdef Buffers training, inference
-    cdef Py_ssize_t inputs, outputs, targets, weights  # targets: numbers that the loss reads for a sample
-    cdef Py_ssize_t products      # of two numbers, for a sample; weights: of them those of weights that are read once
-    cdef Py_ssize_t predict_rows  # samples that go through the whole network at once
+    cdef Py_ssize_t inputs, outputs, targets  # targets: numbers that the loss reads for a sample
     cdef list tables
 
     def __cinit__(self, program, cnp.ndarray arena not None):
@@ -268,136 +113,16 @@ cdef class Engine:
         self.inputs = self.net.operations[0].inputs * self.net.operations[0].positions_in
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
-        self.weights = self.products = 0
-        self.check()
-        self.read_tables()
-        self.plan_walks()
+        check_program(&self.net, self.kernel, self.loss_parameters)
+        self.tables = read_tables(&self.net, list(program.tables))
+        plan_walks(&self.net)
+        measure_sample(&self.net)
         self.net.lowest = 0  # below the first operation that training changes, nobody needs a gradient
         while self.net.lowest + 1 < self.net.trained and not is_trained(&self.net.operations[self.net.lowest]):
             self.net.lowest += 1
-        self.measure_sample()
 
     def __dealloc__(self):
-        cdef Py_ssize_t i
-        if self.net.walks != NULL:
-            for i in range(2 * self.net.count):
-                PyMem_Free(self.net.walks[i].lattice)
-        PyMem_Free(self.net.walks)
-        PyMem_Free(self.net.tables)
-
-    cdef int measure_sample(self) except -1:
-        """The work of a sample, and how many samples' maps the caches hold."""
-        cdef Py_ssize_t i, size = 0, product
-        cdef bint maps = False
-        cdef Operation* op
-        for i in range(self.net.count):
-            op = &self.net.operations[i]
-            product = op.rows * op.outputs
-            maps = maps or op.positions_in > 1
-            size += sample_size(op)
-            self.weights += product if op.positions_out == 1 else 0
-            self.products += product * max(op.positions_in, op.positions_out)
-            self.products += sample_size(op) if op.positions_out > 1 else 0
-        self.predict_rows = PREDICT_ROWS
-        if maps:
-            self.predict_rows = max(1, least(PREDICT_ROWS, PREDICT_REALS // size))
-        return 0
-
-    cdef int plan_walks(self) except -1:
-        """The walks of the convolutions."""
-        cdef Py_ssize_t i
-        cdef Operation* op
-        cdef bint backward
-        self.net.walks = <Walk*>PyMem_Calloc(2 * self.net.count, sizeof(Walk))
-        if self.net.walks == NULL:
-            raise MemoryError("no memory for the convolutions of a network")
-        for i in range(self.net.count):
-            op = &self.net.operations[i]
-            if kind_of(op).sizes != WALK and kind_of(op).sizes != WALK_BACK:
-                continue
-            for backward in range(2):
-                plan_walk(walk_of(&self.net, i, backward), &op.geometry, op.inputs, op.outputs,
-                          kind_of(op).sizes == WALK_BACK, backward, i == 0 and not backward and packs(&self.net))
-        return 0
-
-    cdef int read_tables(self) except -1:
-        """The arrays that operations read beside their description, checked: what they point to lies in the maps."""
-        cdef Py_ssize_t i, count, most, least_index
-        cdef Operation* op
-        cdef Table* table
-        cdef Sizes sizes
-        self.net.tables = <Table*>PyMem_Calloc(self.net.count, sizeof(Table))
-        if self.net.tables == NULL:
-            raise MemoryError("no memory for the tables of a network")
-        self.tables = []
-        given = list(self.program.tables)
-        for i in range(self.net.count):
-            op = &self.net.operations[i]
-            table = &self.net.tables[i]
-            sizes = kind_of(op).sizes
-            if sizes != RESAMPLES and sizes != MOVES:
-                continue
-            if sizes == MOVES and given[i] is None:
-                continue
-            if sizes == MOVES:
-                count, most, least_index = op.outputs * op.positions_out, op.outputs * op.positions_out, 0
-                arrays = [np.ascontiguousarray(given[i][0], dtype=np.int32).ravel().copy()]
-            else:
-                arrays = [np.ascontiguousarray(given[i][0], dtype=np.int32).copy(),
-                          np.ascontiguousarray(given[i][1], dtype=np.float64).copy()]
-                table.taps = arrays[0].size // op.positions_out
-                count, most, least_index = table.taps * op.positions_out, op.positions_in, -1
-                if arrays[1].size != count:
-                    raise ValueError(f"operation {i} of the program has {arrays[1].size} weights, expected {count}")
-                table.weight = <const double*>cnp.PyArray_DATA(<cnp.ndarray>arrays[1])
-            if arrays[0].size != count or count == 0 or arrays[0].min() < least_index or arrays[0].max() >= most:
-                raise ValueError(f"operation {i} of the program needs {count} numbers from {least_index} to {most - 1}"
-                                 f" in its table, got {arrays[0].size} from {arrays[0].min()} to {arrays[0].max()}")
-            table.index = <const int32_t*>cnp.PyArray_DATA(<cnp.ndarray>arrays[0])
-            self.tables.append(arrays)
-        return 0
-
-    cdef int check(self) except -1:
-        """Refuses numbers that would lead out of the tables, the arena or a buffer."""
-        cdef Py_ssize_t i, columns = self.net.operations[0].inputs, positions = self.net.operations[0].positions_in
-        cdef Py_ssize_t slots = 0, lines, products
-        cdef Operation* op
-        cdef OperationKernel* kind
-        for i in range(self.net.count):
-            op = &self.net.operations[i]
-            kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
-            number_of("activation", op.activation, ACTIVATION_COUNT)
-            number_of("constraint", op.constraint, LIMITED_NORM + 1)
-            number_of("bias_constraint", op.bias_constraint, LIMITED_NORM + 1)
-            products = kernel_lines(op, kind.sizes)
-            lines = products + kind.lines
-            if not (op.inputs == columns and op.positions_in == positions
-                    and 0 < op.inputs < MOST and 0 < op.outputs < MOST
-                    and 0 < op.positions_in < MOST and 0 < op.positions_out < MOST
-                    and fits(op, kind.sizes)
-                    and op.rows == lines and op.kernel_rows == (products if products else least(lines, 1))
-                    and activation_of(op).blockwise == (kind.forward == rowwise_forward)
-                    and (op.constraint == 0 or op.kernel_rows > 0) and (op.bias_constraint == 0 or op.bias)
-                    and 0 <= op.offset <= self.net.size and op.offset % WIDTH == 0
-                    and op.offset + panels(op.outputs) * panel_size(op) <= self.net.size):
-                raise ValueError(f"operation {i} of the program does not fit the one before it or the arena:"
-                                 f" {kind.name.decode()} from {op.inputs} to {op.outputs} columns with {op.rows} lines"
-                                 f" at {op.offset}")
-            positions = op.positions_out
-            columns = op.outputs
-        if positions != 1:
-            raise ValueError(f"the last operation must answer one row for each sample, got {positions}")
-        if self.net.trained < self.net.count and (self.net.trained < 1 or kind_of(op).joins or op.rows != 0):
-            raise ValueError("a loss from logits needs an activation of its own as the last operation")
-        if len(self.loss_parameters) < MOST_PARAMETERS:
-            raise ValueError(f"a loss has {MOST_PARAMETERS} parameters or more, got {len(self.loss_parameters)}")
-        if self.net.loss == &LOSSES[QUANTILE] and not 1 <= self.loss_parameters[0] < len(self.loss_parameters):
-            raise ValueError(f"the quantile loss has the parameters {self.loss_parameters}, expected their number first")
-        if self.net.update != NULL:
-            slots = self.kernel.slots + (self.net.ema_slot != 0)
-            if self.net.streams != 1 + slots or (self.net.ema_slot != 0 and self.net.ema_slot != slots):
-                raise ValueError(f"optimizer {self.kernel.name.decode()} needs an arena of {1 + slots} rows")
-        return 0
+        free_program(&self.net)
 
     cdef int run_training(self, Job* job, int threads, y, order) except -1:
         """Runs the steps of a job, with buffers that it takes away and puts back: a call meanwhile makes its own."""
@@ -572,7 +297,7 @@ cdef class Engine:
         if not (plain_source(&sx, x) and plain_source(&sy, y)):
             return None
         if (cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or sx.columns != self.inputs or sy.columns != self.targets
-                or sx.rows == 0 or sy.rows != sx.rows or <double>sx.rows * self.products > 200000):
+                or sx.rows == 0 or sy.rows != sx.rows or <double>sx.rows * self.net.products > 200000):
             return None
         if not (finite_rows(&sx) and targets_within(&sy, lowest, highest, whole)):
             return None
@@ -824,21 +549,20 @@ cdef class Engine:
     cdef int run_inference(self, Job* job, int threads, cnp.ndarray given) except -1:
         """Rows [first, total) of a job. given: the array that it reads, unless the job's owner holds it."""
         cdef Buffers buffers = self.inference
-        cdef Py_ssize_t rows = job.total - job.first, chunk = least(rows, self.predict_rows)
-        cdef bint small = <double>rows * self.products < 200000  # microseconds: not worth letting another Python thread run
-        cdef bint together = (threads > 1 and rows <= self.predict_rows and job.losses == NULL  # a weight read: 16
-                              and (rows + 16.0) * self.weights >= TOGETHER and job.x.starts == NULL)
+        cdef Py_ssize_t most = self.net.predict_rows, rows = job.total - job.first, chunk = least(rows, most)
+        cdef bint small = <double>rows * self.net.products < 200000  # microseconds: not worth freeing the GIL
+        cdef bint together = (threads > 1 and rows <= most and job.losses == NULL  # a weight read: 16
+                              and (rows + 16.0) * self.net.weights >= TOGETHER and job.x.starts == NULL)
         check_threads(threads)
         if rows == 0:
             return 0
         if not together:
-            threads = least(threads, ceil_div(rows, self.predict_rows))
+            threads = least(threads, ceil_div(rows, most))
         self.inference = None  # taken, as in run_training
         job.sparse = self.is_sparse(job.x)
         if (buffers is None or buffers.work.rows < chunk or buffers.count < threads
                 or not (buffers.filled or job.sparse)):
-            buffers = Buffers(self, self.predict_rows if chunk > 8 else least(8, self.predict_rows), threads, 1, False,
-                              not job.sparse)
+            buffers = Buffers(self, most if chunk > 8 else least(8, most), threads, 1, False, not job.sparse)
         job.work = buffers.work
         job.pool = POOL
         if small:

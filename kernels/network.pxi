@@ -74,6 +74,8 @@ cdef struct Network:
     bint constrained      # whether any weight has a constraint
     double clip_value, clip_norm, global_clip_norm  # 0: not used
     Py_ssize_t ema_slot   # of the moving average of the weights, 0 where there is none
+    Py_ssize_t products, weights  # of two numbers, for a sample; of them those of weights that are read once
+    Py_ssize_t predict_rows       # samples that go through the whole network at once
 
 # A loss of the user's own stands between two halves of a step: FORWARD ends with the outputs, BACKWARD begins with it.
 cdef enum Half:

@@ -328,6 +328,13 @@ cdef void sparse_panels(const Source* x, const void* data, const int64_t* order,
         to += WIDTH
 
 
+cdef inline double filling(Source* x) noexcept:
+    """The share of the numbers of x that are there."""
+    if x.starts == NULL or x.rows == 0:
+        return 1
+    return <double>(x.starts[x.rows] - x.starts[0]) / (<double>x.rows * x.columns)
+
+
 cdef cnp.ndarray column_offsets(cnp.ndarray array, Py_ssize_t columns):
     """Of each column from the start of its row, in bytes."""
     cdef cnp.ndarray offsets = np.empty(columns, dtype=np.intp)

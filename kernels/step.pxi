@@ -249,3 +249,15 @@ cdef void take_slope(Operation* op, const real* d, Py_ssize_t stride, Py_ssize_t
     for r in range(op.positions_in):
         for c in range(op.inputs):
             out[r * op.inputs + c] = d[c // WIDTH * stride + (sample * op.positions_in + r) * WIDTH + c % WIDTH]
+
+
+cdef bint all_finite(Network* net, const double* losses, Py_ssize_t steps) noexcept:
+    """Whether steps have left finite losses and finite weights: the losses of samples alone need not show it."""
+    cdef Py_ssize_t k
+    cdef double strange_loss = 0
+    cdef real strange = 0
+    for k in range(steps):
+        strange_loss = strange_loss + (losses[k] - losses[k])
+    for k in range(net.size):
+        strange = strange + (net.arena[k] - net.arena[k])
+    return strange_loss == 0 and strange == 0

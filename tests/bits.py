@@ -4,6 +4,7 @@ python tests/bits.py save before.npz       with one build
 python tests/bits.py compare before.npz    with the other: names what differs, and by how much
 """
 
+import copy
 import sys
 from collections.abc import Iterator
 
@@ -59,9 +60,9 @@ CASES = {
 
 
 def network(case: str, dtype: str) -> fastnn.Sequential:
-    """Built with a fixed seed."""
+    """Built with a fixed seed, of layers of its own: those of another model would bring their weights."""
     inputs, hidden, outputs, activation, loss, optimizer, *_ = CASES[case]
-    layers = [Dense(layer, activation="relu") if isinstance(layer, int) else layer for layer in hidden]
+    layers = [Dense(layer, activation="relu") if isinstance(layer, int) else copy.deepcopy(layer) for layer in hidden]
     stack = [Input(inputs), *layers, Dense(outputs, activation=activation)]
     model = fastnn.Sequential(stack, rng=7, dtype=dtype)
     losses = {"quantile": fastnn.losses.Quantile((0.1, 0.5, 0.9)) if outputs == 3 else None}
