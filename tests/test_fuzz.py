@@ -3,6 +3,7 @@
 import fuzz
 import numpy as np
 import pytest
+from numerics import excess
 from test_test_of_tests import (
     Faulty,
     OtherMask,
@@ -97,3 +98,16 @@ def test_faults_of_the_engine_are_found(fault):
 def test_faults_between_slices_and_threads_are_found():
     assert finds(off_by_one, "in slices of", fuzz.SETTINGS)
     assert finds(threads_matter, "differs on 2 threads", fuzz.SETTINGS)
+
+
+def test_what_overflows_in_the_type_alone_may_become_nan():
+    """A weight of 0 times a loss that is infinite in float32 only; nothing else may stand where infinity is right."""
+    right, nan, one = np.array([np.inf]), np.array([np.nan]), np.array([1.0])
+    assert not excess("float32", nan, right, [right, nan])
+    assert not excess("float32", right, right, [right, nan])
+    assert excess("float32", nan, right, [right])
+    assert excess("float32", right, nan, [nan])
+    assert excess("float32", -right, right, [right, nan])
+    assert excess("float32", one, right, [one, nan])
+    assert excess("float32", one, nan, [one, nan])
+    assert excess("float32", nan, one, [one])

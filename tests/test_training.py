@@ -170,6 +170,22 @@ def test_a_batch_of_weight_zero_is_no_gradient():
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_weight_of_zero_does_not_hide_an_infinite_loss(engine, dtype):
+    """0 times infinity is NaN, in Keras too: what overflows stays visible."""
+    model = fastnn.Sequential([Input(1), Dense(1, use_bias=False)], dtype=dtype, engine=engine)
+    model.compile("sgd", "mse")
+    model.set_weights([[[np.sqrt(np.finfo(dtype).max) * 2]]])
+    X, y = np.array([[1.0], [0.0]]), np.ones((2, 1))
+    for weights, right in (([1, 1], np.inf), ([2, 0], np.inf), ([0, 1], np.nan), ([0, 0], np.nan)):
+        for batch in (2, 1):
+            found = model.evaluate(X, y, sample_weight=np.array(weights), batch_size=batch)
+            np.testing.assert_equal(found, right)
+    with pytest.raises(fastnn.DivergenceError):
+        model.fit(X, y, sample_weight=np.array([0, 1]))
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_metrics_ignore_sample_weights(engine):
     model = fastnn.Sequential([Input(3), Dense(3, "softmax")], engine=engine)

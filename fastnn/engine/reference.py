@@ -21,6 +21,8 @@ from fastnn.engine.program import Program
 from fastnn.engine.source import Source
 from fastnn.operations import Draws, Operation, Weights
 
+_quiet = np.errstate(all="ignore")  # what is not finite shows in the numbers, as in the compiled engine
+
 
 class Engine:
     """Runs a program on plain matrices. Same methods as the compiled Engine (kernels/engine.pyx).
@@ -33,6 +35,7 @@ class Engine:
         self.arena = arena
         self.iterations = 0  # finished steps
 
+    @_quiet
     def run_steps(
         self,
         x: Source,
@@ -68,29 +71,28 @@ class Engine:
             start = first + epoch * epoch_rows + place * batch
             chosen = order[start : min(start + batch, (epoch + 1) * (epoch_rows or len(order)))]
             w = None if sample_weight is None else sample_weight[chosen]
-            with np.errstate(all="ignore"):  # what is not finite shows in the loss
-                tape = Tape(self.program, rows[0], seed, self.iterations)
-                batch_x = self.take(x, chosen)
-                if augmentation is not None:
-                    batch_x = augmentation.apply(
-                        batch_x.reshape(len(chosen), -1), seed, start, self.program.width
-                    ).reshape(batch_x.shape)
-                a = tape.forward(batch_x)
-                loss, d = self._loss(a, y, chosen, w)
-                losses[step] = loss + tape.activity_penalty()
-                if outputs is not None:
-                    outputs[start - first : start - first + len(chosen)] = self._outputs(a)
-                if not np.isfinite(losses[step]):
-                    return step
-                if place == 0 and safe is not None:
-                    safe[:] = self.arena
-                gradients = tape.backward(d)
-                penalty = self._penalize(rows[0], gradients, 1.0 if penalties is None else penalties[step, 0])
-                losses[step] += penalty
-                if penalties is not None:
-                    penalties[step, 1] = penalty
-                self._update(rows, gradients, scalars[step])
-                tape.remember()
+            tape = Tape(self.program, rows[0], seed, self.iterations)
+            batch_x = self.take(x, chosen)
+            if augmentation is not None:
+                batch_x = augmentation.apply(batch_x.reshape(len(chosen), -1), seed, start, self.program.width).reshape(
+                    batch_x.shape
+                )
+            a = tape.forward(batch_x)
+            loss, d = self._loss(a, y, chosen, w)
+            losses[step] = loss + tape.activity_penalty()
+            if outputs is not None:
+                outputs[start - first : start - first + len(chosen)] = self._outputs(a)
+            if not np.isfinite(losses[step]):
+                return step
+            if place == 0 and safe is not None:
+                safe[:] = self.arena
+            gradients = tape.backward(d)
+            penalty = self._penalize(rows[0], gradients, 1.0 if penalties is None else penalties[step, 0])
+            losses[step] += penalty
+            if penalties is not None:
+                penalties[step, 1] = penalty
+            self._update(rows, gradients, scalars[step])
+            tape.remember()
             after = self.arena.copy()
             for row, weights in zip(after, rows, strict=True):
                 self._store(row, weights)
@@ -98,6 +100,7 @@ class Engine:
             self.iterations += 1
         return count
 
+    @_quiet
     def gradient(
         self,
         x: Source,
@@ -119,14 +122,15 @@ class Engine:
         self._store(out, gradients)
         return loss, out
 
+    @_quiet
     def slopes(self, x: Source, of_outputs: Array, threads: int = 1) -> Array:
         """Derivatives of the sums s_k = sum_j of_outputs[k, j] outputs_j by the inputs: (samples, k, inputs)."""
         n = len(x)
         tape = Tape(self.program, self._load(self.arena[0]), 0, 0)
-        with np.errstate(all="ignore"):
-            a = tape.forward(self.take(x, slice(None)))
-            return np.stack([tape.slope(np.broadcast_to(one, a.shape)).reshape(n, -1) for one in of_outputs], axis=1)
+        a = tape.forward(self.take(x, slice(None)))
+        return np.stack([tape.slope(np.broadcast_to(one, a.shape)).reshape(n, -1) for one in of_outputs], axis=1)
 
+    @_quiet
     def evaluate(
         self,
         x: Source,
@@ -149,16 +153,18 @@ class Engine:
         if outputs is not None:
             outputs[:] = self._outputs(a)
 
+    @_quiet
     def predict(self, x: Source, threads: int = 1) -> Array:
         """Outputs for all rows of x (n, outputs)."""
         return _infer(self.program.steps, self._load(self.arena[0]), self.take(x, slice(None)))
 
+    @_quiet
     def predict_in_training(self, x: Source, seed: int, iteration: int) -> Array:
         """Outputs for all rows of x as in a step of training."""
-        with np.errstate(all="ignore"):
-            tape = Tape(self.program, self._load(self.arena[0]), seed, iteration)
-            return self._outputs(tape.forward(self.take(x, slice(None))))
+        tape = Tape(self.program, self._load(self.arena[0]), seed, iteration)
+        return self._outputs(tape.forward(self.take(x, slice(None))))
 
+    @_quiet
     def __call__(self, x: Array) -> Array | None:
         """Outputs for a plain array (n, inputs) of this engine's type, None for any other."""
         if x.ndim != 2 or x.shape[1] != self.program.inputs or x.dtype != self.program.dtype:
@@ -284,11 +290,10 @@ class Tape:
 
 def _infer(steps: tuple[Operation, ...], weights: list[Weights], x: Array, penalty: Array | None = None) -> Array:
     """The network outside of training: no dropout, no noise, moving statistics. penalty: of the samples, added to."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        for op, arrays in zip(steps, weights, strict=False):
-            x = op.infer(x, arrays)
-            if op.activity_regularizer is not None and penalty is not None:
-                penalty += [op.activity_regularizer.value(sample) for sample in x.reshape(len(penalty), -1)]
+    for op, arrays in zip(steps, weights, strict=False):
+        x = op.infer(x, arrays)
+        if op.activity_regularizer is not None and penalty is not None:
+            penalty += [op.activity_regularizer.value(sample) for sample in x.reshape(len(penalty), -1)]
     return x
 
 
