@@ -9,7 +9,7 @@ import numpy as np
 from fastnn.activations import Activation, Array, Linear, LogSoftmax, Softmax
 from fastnn.engine.network import Network
 from fastnn.engine.program import assemble
-from fastnn.operations import BatchNormalization, Dense, Dropout, Elementwise, Noise, Operation
+from fastnn.operations import BatchNormalization, Dense, Dropout, Elementwise, Noise, Operation, activate
 
 
 def freeze(network: Network, derivable: bool = False) -> Network:
@@ -42,6 +42,9 @@ def freeze(network: Network, derivable: bool = False) -> Network:
             steps[-1] = bare.replace(bias=True), [scale[:, None] * W, shift @ W + b]
         else:
             steps.append((bare, weights))
+    if not steps:  # of layers that only training needs
+        last = program.steps[-1]
+        steps = [(activate(Linear(), last.outputs, last.map_out), [])]
     if derivable:
         first = steps[0][0]
         nothing = Elementwise(first.inputs, first.inputs, map_in=first.map_in, map_out=first.map_in)

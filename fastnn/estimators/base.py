@@ -484,6 +484,19 @@ class BaseMLP(CallbackSupportMixin, Weights):
         model.set_weights(network.get_weights())
         return model
 
+    def to_onnx(self, path: str | os.PathLike[str], zipmap: bool = False, dtype: str | None = None) -> None:
+        """Writes an ONNX file, opset 17, that answers what ``predict`` does, X as it comes: ``scale`` is part of it.
+
+        Its input is ``X``, (N, features). Of a classifier the outputs are ``label`` and ``probabilities`` (margins
+        after a hinge loss), as skl2onnx lays them out, or with zipmap ``output_label`` and ``output_probability``, a
+        dict for each row; of a regressor ``variable``, (N, targets). dtype: "float32" or "float64", of X and of the
+        file; by default that of the fit. Needs the package onnx (extra ``onnx``).
+        """
+        from fastnn.estimators.leaving import frozen_estimator
+        from fastnn.exporting import to_onnx
+
+        to_onnx.write(path, frozen_estimator(self, dtype), zipmap)
+
     def plot_history(self, ax: Any = None) -> Any:
         """Draws the losses and scores of ``history_`` over the epochs; returns Matplotlib's axes."""
         from fastnn import plots

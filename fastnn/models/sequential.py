@@ -24,8 +24,8 @@ from fastnn.layers.base import Home
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
 from fastnn.models import files
-from fastnn.models.asking import Asking
 from fastnn.models.compiled import AnyMetric, Compiled, compiled
+from fastnn.models.leaving import Leaving
 from fastnn.models.stack import begin_anew
 from fastnn.models.weights import weight_names
 from fastnn.optimizers import Optimizer
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fastnn.augmentation import ImageAugmentation
 
 
-class Sequential(Asking):
+class Sequential(Leaving):
     """A network of layers, one after another.
 
     layers: a list, whose first one is an ``Input``, or has an ``input_shape``; else the model is built when it first

@@ -1,0 +1,44 @@
+"""Models for other programs: ONNX, C, NumPy. What each file holds is a frozen copy, as ``predictor`` is."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+from fastnn.models.asking import Asking
+
+if TYPE_CHECKING:
+    from fastnn.exporting.frozen import Frozen
+
+
+class Leaving(Asking):
+    """A stack of layers that can leave; see ``Sequential``."""
+
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        classes: ArrayLike | None = None,
+        zipmap: bool = False,
+        dtype: str | None = None,
+    ) -> None:
+        """Writes an ONNX file, opset 17, that answers what ``predict`` does. Needs the package onnx (extra ``onnx``).
+
+        Its input is ``X``, (N, *input shape), channels last as here; its output is ``output``. classes: the labels of
+        the outputs, texts or whole numbers, two for one output; then the outputs are ``label`` and ``probabilities``,
+        as skl2onnx lays them out, or with zipmap ``output_label`` and ``output_probability``, a dict for each row.
+        dtype: "float32" or "float64", the model's own by default.
+
+        Dropout and noise are gone, and batch normalization is part of the weights. TypeError names what cannot go.
+        """
+        from fastnn.exporting import to_onnx
+
+        network = self._frozen_network(dtype)
+        to_onnx.write(path, network if classes is None else network.as_classifier(classes), zipmap)
+
+    def _frozen_network(self, dtype: str | None) -> Frozen:
+        from fastnn.exporting.frozen import frozen
+
+        door = self.door
+        return frozen(self.network, door.shape, door.output_shape, self.name).as_dtype(dtype)
