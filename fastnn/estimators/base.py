@@ -497,6 +497,17 @@ class BaseMLP(CallbackSupportMixin, Weights):
 
         to_onnx.write(path, frozen_estimator(self, dtype), zipmap)
 
+    def to_c(self, path: str | os.PathLike[str], name: str = "predict", dtype: str | None = None) -> None:
+        """Writes one C99 file that answers what ``predict_proba`` does, or ``predict`` of a regressor, for one row.
+
+        X as it comes: ``scale`` is part of it. Of a classifier ``int predict_class(const float *y)`` is the place in
+        ``classes_``. dtype: "float32" or "float64", by default that of the fit. See ``Sequential.to_c``.
+        """
+        from fastnn.estimators.leaving import frozen_estimator
+        from fastnn.exporting import to_c
+
+        to_c.write(path, frozen_estimator(self, dtype), name)
+
     def plot_history(self, ax: Any = None) -> Any:
         """Draws the losses and scores of ``history_`` over the epochs; returns Matplotlib's axes."""
         from fastnn import plots

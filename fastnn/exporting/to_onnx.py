@@ -256,7 +256,7 @@ def _unit_normalization(graph: Graph, x: Batch, op: Any, weights: list[Array]) -
     most = graph.node("ReduceMax", graph.node("Abs", name), axes=axes)
     most = graph.node("Max", most, graph.constant(1e-30))
     part = graph.node("Div", name, most)
-    length = graph.node("ReduceL2", part, axes=axes)
+    length = graph.node("Sqrt", graph.node("ReduceSum", graph.node("Mul", part, part), graph.constant(axes, np.int64)))
     length = graph.node("Max", length, graph.node("Div", graph.constant(LEAST_NORM), most))
     return Batch({order: graph.node("Div", part, length)}, _size(op))
 

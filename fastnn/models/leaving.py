@@ -37,6 +37,28 @@ class Leaving(Asking):
         network = self._frozen_network(dtype)
         to_onnx.write(path, network if classes is None else network.as_classifier(classes), zipmap)
 
+    def to_c(
+        self,
+        path: str | os.PathLike[str],
+        name: str = "predict",
+        classes: ArrayLike | None = None,
+        dtype: str | None = None,
+    ) -> None:
+        """Writes one C99 file with the weights and ``void predict(const float *x, float *y)``, for one sample.
+
+        It needs nothing but math.h, allocates nothing and may be called from any number of threads; how much stack it
+        takes stands in the comment at its top. x and y are numbers in the order in which NumPy has them. name: of the
+        function, and what its other names begin with. classes: the labels of the outputs, two for one output; then
+        there is ``int predict_class(const float *y)`` too, and y has a probability for each class. dtype: "float32" or
+        "float64" (then it takes double), the model's own by default.
+
+        Dropout and noise are gone, and batch normalization is part of the weights. TypeError names what cannot go.
+        """
+        from fastnn.exporting import to_c
+
+        network = self._frozen_network(dtype)
+        to_c.write(path, network if classes is None else network.as_classifier(classes), name)
+
     def _frozen_network(self, dtype: str | None) -> Frozen:
         from fastnn.exporting.frozen import frozen
 
