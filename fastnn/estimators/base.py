@@ -22,7 +22,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from fastnn import catalogue, metrics, optimizers
 from fastnn.activations import Activation
+from fastnn.basics.arrays import NUMBERS
 from fastnn.callbacks.library import EarlyStopping
+from fastnn.data import readable
 from fastnn.engine.network import Network
 from fastnn.engine.program import lower
 from fastnn.engine.source import Source, Sparse
@@ -70,7 +72,7 @@ class available_unless:
             return self.method
         reason = getattr(estimator, self.reason)()
         if reason:
-            raise AttributeError(reason)
+            raise AttributeError(f"This {type(estimator).__name__!r} has no attribute {self.__name__!r}: {reason}")
         return MethodType(self.method, estimator)
 
 
@@ -85,7 +87,7 @@ def _is_finite(X: Array) -> bool:
     if get_config()["assume_finite"]:
         return True
     flat = X.reshape(-1)
-    length = float(flat @ flat)
+    length = float(np.vdot(flat, flat))  # unlike @ it warns of no overflow
     return length - length == 0
 
 
@@ -397,7 +399,9 @@ class BaseMLP(CallbackSupportMixin, Weights):
         return self._x_scaler.transform(X), y
 
     def _source(self, X: Any) -> Source:
-        return Sparse(X.data, X.indices, X.indptr, X.shape[1]) if hasattr(X, "tocsr") else Source(X)
+        if hasattr(X, "tocsr"):
+            return Sparse(readable(X.data, "X"), X.indices, X.indptr, X.shape[1])
+        return Source(readable(X, "X"))
 
     @property
     def validation_loss_curve_(self) -> list[float]:
@@ -431,9 +435,9 @@ class BaseMLP(CallbackSupportMixin, Weights):
         X = self._checked(X)
         threads = self.n_threads
         source = self._source(X)
-        if threads is None:
-            return network.predict(source)
-        return network.engine.predict(source, threads)
+        outputs = network.predict(source) if threads is None else network.engine.predict(source, threads)
+        wide = np.result_type(X.dtype, network.dtype) if X.dtype.kind in NUMBERS else network.dtype
+        return outputs if wide == network.dtype else outputs.astype(np.float64)  # as a product of X and coefs_
 
     def _checked(self, X: Any) -> Any:
         """X as ``predict`` may be asked about it."""

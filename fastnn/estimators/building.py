@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastnn import optimizers
 from fastnn.activations import Activation
+from fastnn.basics.checks import whole
 from fastnn.catalogue import resolve
 from fastnn.engine.network import Network
 from fastnn.engine.program import Program
@@ -61,7 +62,7 @@ def hidden_sizes(given: Any) -> list[int]:
     sizes = list(given) if hasattr(given, "__iter__") else [given]
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-    return [int(size) for size in sizes]
+    return [whole("hidden_layer_sizes: a size", size, 1) for size in sizes]
 
 
 def activation_of(given: Any) -> Activation:

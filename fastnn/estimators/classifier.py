@@ -56,6 +56,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     (['no', 'yes', 'yes', 'no'], 1.0)
     """
 
+    classes_: Any
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(_names("loss", "log_loss")), losses.Loss, callable],
@@ -126,7 +128,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if classes is None and not self.grow_classes:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
             multilabel = type_of_target(y).startswith("multilabel")
-            self._learn_labels(np.asarray(y) if multilabel or classes is None else np.asarray(classes))
+            given = y if multilabel or classes is None else classes
+            self._learn_labels(given if issparse(given) else np.asarray(given))
+            if multilabel and classes is not None and not isinstance(self.classes_, list):
+                self.classes_ = unique_labels(classes)
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             raise ValueError(
                 f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
@@ -165,12 +170,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _learn_labels(self, y: Array) -> None:
         """classes_, and how they are told apart."""
         if y.ndim == 2 and y.shape[1] > 1 and not issparse(y) and type_of_target(y) == "multiclass-multioutput":
-            self.classes_: Any = [np.unique(column) for column in y.T]
+            self.classes_ = [np.unique(column) for column in y.T]
             self._kind = "multiclass-multioutput"
             return
         self._label_binarizer = LabelBinarizer()
         kind = type_of_target(y, input_name="y")
-        if kind in ("binary", "multiclass") and y.ndim == 1:  # what its fit does, but once
+        plain = y.dtype.kind in "biuf" and y.dtype.isnative  # what is not gets another dtype
+        if kind in ("binary", "multiclass") and y.ndim == 1 and plain:  # what its fit does, but once
             vars(self._label_binarizer).update(y_type_=kind, sparse_input_=False, classes_=np.unique(y))
         else:
             self._label_binarizer.fit(y)
@@ -240,7 +246,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y if y.ndim == 2 and y.shape[1] == 1 else None  # as scikit-learn: two classes only
 
     def _default_score(self, held: Held, outputs: Array) -> float:
-        right = self._answers(outputs) == held.truth
+        right = _dense(self._answers(outputs)) == _dense(held.truth)
         right = right if right.ndim == 1 else np.asarray(right).all(axis=1)
         return float(np.average(right, weights=held.weight))
 
@@ -261,7 +267,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             answers = (outputs > limit).astype(int)
             return csr_matrix(answers) if self._label_binarizer.sparse_input_ else answers
         if outputs.shape[1] > 1:
-            return self.classes_[self._network.engine.classes(outputs)]
+            return self.classes_[self._network.engine.classes(outputs.astype(self._network.dtype, copy=False))]
         if len(self.classes_) == 1:
             return np.repeat(self.classes_, len(outputs))
         return self.classes_[(outputs[:, 0] > limit).astype(np.intp)]
@@ -306,6 +312,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         outputs = self._outputs(X)
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
+    def score(self, X: Any, y: Any, sample_weight: Array | None = None) -> float:
+        """The share of right answers for X; of several labels or columns of classes all must be right."""
+        if not self._is_grouped():
+            return float(super().score(X, y, sample_weight))
+        right = (self.predict(X) == np.asarray(y)).all(axis=1)
+        return float(np.average(right, weights=sample_weight))
+
     @classmethod
     def from_sklearn(cls, model: Any) -> MLPClassifier:
         """The same network as a fitted ``sklearn.neural_network.MLPClassifier``, with all that it has learnt."""
@@ -323,3 +336,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _dense(answers: Any) -> Array:
+    return answers.toarray() if issparse(answers) else answers

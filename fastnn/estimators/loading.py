@@ -25,6 +25,7 @@ from fastnn.losses import Loss
 from fastnn.operations import Operation
 from fastnn.optimizers import Optimizer
 
+TOLD = ("loss_", "best_loss_", "loss_curve_")  # numbers of NumPy, as scikit-learn's
 ESTIMATORS: dict[str, Any] = {cls.__name__: cls for cls in (MLPClassifier, MLPRegressor, Perceptron)}
 Custom = Mapping[str, Any] | None
 
@@ -65,6 +66,10 @@ def _built(given: dict[str, Any], arrays: dict[str, Any], custom: Custom, finite
     for name in learnt:
         if name in params or name.startswith("__") or callable(getattr(kind, name, None)):
             raise ValueError(f"{name[:80]!r} is nothing that a {kind.__name__} learns")
+    for name in TOLD:
+        if learnt.get(name) is not None:
+            one = learnt[name]
+            learnt[name] = list(map(np.float64, one)) if isinstance(one, list) else np.float64(one)
     vars(estimator).update(learnt)
     if "loss" in learnt.get("history_", {}) and "loss_curve_" in learnt:
         learnt["history_"]["loss"] = learnt["loss_curve_"]  # one list under two names

@@ -15,8 +15,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import validate_data
 
 from fastnn import losses
-from fastnn.basics.arrays import real
 from fastnn.basics.checks import number, whole
+from fastnn.data import readable
 from fastnn.estimators import objectives
 from fastnn.estimators.base import BaseMLP, _names, available_unless, store
 from fastnn.estimators.objectives import Objective
@@ -112,7 +112,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y = validate_data(
             self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, dtype=kinds, reset=reset
         )
-        y = real(y, "y")  # scikit-learn leaves text and dates as they are
+        y = readable(y, "y")  # scikit-learn leaves text and dates as they are
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y

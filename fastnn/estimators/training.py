@@ -141,7 +141,7 @@ class Stochastic:
             while estimator.n_iter_ < self.limit and not self.stopping:
                 self.listeners.epoch_begins(estimator.n_iter_)
                 for loss in self._epochs(self._safe()):
-                    self._end_epoch(float(loss))
+                    self._end_epoch(loss)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         finally:
@@ -172,7 +172,7 @@ class Stochastic:
         order = self._shuffled() if count == 1 else np.concatenate([self._shuffled() for _ in range(count)])
         starts = np.add.outer(np.arange(0, count * n, n), self.starts).ravel()
         sizes = np.tile(self.sizes, count)
-        penalties = np.ones((count * steps, 2))
+        penalties = np.tile([1.0, 0.0], (count * steps, 1))  # factors, and what the engine tells where there are any
         weight = self.weight
         if self.data.weight is not None:
             weight, sums = self._balanced(order)
@@ -241,7 +241,7 @@ class Stochastic:
             losses[done:] = losses[:done].mean()  # of an epoch that was cut short
         return losses
 
-    def _end_epoch(self, loss: float) -> None:
+    def _end_epoch(self, loss: np.float64) -> None:
         """Counts, tells, and decides: scikit-learn's rules in their order."""
         estimator = self.estimator
         estimator.n_iter_ += 1
@@ -250,7 +250,7 @@ class Stochastic:
         estimator.loss_curve_.append(loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        logs = {"loss": loss}
+        logs = {"loss": float(loss)}
         self._improvement(logs)
         if self.schedule == "invscaling":
             self.rate = estimator.learning_rate_init / (estimator.t_ + 1) ** estimator.power_t
@@ -277,7 +277,7 @@ class Stochastic:
             warnings.warn(f"Stochastic Optimizer: {what}.", ConvergenceWarning, stacklevel=5)
         elif not self.stopping and estimator.n_iter_ == estimator.max_iter:
             warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization hasn't"
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter:d}) reached and the optimization hasn't"
                 " converged yet.",
                 ConvergenceWarning,
                 stacklevel=5,
@@ -309,7 +309,7 @@ class Stochastic:
         else:
             estimator._no_improvement_count = 0
         if logs["loss"] < estimator.best_loss_:
-            estimator.best_loss_ = logs["loss"]
+            estimator.best_loss_ = estimator.loss_
 
     def _trigger(self) -> bool:
         """Says that nothing improves; returns whether that ends the training."""
@@ -437,7 +437,7 @@ def fit_lbfgs(estimator: Any, network: Network, objective: Objective, data: Samp
     with np.errstate(over="ignore"):
         row[places] = found.x
     estimator.n_iter_ = min(int(found.nit), estimator.max_iter)
-    estimator.loss_ = float(found.fun)
+    estimator.loss_ = np.float64(found.fun)
     estimator.history_ = {"loss": curve}
     if estimator.verbose:
         print(f"{estimator.n_iter_} iterations, loss = {estimator.loss_:.8f}: {found.message}")
