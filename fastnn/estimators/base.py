@@ -512,6 +512,15 @@ class BaseMLP(CallbackSupportMixin, Weights):
 
         to_c.write(path, frozen_estimator(self, dtype), name)
 
+    def to_numpy(self, path: str | os.PathLike[str], dtype: str | None = None) -> None:
+        """Writes a script, ``net.py``, and its weights, ``net.npz``, with ``predict`` and, of a classifier,
+        ``predict_proba`` (``decision_function`` after a hinge loss), in NumPy alone. ``scale`` is part of them.
+        """
+        from fastnn.estimators.leaving import frozen_estimator
+        from fastnn.exporting import to_numpy
+
+        to_numpy.write(path, frozen_estimator(self, dtype))
+
     def plot_history(self, ax: Any = None) -> Any:
         """Draws the losses and scores of ``history_`` over the epochs; returns Matplotlib's axes."""
         from fastnn import plots

@@ -59,6 +59,21 @@ class Leaving(Asking):
         network = self._frozen_network(dtype)
         to_c.write(path, network if classes is None else network.as_classifier(classes), name)
 
+    def to_numpy(
+        self, path: str | os.PathLike[str], classes: ArrayLike | None = None, dtype: str | None = None
+    ) -> None:
+        """Writes a short script, ``net.py``, and its weights, ``net.npz``: a ``predict(x)`` that needs NumPy alone.
+
+        For teaching, and where nothing may be installed. classes: the labels of the outputs, two for one output; then
+        ``predict`` answers labels, and ``predict_proba`` probabilities. dtype: "float32" or "float64", the model's own
+        by default. Dropout and noise are gone, and batch normalization is part of the weights. TypeError names what
+        cannot go.
+        """
+        from fastnn.exporting import to_numpy
+
+        network = self._frozen_network(dtype)
+        to_numpy.write(path, network if classes is None else network.as_classifier(classes))
+
     def _frozen_network(self, dtype: str | None) -> Frozen:
         from fastnn.exporting.frozen import frozen
 
