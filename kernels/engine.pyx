@@ -299,7 +299,7 @@ cdef class Engine:
         if (cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or sx.columns != self.inputs or sy.columns != self.targets
                 or sx.rows == 0 or sy.rows != sx.rows or <double>sx.rows * self.net.products > 200000):
             return None
-        if not (finite_rows(&sx) and targets_within(&sy, lowest, highest, whole)):
+        if not (finite_numbers(&sx) and targets_within(&sy, lowest, highest, whole)):
             return None
         memset(&job, 0, sizeof(Job))
         job.scalars_per_step = self.kernel.scalars + 2

@@ -251,13 +251,11 @@ cdef bint plain_source(Source* s, object given):
     return True
 
 
-cdef bint finite_rows(const Source* s) noexcept:
-    """Whether all numbers are finite reals."""
-    cdef Py_ssize_t r
-    for r in range(s.rows):
-        if s.nonfinite(s, s.data + r * s.stride) >= 0:
-            return False
-    return True
+cdef bint finite_numbers(const Source* s) noexcept:
+    """Whether all numbers of a plain source are finite reals."""
+    cdef Source line = s[0]
+    line.columns *= s.rows
+    return s.nonfinite(&line, s.data) < 0
 
 
 cdef bint targets_within(const Source* s, double lowest, double highest, bint whole) noexcept:

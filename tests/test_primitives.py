@@ -346,6 +346,23 @@ def test_nonfinite(core):
     check_nonfinite(core)
 
 
+def test_nonfinite_of_many_rows(core):
+    """Rows that lie side by side are read together: the first bad one is still found, and nothing behind the last."""
+    for rows, columns in ((5000, 1), (700, 13), (3, 5000), (9000, 2)):
+        around = np.full((rows + 2, columns), np.nan, dtype=core.REAL)
+        x = around[1:-1]
+        x[...] = 1
+        assert core.nonfinite(Source(x)) is None
+        for place in (0, rows * columns // 2, 4095, 4096, rows * columns - 1):
+            row, column = divmod(place, columns)
+            x[row, column] = np.inf
+            x[-1, -1] = np.nan
+            assert core.nonfinite(Source(x)) == (row, column)
+            x[...] = 1
+    for empty in (np.ones((0, 3)), np.ones((3, 0)), np.ones(0)):
+        assert core.nonfinite(Source(empty)) is None
+
+
 def test_nonfinite_after_conversion(core):
     """A float64 that is too large for float32 is infinite there; integers are always finite."""
     found = core.nonfinite(Source(np.array([[1.0, 1e300]])))
