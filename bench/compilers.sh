@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tests=no
-folder=build/compilers
+folder=build-compilers # "make" may empty build
 compilers=()
 while [ $# -gt 0 ]; do
     case $1 in
