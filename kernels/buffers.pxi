@@ -88,6 +88,8 @@ cdef class Buffers:
         work.given_stride = work.stride[0] = odd_stride(rows)
         if not self.filled:
             widest = 0
+        if op.positions_in > 1:  # nobody transposes it
+            work.given_stride = work.stride[0] = (rows | 1) * WIDTH
         work.given = work.a[0] = self.take(panels(widest * op.positions_in) * work.given_stride)
         if op.positions_in > 1 and not packs(net):
             work.stride[0] = odd_stride(rows * op.positions_in)

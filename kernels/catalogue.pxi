@@ -156,7 +156,7 @@ def weight_gradient(cnp.ndarray A not None, cnp.ndarray D not None, Py_ssize_t i
         for k in range(A.shape[0]):
             dense_gradient(inputs, outputs, p, k, reals(A) + k * rows * WIDTH, reals(D) + p * D.shape[1] * WIDTH, rows,
                            g + k * WIDTH * WIDTH, nothing)
-        bias_gradient(reals(D) + p * D.shape[1] * WIDTH, rows, g + inputs * WIDTH)
+        bias_gradient(reals(D) + p * D.shape[1] * WIDTH, rows, g + inputs * WIDTH, NULL, NULL)
 
 
 def transpose(cnp.ndarray W not None, Py_ssize_t first, Py_ssize_t inputs, Py_ssize_t outputs, cnp.ndarray T not None):

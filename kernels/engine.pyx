@@ -51,6 +51,7 @@ include "catalogue.pxi"
 cdef double TOGETHER = 1e8  # products of two numbers from which few rows are worth a team's barriers, some milliseconds
 
 cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
+cdef double LONG_MAPS = 1 << 26  # bytes of a batch's maps: their first step waits for memory from the system
 cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
 
@@ -265,7 +266,7 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        job.long_steps = cost > self.long_step
+        job.long_steps = cost > self.long_step or <double>batch * self.net.maps > LONG_MAPS
         job.next_clock = 1
         job.every_clock = <Py_ssize_t>(CLOCK_COST / cost) + 1
         job.until = 0 if most_seconds == 0 else seconds() + most_seconds

@@ -75,6 +75,7 @@ cdef struct Network:
     double clip_value, clip_norm, global_clip_norm  # 0: not used
     Py_ssize_t ema_slot   # of the moving average of the weights, 0 where there is none
     Py_ssize_t products, weights  # of two numbers, for a sample; of them those of weights that are read once
+    Py_ssize_t maps               # bytes of a sample's maps and their gradients
     Py_ssize_t predict_rows       # samples that go through the whole network at once
 
 # A loss of the user's own stands between two halves of a step: FORWARD ends with the outputs, BACKWARD begins with it.
@@ -130,6 +131,11 @@ cdef struct Part:
     real* scratch         # its own
     bint together         # in inference: whether the threads share each product, not the samples
     Py_ssize_t start      # position of the batch's first sample
+
+# Who looks for Ctrl-C inside of a long sum.
+cdef struct Looking:
+    Job* job
+    int thread
 
 cdef enum Sizes:
     ALIKE      # the same pixels and columns
@@ -187,6 +193,7 @@ cdef double LOOK_EVERY = 0.05  # seconds
 
 cdef enum:
     GATHERED = 64     # rows between two looks for Ctrl-C
+    LOOK_LINES = 1 << 15  # lines of a panel, or of a sample
     LOOK_TILES = 256  # tiles of a panel between two looks
 
 
@@ -251,6 +258,18 @@ cdef bint stopped(Job* job, int thread) noexcept nogil:
     return pool_is_set(&job.stop)
 
 
+cdef int looks(void* who) noexcept nogil:
+    """Whether Ctrl-C wants the sum to end."""
+    return interrupted((<Looking*>who).job, (<Looking*>who).thread)
+
+
+cdef inline bint next_lines(Job* job, int thread, Py_ssize_t lines, Py_ssize_t* first, Py_ssize_t* last) noexcept nogil:
+    """The next of so many lines, in parts between which Ctrl-C is looked for; ``last`` begins with 0."""
+    first[0] = last[0]
+    last[0] = least(lines, first[0] + LOOK_LINES)
+    return first[0] < last[0] and not interrupted(job, thread)
+
+
 cdef void look(void* argument) noexcept nogil:
     """What thread 0 does while it waits for the others."""
     interrupted(<Job*>argument, 0)
@@ -266,12 +285,23 @@ cdef inline void meet(Job* job, int thread, int threads) noexcept nogil:
 
 # -- inference -----------------------------------------------------------------------------------------------------------
 
-cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, int thread) noexcept nogil:
     """Rows [first, last) of the batch that begins at sample `start`, with targets and weights if there are any."""
-    cdef Py_ssize_t r
-    if not job.sparse:
-        job.x.panels(job.x, job.x.data, job.order, start + first, start + last, job.total, work.given + first * WIDTH,
-                     work.given_stride)
+    cdef Py_ssize_t r, column, end = 0
+    cdef Source x = job.x[0]
+    cdef Py_ssize_t size = x.bytes // x.columns  # of a number
+    if x.starts != NULL and not job.sparse:
+        x.panels(&x, x.data, job.order, start + first, start + last, job.total, work.given + first * WIDTH,
+                 work.given_stride)
+    while x.starts == NULL and next_lines(job, thread, panels(job.x.columns), &column, &end):
+        x.columns = least(job.x.columns, end * WIDTH) - column * WIDTH
+        x.bytes = x.columns * size
+        x.panels(&x, x.data, job.order, start + first, start + last, job.total,
+                 work.given + column * work.given_stride + first * WIDTH, work.given_stride)
+        if x.offsets == NULL:
+            x.data += x.bytes
+        else:
+            x.offsets += x.columns
     if job.losses == NULL:
         return
     if job.y != NULL:
@@ -284,14 +314,14 @@ cdef void gather(Job* job, Workspace* work, Py_ssize_t start, Py_ssize_t first, 
             work.weights[r] = job.sample_weight[start + r if job.order == NULL else job.order[start + r]]
 
 
-cdef void spread(Network* net, Workspace* work, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+cdef void spread(Job* job, Workspace* work, Py_ssize_t first, Py_ssize_t last, int thread) noexcept nogil:
     """Rows [first, last) that were gathered, over the pixels of the first map."""
-    cdef Operation* op = &net.operations[0]
+    cdef Operation* op = &job.net.operations[0]
     cdef Py_ssize_t numbers = op.inputs * op.positions_in, n
     if work.given == work.a[0]:
         return
     for n in range(first, last):
-        reshape(numbers, Place(work.given, work.given_stride, numbers, n, 0),
+        reshape(job, thread, numbers, Place(work.given, work.given_stride, numbers, n, 0),
                 Place(work.a[0], work.stride[0], op.inputs, n * op.positions_in, 0))
 
 
@@ -379,6 +409,8 @@ cdef void go_on_all(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined, 
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t panel
     for panel in range(panels(op.outputs)):
+        if interrupted(job, part.thread):
+            return
         add_row_penalty(op, work, i, panel, part.samples)
         go_on(job.net, work, i, joined, panel, part.samples)
 
@@ -398,8 +430,8 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
             break
         start = job.first + total * chunk // chunks
         rows = job.first + total * (chunk + 1) // chunks - start
-        gather(job, &work, start, 0, rows)
-        spread(net, &work, 0, rows)
+        gather(job, &work, start, 0, rows, thread)
+        spread(job, &work, 0, rows, thread)
         if work.row_penalty != NULL:
             memset(work.row_penalty, 0, rows * sizeof(double))
         part.samples = rows
@@ -425,8 +457,8 @@ cdef void predict_together(void* argument, int thread, int threads) noexcept nog
     cdef Part part = Part(thread, threads, rows, 0, NULL, job.work[thread].scratch, True, job.first)
     work.row_penalty = NULL
     if thread == 0:
-        gather(job, &work, job.first, 0, rows)
-        spread(job.net, &work, 0, rows)
+        gather(job, &work, job.first, 0, rows, thread)
+        spread(job, &work, 0, rows, thread)
     meet(job, thread, threads)
     infer(job, &work, job.net.count, &part)
     if thread == 0:

@@ -166,6 +166,8 @@ cdef int measure_sample(Network* net) except -1:
         net.products += sample_size(op) if op.positions_out > 1 else 0
     net.predict_rows = PREDICT_ROWS
     if maps:
+        op = net.operations
+        net.maps = 2 * (size + panels(op.inputs) * op.positions_in * WIDTH) * sizeof(real)
         net.predict_rows = max(1, least(PREDICT_ROWS, PREDICT_REALS // size))
     return 0
 

@@ -60,18 +60,22 @@ cdef extern from "windows.h" nogil:
     void average_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* x, real* y)
     void average_pool_back(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* d, real* dx)
 
+ctypedef int (*Stops)(void* who) noexcept nogil
+
 cdef extern from "sums.h" nogil:
-    void bias_gradient(const real* D, Py_ssize_t rows, real* G)
+    void bias_gradient(const real* D, Py_ssize_t rows, real* G, Stops stops, void* who)
     ctypedef struct summands:
         const real* x
         const real* d
         const real* mean
         const real* scale
+        Stops stops
+        void* who
     ctypedef void (*block_sums)(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums) noexcept nogil
     void sum_of_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
     void sum_of_line_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
     void pairwise(block_sums block, int count, const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
-    void moments(Py_ssize_t n, const real* x, real* mean, real* variance)
+    void moments(Py_ssize_t n, const real* x, real* mean, real* variance, Stops stops, void* who)
     double penalize_squares(Py_ssize_t n, const real* w, real* g, real l2)
     double norm(Py_ssize_t n, const real* x)
     void column_norms(Py_ssize_t n, const real* w, double* norms)

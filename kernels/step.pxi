@@ -3,12 +3,12 @@
 cdef void gather_share(Job* job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t last, int thread) noexcept nogil:
     cdef Py_ssize_t end
     while first < last and not interrupted(job, thread):
-        end = least(first + GATHERED, last)
-        gather(job, job.work, start, first, end)
+        end = least(first + least(GATHERED, 1 + LOOK_LINES * WIDTH // job.x.columns), last)
+        gather(job, job.work, start, first, end, thread)
         if job.augmentation != NULL:
             augment_lines(job.augmentation, job.seed, start + first, end - first, job.work.given + first * WIDTH,
                           job.work.given_stride, job.work.scratch + thread * job.work.scratch_size)
-        spread(job.net, job.work, first, end)
+        spread(job, job.work, first, end, thread)
         first = end
 
 

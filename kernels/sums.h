@@ -12,10 +12,15 @@
 #define BLOCK 64
 #define SPLIT 4
 
-/* What is added up: lines x and, for products, d; x^ = (x - mean) scale, with the mean and scale of each column. */
+/* What is added up: lines x and, for products, d; x^ = (x - mean) scale, with the mean and scale of each column.
+ * stops: says, of `who`, whether a long sum shall end, whatever is in it then; or NULL. */
 typedef struct {
     const real *x, *d, *mean, *scale;
+    int (*stops)(void *who);
+    void *who;
 } summands;
+
+#define LONG_SUM (1 << 16) /* lines: some milliseconds */
 
 /* Writes some lines of sums over the lines [first, last). */
 typedef void (*block_sums)(const summands *of, ptrdiff_t first, ptrdiff_t last, real *sums);
@@ -24,6 +29,10 @@ INLINE void pairwise(block_sums block, int count, const summands *of, ptrdiff_t 
 
 static void halves(block_sums block, int count, const summands *of, ptrdiff_t first, ptrdiff_t last, real *sums) {
     real right[2 * WIDTH];
+    if (last - first > LONG_SUM && of->stops && of->stops(of->who)) {
+        memset(sums, 0, (size_t)count * LINE_BYTES);
+        return;
+    }
     const ptrdiff_t middle = first + (last - first + BLOCK) / (2 * BLOCK) * BLOCK;
     pairwise(block, count, of, first, middle, sums);
     pairwise(block, count, of, middle, last, right);
@@ -112,16 +121,16 @@ static void sum_of_line_products(const summands *of, ptrdiff_t first, ptrdiff_t 
 }
 
 /* G[:] = sum_r D[r, :]: the gradient of the bias. */
-static void bias_gradient(const real *D, ptrdiff_t rows, real *G) {
-    const summands of = {.x = D};
+static void bias_gradient(const real *D, ptrdiff_t rows, real *G, int (*stops)(void *who), void *who) {
+    const summands of = {.x = D, .stops = stops, .who = who};
     pairwise(plain_sum, 1, &of, 0, rows, G);
 }
 
 /* Mean and variance of each column over n lines. The deviations from a first mean, which is rounded, correct it; where the
  * correction is not small beside them, as in a column of equal numbers, they are measured again. */
-static void moments(ptrdiff_t n, const real *x, real *mean, real *variance) {
+static void moments(ptrdiff_t n, const real *x, real *mean, real *variance, int (*stops)(void *who), void *who) {
     real sums[2 * WIDTH];
-    const summands of = {.x = x, .mean = mean};
+    const summands of = {.x = x, .mean = mean, .stops = stops, .who = who};
     int rough = 1;
     pairwise(plain_sum, 1, &of, 0, n, sums);
     for (int k = 0; k < WIDTH; k++) mean[k] = sums[k] / (real)n;

@@ -154,6 +154,36 @@ def test_interrupt_inside_a_long_step():
     assert report["loss"][-1] < report["loss"][0]
 
 
+MAPS = """
+import json
+import numpy as np
+import fastnn
+from fastnn import layers
+
+LAYERS = {
+    "convolution": [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D()],
+    "normalization": [layers.BatchNormalization(), layers.GlobalMaxPooling2D()],
+    "moves": [layers.Permute((2, 1, 3)), layers.UpSampling2D((1, 2)), layers.MaxPooling2D(64), layers.Flatten()],
+}
+side = 1200
+X, y = np.random.default_rng(0).random((2, side, side, 1), dtype=np.float32), np.zeros((2, 1))
+latencies = {}
+for name, parts in LAYERS.items():
+    model = fastnn.Sequential([layers.Input((side, side, 1)), *parts, layers.Dense(1)], rng=0)
+    model.compile("sgd", "mse")
+    for call in (lambda: model.fit(X, y, batch_size=2, epochs=99, verbose=0), lambda: model.predict(X)):
+        latencies.setdefault(name, []).extend(until_interrupted(delay, call) for delay in (0.1, 0.3))
+print(json.dumps(latencies))
+"""
+
+
+def test_interrupt_inside_a_huge_sample():
+    """Also the first step, which touches the memory of the maps for the first time."""
+    latencies = run(MAPS)
+    print(latencies)
+    assert max(max(found) for found in latencies.values()) < PROMISE, latencies
+
+
 SLOW_DOOR = """
 import json
 import numpy as np

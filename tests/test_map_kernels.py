@@ -290,3 +290,12 @@ def test_maps_go_through_networks(core, name):
     for other in results[1:]:
         for one, two in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("make", [convolution, transposed])
+def test_frozen_products_have_no_gradient_of_their_own(make):
+    op = make(2, 3, 5, 3).replace(trainable=False)
+    x = np.ones((op.positions_in, 2))
+    d, W, b = np.ones((op.positions_out, 3)), np.ones((op.kernel_rows, 3)), np.zeros(3)
+    dx, own = op.backward(d, x, d, None, [W, b])
+    assert dx.shape == x.shape and own == []

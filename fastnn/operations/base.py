@@ -33,6 +33,8 @@ GEOMETRY = (
     "groups",
 )
 
+LANES = 16  # numbers of a cache line, in float32
+
 
 class Draws:
     """The random numbers of one operation in one step: functions of (seed, operation, step, row, column)."""
@@ -175,7 +177,8 @@ class Operation(Settings):
     def cost(self) -> int:
         """Of a sample, forward and backward, beside the products; the unit is that of ``Program.cost``."""
         penalty = 0 if self.activity_regularizer is None else self.activity_regularizer.cost
-        return (self.number_cost + self.activation.cost + penalty) * self.outputs * self.positions_out
+        columns = self.outputs if self.positions_out == 1 else -(-self.outputs // LANES) * LANES  # pixels are whole lines
+        return (self.number_cost + self.activation.cost + penalty) * columns * self.positions_out
 
     # -- the NumPy twin ------------------------------------------------------------------------------------------------
 

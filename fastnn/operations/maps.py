@@ -114,8 +114,12 @@ class _Product(Windowed):
         """z, rows of the map behind."""
         raise NotImplementedError
 
-    def gradients(self, d: Array, x: Array, weights: Weights) -> tuple[Array, Array]:
-        """dL/dx and dL/dW from d = dL/dz."""
+    def input_gradient(self, d: Array, weights: Weights) -> Array:
+        """dL/dx from d = dL/dz."""
+        raise NotImplementedError
+
+    def weight_gradient(self, d: Array, x: Array) -> Array:
+        """dL/dW from d = dL/dz."""
         raise NotImplementedError
 
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
@@ -124,8 +128,8 @@ class _Product(Windowed):
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
         d = self.activation.backward(kept if self.activation.keeps_input else a, d)  # of a = f(z)
-        dx, dW = self.gradients(d, x, weights)
-        return dx, [dW, total(d)][: 1 + self.bias]
+        own = [self.weight_gradient(d, x), total(d)][: 1 + self.bias] if self.trainable else []
+        return self.input_gradient(d, weights), own
 
     def infer(self, x: Array, weights: Weights) -> Array:
         return self.activation.forward(self.product(x, weights))
@@ -155,13 +159,15 @@ class Convolution(_Product):
             z += self.joined(self.grouped(maps[tap]) @ w)
         return z
 
-    def gradients(self, d: Array, x: Array, weights: Weights) -> tuple[Array, Array]:
-        maps, parts = self.padded(x), self.grouped(d)
-        dx, dW = np.zeros_like(maps), []
+    def input_gradient(self, d: Array, weights: Weights) -> Array:
+        dx = self.padded(np.zeros((len(d) // self.positions_out * self.positions_in, self.inputs), dtype=d.dtype))
         for tap, w in zip(self.taps(), self.kernels(weights), strict=True):  # of z += x W
-            dx[tap] += self.joined(parts @ w.transpose(0, 2, 1)).reshape(dx[tap].shape)
-            dW.append(self.joined(self.grouped(maps[tap]).transpose(0, 2, 1) @ parts))
-        return self.cropped(dx), np.concatenate(dW)
+            dx[tap] += self.joined(self.grouped(d) @ w.transpose(0, 2, 1)).reshape(dx[tap].shape)
+        return self.cropped(dx)
+
+    def weight_gradient(self, d: Array, x: Array) -> Array:
+        maps, parts = self.padded(x), self.grouped(d)
+        return np.concatenate([self.joined(self.grouped(maps[tap]).transpose(0, 2, 1) @ parts) for tap in self.taps()])
 
 
 class TransposedConvolution(_Product):
@@ -203,10 +209,13 @@ class TransposedConvolution(_Product):
             z[tap] += self.joined(self.grouped(x) @ w).reshape(z[tap].shape)
         return self.cropped(z) + weights[1]
 
-    def gradients(self, d: Array, x: Array, weights: Weights) -> tuple[Array, Array]:
-        maps, parts = self.padded(d), self.grouped(x).transpose(0, 2, 1)
-        dx, dW = np.zeros_like(x), []
+    def input_gradient(self, d: Array, weights: Weights) -> Array:
+        maps = self.padded(d)
+        dx = np.zeros((len(d) // self.positions_out * self.positions_in, self.inputs), dtype=d.dtype)
         for tap, w in zip(self.taps(), self.kernels(weights), strict=True):  # of z += x W
             dx += self.joined(self.grouped(maps[tap]) @ w.transpose(0, 2, 1))
-            dW.append(self.joined(parts @ self.grouped(maps[tap])))
-        return dx, np.concatenate(dW)
+        return dx
+
+    def weight_gradient(self, d: Array, x: Array) -> Array:
+        maps, parts = self.padded(d), self.grouped(x).transpose(0, 2, 1)
+        return np.concatenate([self.joined(parts @ self.grouped(maps[tap])) for tap in self.taps()])

@@ -85,8 +85,11 @@ class BatchNormalization(_Normalization):
     def remember(self, weights: Weights, kept: Any) -> Weights | None:
         if not self.trainable:
             return None
-        momentum = weights[0].dtype.type(self.momentum)
-        return [momentum * old + (1 - momentum) * new[0] for old, new in zip(weights[2:], kept[2:], strict=True)]
+        averages = []
+        for old, new in zip(weights[2:], kept[2:], strict=True):  # in float64: three roundings of each step would add up
+            moved = self.momentum * old.astype(np.float64) + (1 - self.momentum) * new[0].astype(np.float64)
+            averages.append(moved.astype(old.dtype))
+        return averages
 
 
 class LayerNormalization(_Normalization):

@@ -212,6 +212,7 @@ cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexce
     cdef Py_ssize_t distance = (op.rows if sums == work.sums[i] else op.rows + WIDTH) * WIDTH
     cdef double* penalty = work.penalty[i]
     cdef real* line
+    cdef Looking looking = Looking(job, part.thread)
     for u in range(share(panels(op.outputs) * groups, part.thread, part.threads),
                    share(panels(op.outputs) * groups, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
@@ -224,7 +225,8 @@ cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexce
             penalty[p * (groups + 1) + g] = add_penalty(job, op.kernel_penalty, position, n, line)
         hand_over(job, position, n, line, part.h)
         if g + 1 == groups and op.bias:
-            bias_gradient(work.d[i + 1] + p * work.stride[i + 1], part.samples * op.positions_out, part.scratch)
+            bias_gradient(work.d[i + 1] + p * work.stride[i + 1], part.samples * op.positions_out, part.scratch, looks,
+                          &looking)
             position += n
             if job.net.penalized:
                 penalty[p * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, part.scratch)

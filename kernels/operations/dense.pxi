@@ -124,6 +124,7 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef real* g = part.scratch
     cdef double* penalty = work.penalty[i]
     cdef const real* d
+    cdef Looking looking = Looking(job, part.thread)
     cdef bint sparse = job.sparse and i == 0
     if sparse and skips(job, op, part.h):
         sparse_update(job, op, part)
@@ -151,7 +152,7 @@ cdef void dense_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         hand_over(job, position + first * WIDTH * WIDTH, (least(op.inputs, last * WIDTH) - first * WIDTH) * WIDTH, g,
                   part.h)
         if last == groups and op.bias:
-            bias_gradient(d, rows, g)
+            bias_gradient(d, rows, g, looks, &looking)
             position += op.inputs * WIDTH
             if job.net.penalized:
                 penalty[panel * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, g)

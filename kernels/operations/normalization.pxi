@@ -29,12 +29,13 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t rows = part.samples * op.positions_out, p, r, k
+    cdef Py_ssize_t rows = part.samples * op.positions_out, first, last, p, r, k
     cdef const real* x
     cdef real* y
     cdef const real* w
     cdef real* kept
     cdef real[64] mean, variance, scale, shift
+    cdef Looking looking = Looking(job, part.thread)
     cdef real epsilon = <real>op.parameters[0]
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
@@ -44,7 +45,7 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
         w = net.arena + op.offset + p * panel_size(op)
         kept = work.kept[i] + p * KEPT * WIDTH
         if op.trainable:
-            moments(rows, x, mean, variance)
+            moments(rows, x, mean, variance, looks, &looking)
         else:
             for k in range(WIDTH):
                 mean[k] = w[MOVING_MEAN * WIDTH + k]
@@ -55,27 +56,32 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
             kept[2 * WIDTH + k] = variance[k]
             scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
             shift[k] = w[BETA * WIDTH + k]
-        for r in range(rows):
-            for k in range(WIDTH):
-                y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
+        last = 0
+        while next_lines(job, part.thread, rows, &first, &last):
+            for r in range(first, last):
+                for k in range(WIDTH):
+                    y[r * WIDTH + k] = (x[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
+
+
+cdef inline void move(real* moving, double batch, double momentum) noexcept nogil:
+    moving[0] = <real>(momentum * moving[0] + (1 - momentum) * batch)
 
 
 cdef void batch_norm_remember(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    """moving = momentum moving + (1 - momentum) of the batch."""
+    """moving = momentum moving + (1 - momentum) of the batch; in double: three roundings of each step would add up."""
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t p, k
     cdef const real* kept
     cdef real* w
-    cdef real momentum = <real>op.parameters[1]
+    cdef double momentum = op.parameters[1]
     if not op.trainable:
         return
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         w = job.net.arena + op.offset + p * panel_size(op)
         kept = job.work.kept[i] + p * KEPT * WIDTH
         for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding stays zero
-            w[MOVING_MEAN * WIDTH + k] = momentum * w[MOVING_MEAN * WIDTH + k] + (1 - momentum) * kept[k]
-            w[MOVING_VARIANCE * WIDTH + k] = (momentum * w[MOVING_VARIANCE * WIDTH + k]
-                                              + (1 - momentum) * kept[2 * WIDTH + k])
+            move(w + MOVING_MEAN * WIDTH + k, kept[k], momentum)
+            move(w + MOVING_VARIANCE * WIDTH + k, kept[2 * WIDTH + k], momentum)
 
 
 cdef void batch_norm_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
@@ -93,10 +99,12 @@ cdef void batch_norm_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssi
             z[r * WIDTH + k] = (z[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
 
 
-cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
+cdef void batch_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, Looking* looking,
+                          real* g) noexcept nogil:
     """Gradients of gamma and beta: sum d x^ and sum d over the batch, with x^ = (x - mean) / sqrt(variance + epsilon)."""
     cdef const real* kept = work.kept[i] + p * KEPT * WIDTH
-    cdef summands of = summands(work.a[i] + p * work.stride[i], work.d[i + 1] + p * work.stride[i + 1], kept, kept + WIDTH)
+    cdef summands of = summands(work.a[i] + p * work.stride[i], work.d[i + 1] + p * work.stride[i + 1], kept, kept + WIDTH,
+                                looks, looking)
     pairwise(sum_of_products, 2, &of, 0, rows, g)
 
 
@@ -105,7 +113,8 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef Network* net = job.net
     cdef Workspace* work = job.work
     cdef Operation* op = &net.operations[i]
-    cdef Py_ssize_t rows = part.samples * op.positions_out, p, r, k
+    cdef Py_ssize_t rows = part.samples * op.positions_out, first, last, p, r, k
+    cdef Looking looking = Looking(job, part.thread)
     cdef const real* x
     cdef const real* d
     cdef const real* w
@@ -118,7 +127,7 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
         if interrupted(job, part.thread):
             return
         if op.trainable:
-            batch_norm_sums(work, i, p, rows, g)
+            batch_norm_sums(work, i, p, rows, &looking, g)
         else:
             memset(g, 0, sizeof(g))
         x = work.a[i] + p * work.stride[i]
@@ -131,10 +140,13 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
             scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
             by_x[k] = g[GAMMA * WIDTH + k] * weight * kept[WIDTH + k]
             mean[k] = g[BETA * WIDTH + k] * weight
-        for r in range(rows):
-            for k in range(WIDTH):
-                dx[r * WIDTH + k] = scale[k] * (d[r * WIDTH + k] - mean[k] - (x[r * WIDTH + k] - centre[k]) * by_x[k])
-        finish_gradient(net, work, i, part.samples, p, 0, rows)
+        last = 0
+        while next_lines(job, part.thread, rows, &first, &last):
+            for r in range(first, last):
+                for k in range(WIDTH):
+                    dx[r * WIDTH + k] = scale[k] * (d[r * WIDTH + k] - mean[k]
+                                                    - (x[r * WIDTH + k] - centre[k]) * by_x[k])
+            finish_gradient(net, work, i, part.samples, p, first, last)
 
 
 cdef void layer_norm_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
@@ -151,7 +163,7 @@ cdef void layer_norm_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t 
         if interrupted(job, part.thread):
             return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
-        moments(n, a, mean, scale)
+        moments(n, a, mean, scale, NULL, NULL)
         for r in range(WIDTH):
             scale[r] = 1 / real_sqrt(scale[r] + epsilon)
         if work.kept[i] != NULL:
@@ -191,7 +203,7 @@ cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     cdef real[64] mean, scale
     cdef real[128] sums  # of u x^, of u
     cdef real gamma, normal, weight = 1 / <real>n
-    cdef summands of = summands(x, d, &mean[0], &scale[0])
+    cdef summands of = summands(x, d, &mean[0], &scale[0], NULL, NULL)
     for b in range(share(blocks, part.thread, part.threads), share(blocks, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
             return
@@ -214,10 +226,12 @@ cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
             finish_gradient(net, work, i, part.samples, k, b * WIDTH, least(rows, (b + 1) * WIDTH))
 
 
-cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil:
+cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, Looking* looking,
+                          real* g) noexcept nogil:
     """Gradients of gamma and beta of one panel: sum d x^ and sum d over the batch."""
     cdef const real* kept = work.kept[i]
-    cdef summands of = summands(work.a[i] + p * work.stride[i], work.d[i + 1] + p * work.stride[i + 1], kept, kept + WIDTH)
+    cdef summands of = summands(work.a[i] + p * work.stride[i], work.d[i + 1] + p * work.stride[i + 1], kept, kept + WIDTH,
+                                looks, looking)
     pairwise(sum_of_line_products, 2, &of, 0, rows, g)
 
 
@@ -229,17 +243,19 @@ cdef void layer_norm_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     norm_update(job, i, part, layer_norm_sums)
 
 
-ctypedef void (*NormSums)(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, real* g) noexcept nogil
+ctypedef void (*NormSums)(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, Looking* looking,
+                          real* g) noexcept nogil
 
 
 cdef void norm_update(Job* job, Py_ssize_t i, Part* part, NormSums sums) noexcept nogil:
     """Gradients of gamma and beta, handed to the optimizer."""
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t p
+    cdef Looking looking = Looking(job, part.thread)
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
             return
-        sums(job.work, i, p, part.samples * op.positions_out, part.scratch)
+        sums(job.work, i, p, part.samples * op.positions_out, &looking, part.scratch)
         hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, part.scratch, part.h)
 
 

@@ -18,6 +18,13 @@ cdef inline void* taps_at(Workspace* work, Operation* op, Py_ssize_t i, Py_ssize
     return <char*>work.kept[i] + (panel * work.stride[i + 1] + sample * op.positions_out * WIDTH) * tap_bytes(&op.geometry)
 
 
+cdef void finish_map(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Py_ssize_t p, Part* part) noexcept nogil:
+    """What finish_gradient does, for one panel of the n-th sample's d[i]."""
+    cdef Py_ssize_t positions = job.net.operations[i].positions_in, first, last = 0
+    while next_lines(job, part.thread, positions, &first, &last):
+        finish_gradient(job.net, work, i, part.samples, p, n * positions + first, n * positions + last)
+
+
 cdef inline bint next_rows(Job* job, Part* part, const Geometry* g, Py_ssize_t* begin, Py_ssize_t* end) noexcept nogil:
     """The next rows of windows, in parts between which Ctrl-C is looked for; both numbers begin with 0."""
     begin[0] = end[0]
@@ -58,7 +65,7 @@ cdef void max_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize
             max_pool_back(&op.geometry, begin, end, d, taps_at(work, op, i, n, p),
                           map_at(work.d, work, i, n, p, op.positions_in))
         if not early:
-            finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
+            finish_map(job, work, i, n, p, part)
 
 
 cdef void average_pool_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
@@ -79,4 +86,4 @@ cdef void average_pool_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_s
         while next_rows(job, part, &op.geometry, &begin, &end):
             average_pool_back(&op.geometry, begin, end, map_at(work.d, work, i + 1, n, p, op.positions_out),
                               map_at(work.d, work, i, n, p, op.positions_in))
-        finish_gradient(job.net, work, i, part.samples, p, n * op.positions_in, (n + 1) * op.positions_in)
+        finish_map(job, work, i, n, p, part)

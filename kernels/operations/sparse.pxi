@@ -92,7 +92,7 @@ cdef void sparse_update(Job* job, Operation* op, Part* part) noexcept nogil:
         if job.net.penalized:
             work.penalty[0][panel * (groups + 1) + unit % groups] = 0
         if unit % groups == groups - 1 and op.bias:
-            bias_gradient(d, part.samples, g)
+            bias_gradient(d, part.samples, g, NULL, NULL)
             if job.net.penalized:
                 work.penalty[0][panel * (groups + 1) + groups] = add_penalty(
                     job, op.bias_penalty, op.offset + panel * panel_size(op) + op.inputs * WIDTH, WIDTH, g)
