@@ -177,7 +177,9 @@ class Operation(Settings):
     def cost(self) -> int:
         """Of a sample, forward and backward, beside the products; the unit is that of ``Program.cost``."""
         penalty = 0 if self.activity_regularizer is None else self.activity_regularizer.cost
-        columns = self.outputs if self.positions_out == 1 else -(-self.outputs // LANES) * LANES  # pixels are whole lines
+        columns = (
+            self.outputs if self.positions_out == 1 else -(-self.outputs // LANES) * LANES
+        )  # pixels are whole lines
         return (self.number_cost + self.activation.cost + penalty) * columns * self.positions_out
 
     # -- the NumPy twin ------------------------------------------------------------------------------------------------

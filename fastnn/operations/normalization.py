@@ -86,7 +86,9 @@ class BatchNormalization(_Normalization):
         if not self.trainable:
             return None
         averages = []
-        for old, new in zip(weights[2:], kept[2:], strict=True):  # in float64: three roundings of each step would add up
+        for old, new in zip(
+            weights[2:], kept[2:], strict=True
+        ):  # in float64: three roundings of each step would add up
             moved = self.momentum * old.astype(np.float64) + (1 - self.momentum) * new[0].astype(np.float64)
             averages.append(moved.astype(old.dtype))
         return averages
