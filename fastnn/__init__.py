@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastnn.learning_rate import find_learning_rate
     from fastnn.loading import load
     from fastnn.minimization import minimize
+    from fastnn.models.entering import from_keras, from_sklearn, from_torch
     from fastnn.perceptron import Perceptron
 
 __all__ = [
@@ -45,6 +46,9 @@ __all__ = [
     "data",
     "datasets",
     "find_learning_rate",
+    "from_keras",
+    "from_sklearn",
+    "from_torch",
     "get_num_threads",
     "initializers",
     "layers",
@@ -74,6 +78,9 @@ _LAZY = {  # name -> module: imported when first used
     "augmentation": "augmentation",
     "estimators": "estimators",
     "find_learning_rate": "learning_rate",
+    "from_keras": "models.entering",
+    "from_sklearn": "models.entering",
+    "from_torch": "models.entering",
     "lbfgs": "lbfgs",
     "load": "loading",
     "minimize": "minimization",

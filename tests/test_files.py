@@ -549,12 +549,12 @@ def test_layers_named_like_parts_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("head", "what"),
     [
-        (b"PK\x03\x04\x14\x00\x00\x00", "a zip archive, as Keras' .keras"),
-        (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras' .h5"),
+        (b"PK\x03\x04\x14\x00\x00\x00", "is no .keras file of Keras 3"),
+        (b"\x89HDF\r\n\x1a\n", r"it is an HDF5 file, as Keras' .h5.*use fastnn.from_keras\(keras_model\)"),
     ],
 )
 def test_files_of_keras_say_what_they_are(tmp_path, head, what):
     path = tmp_path / "m.keras"
     path.write_bytes(head + bytes(500))
-    with pytest.raises(ValueError, match=rf"'.*m.keras' is no file of fastnn.*it is {what}.*set_weights\(keras_model"):
+    with pytest.raises(ValueError, match=rf"'.*m.keras' .*{what}"):
         fastnn.load(path)

@@ -77,8 +77,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, Any]
             length = int.from_bytes(head, "little")
             if head[:4] in OTHERS:
                 raise ValueError(
-                    f"it is {OTHERS[head[:4]]}, which fastnn does not read; make the model here, and give it weights:"
-                    " model.set_weights(keras_model.get_weights())"
+                    f"it is {OTHERS[head[:4]]}; of Keras 3 fastnn.load reads .keras files, and model.load_weights"
+                    " .weights.h5 files; for others use fastnn.from_keras(keras_model)"
                 )
             if len(head) < 8 or length > size - 8:
                 raise ValueError("it is shorter than it says")

@@ -1,9 +1,9 @@
-"""Models for other programs: ONNX, C, NumPy. What each file holds is a frozen copy, as ``predictor`` is."""
+"""Models for other programs. What a file of ONNX, C or NumPy holds is a frozen copy, as ``predictor`` is."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -73,6 +73,28 @@ class Leaving(Asking):
 
         network = self._frozen_network(dtype)
         to_numpy.write(path, network if classes is None else network.as_classifier(classes))
+
+    def to_keras(self) -> Any:
+        """A ``keras.Sequential`` with the same layers, settings and weights. Needs the package keras.
+
+        Optimizer, loss and initializers stay behind. TypeError names what Keras does not have.
+        """
+        from fastnn.exporting import to_keras
+
+        self.network  # noqa: B018 - says what is missing where the model is not built
+        return to_keras.model_of(self.all_layers, self.name, self.dtype)
+
+    def to_torch(self) -> Any:
+        """A ``torch.nn.Sequential`` with the same layers and weights. Needs the package torch.
+
+        Its maps are (rows, channels, height, width): give it ``x.transpose(0, 3, 1, 2)``; behind a ``Flatten`` of maps
+        the weights are in its order. Call its ``eval()`` before asking it. Optimizer, loss, penalties and constraints
+        stay behind. TypeError names what PyTorch does not have.
+        """
+        from fastnn.exporting import to_torch
+
+        self.network  # noqa: B018 - says what is missing where the model is not built
+        return to_torch.module_of(self.all_layers, self.dtype)
 
     def _frozen_network(self, dtype: str | None) -> Frozen:
         from fastnn.exporting.frozen import frozen

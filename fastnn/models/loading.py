@@ -30,6 +30,8 @@ def load(
 ) -> Sequential:
     """The model that ``model.save(path)`` wrote: it predicts, and goes on training, with the same bits.
 
+    A ``.keras`` file of Keras 3 too (with h5py): its layers and weights, not compiled.
+
     custom_objects: name -> class or function of your own, for each that the model uses; nothing in the file is ever
     run. compile: False leaves optimizer, loss and metrics out. check_finite: False takes NaN and infinity as weights.
 
@@ -45,6 +47,12 @@ def load(
     >>> other.layer_names, bool((other.predict([[1.0, 2.0]]) == model.predict([[1.0, 2.0]])).all())
     (['dense', 'dense_1'], True)
     """
+    from fastnn.entering import keras_files
+
+    if keras_files.is_model(path):
+        from fastnn.models.entering import load_keras
+
+        return load_keras(path)
     return built(path, *container.read(path), custom_objects, compile, check_finite)
 
 

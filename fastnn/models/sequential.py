@@ -519,11 +519,18 @@ class Sequential(Leaving):
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Sets all weights from a file of ``save_weights`` or ``save``, or from one of safetensors that another program
-        wrote under the same names. The optimizer's state stays.
+        wrote under the same names, or from a ``.weights.h5`` file of Keras (with h5py) of the same layers in the same
+        order. The optimizer's state stays.
 
         Raises ValueError where the layers' names or shapes are others, before anything changes.
         """
-        self.set_weights(files.load_weights(path, self.program, self.layer_names))
+        from fastnn.entering import keras_files
+
+        program = self.program
+        if keras_files.is_weights(path):
+            self.set_weights(keras_files.read_weights(path, self._layers, self.shapes()))
+            return
+        self.set_weights(files.load_weights(path, program, self.layer_names))
 
     def get_config(self) -> dict[str, Any]:
         """Name, number type, engine, and the settings of all layers, which ``from_config`` takes. No weights."""
