@@ -86,6 +86,7 @@ cdef extern from "measure.h" nogil:
 
 cdef extern from "vmath.h" nogil:
     const real LEAST_NORMAL
+    const real LOG_SPACING
     real real_exp(real x)
     real real_expm1(real x)
     real real_tanh(real x)

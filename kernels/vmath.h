@@ -38,6 +38,8 @@
 #define real_copysign __builtin_copysignf
 #endif
 
+#define LOG_SPACING ((real)-0.69314718055994530942 * MANTISSA) /* of the spacing of the numbers behind 1 */
+
 typedef union { real value; real_bits bits; } real_view;
 
 /* Unsigned, as n may be anything where the argument was not finite: signed overflow is undefined. */

@@ -8,7 +8,7 @@ import pytest
 sklearn = pytest.importorskip("sklearn", minversion="1.7", reason="the extra sklearn is not installed")
 from scipy import sparse  # noqa: E402
 from sklearn import neural_network  # noqa: E402
-from sklearn.datasets import load_iris  # noqa: E402
+from sklearn.datasets import load_iris, load_wine  # noqa: E402
 
 from fastnn import estimators  # noqa: E402
 
@@ -180,3 +180,29 @@ def test_what_lbfgs_does_not_have_is_said_in_scikit_learns_words():
     assert not hasattr(model, "partial_fit")
     with pytest.raises(AttributeError, match="This 'MLPClassifier' has no attribute 'partial_fit'"):
         model.partial_fit(X, Y)
+
+
+WINE = load_wine(return_X_y=True)  # not scaled: the probabilities are 0 and 1 at first
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["several classes", "two classes", "several labels"])
+def test_losses_of_probabilities_that_round_to_0(solver, dtype, kind):
+    x, y = WINE[0].astype(dtype), WINE[1]
+    y = {"several classes": y, "two classes": y > 0, "several labels": np.column_stack([y > 0, y > 1])}[kind]
+    model, own = both("MLPClassifier", solver=solver, max_iter=30)
+    for one in (model, own):
+        one.fit(x, y)
+    assert own.n_iter_ == model.n_iter_
+    tolerance = 1e-9 if dtype == np.float64 else 1e-3
+    np.testing.assert_allclose(own.loss_, model.loss_, rtol=tolerance)
+    if solver != "lbfgs":
+        np.testing.assert_allclose(own.loss_curve_, model.loss_curve_, rtol=tolerance)
+        assert own.loss_curve_[0] > 0.5
+
+
+def test_more_classes_than_lbfgs_can_tell_apart():
+    classes = np.arange(len(X))  # one trial step of the line search makes probabilities of 0
+    model, own = both("MLPClassifier", solver="lbfgs")
+    np.testing.assert_allclose(own.fit(X, classes).loss_, model.fit(X, classes).loss_, rtol=1e-9)

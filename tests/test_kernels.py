@@ -45,6 +45,10 @@ ACTIVATIONS = [
 LOSSES = [
     *(entry() for entry in losses.ENTRIES),
     losses.Huber(0.3),
+    losses.BinaryCrossentropy(limited=True),
+    losses.SparseCategoricalCrossentropy(limited=True),
+    losses.BinaryCrossentropyFromLogits(limited=True),
+    losses.SparseCategoricalCrossentropyFromLogits(limited=True),
     *(entry(label_smoothing=0.1) for entry in losses.ENTRIES if issubclass(entry, losses.Smoothed)),
     losses.BinaryFocalCrossentropy(True, 0.3, 1.5, label_smoothing=0.1),
     losses.BinaryFocalCrossentropy(gamma=0.0),

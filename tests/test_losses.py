@@ -370,6 +370,32 @@ def test_large_logits(core, rng, offset, smoothing):
             np.testing.assert_allclose(slopes, slope, rtol=0, atol=64 * eps)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_limit_of_scikit_learn(core, smoothing):
+    """Values end at -log of the spacing of the type, slopes are those without a limit, NaN stays."""
+    z = np.array([[0.0, 50.0], [0.0, 10.0], [3.0, 2.5], [-1e4, 1e4], [np.nan, 0.0]])
+    labels, hot = np.zeros((5, 1)), np.tile([1.0, 0.0], (5, 1))
+    most = -np.log(np.finfo(core.REAL).eps)
+    for kind, y in ((losses.SparseCategoricalCrossentropy, labels), (losses.BinaryCrossentropy, hot)):
+        for entry in (kind, kind.logits):
+            a = z if entry is kind.logits else 1 / (1 + np.exp(-np.clip(z, -30, 30)))
+            free, limited = (entry(label_smoothing=smoothing, limited=one) for one in (False, True))
+            for (values, slopes), (without, straight) in zip(
+                both(core, limited, a, y), both(core, free, a, y), strict=True
+            ):
+                np.testing.assert_array_equal(slopes, straight)
+                assert np.isnan(values[4]) and np.isnan(without[4])
+                if y is labels:
+                    np.testing.assert_allclose(values[:4], np.minimum(without[:4], most), rtol=1e-6)
+                assert values[:4].max() <= most * 1.000001
+                assert values[2] == without[2] < most
+            if entry is kind.logits:
+                assert without[3] > 400 > values[3]
+    assert kind(limited=True).of_logits().limited and kind() != kind(limited=True)
+    with pytest.raises(TypeError, match="limited"):
+        losses.BinaryCrossentropy(limited=2)
+
+
 MAGNITUDES = np.concatenate([10.0 ** np.arange(-15, 16), 3.0 * 10.0 ** np.arange(-15, 16), [0.5, 0.9, 0.999, 1.0, 1.1]])
 
 

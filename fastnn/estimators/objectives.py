@@ -78,8 +78,8 @@ def for_classifier(loss: Any, kind: str, classes: int) -> Objective:
     multi = kind == "multiclass"
     if loss == "log_loss":
         if multi:
-            return Objective(losses.SparseCategoricalCrossentropy(), classes, "softmax")
-        return Objective(losses.BinaryCrossentropy(), classes, "logistic", factor=classes)
+            return Objective(losses.SparseCategoricalCrossentropy(limited=True), classes, "softmax")
+        return Objective(losses.BinaryCrossentropy(limited=True), classes, "logistic", factor=classes)
     found = _resolved(loss)
     if found.targets in ("counts", "any") and not isinstance(found, losses.FromFunction):
         raise ValueError(f"loss {found.name!r} is one of numbers; use MLPRegressor")

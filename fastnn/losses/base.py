@@ -46,7 +46,7 @@ class Loss(Settings, last=True):
     reduction: str | None = "sum_over_batch_size"
     name: str = "loss"
     dtype: Any = None
-    _quiet = ("reduction", "name", "dtype")
+    _quiet = ("reduction", "name", "dtype", "limited")
 
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:

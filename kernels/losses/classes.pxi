@@ -81,6 +81,11 @@ cdef inline real clipped(real p, real least) noexcept nogil:
     return 1 - least if p > 1 - least else p
 
 
+cdef inline real limit(const double* h) noexcept nogil:
+    """The largest value of an output's crossentropy: that of p = the spacing of its type where h2 says so."""
+    return -LOG_SPACING if h[2] != 0 else INFINITY
+
+
 cdef inline void row_sums(Py_ssize_t n, const real* a, real* total) noexcept nogil:
     """total = sum_k a_k of each sample; 1 for zeros, which stay zeros and are clipped."""
     cdef Py_ssize_t k, r
@@ -102,17 +107,18 @@ cdef inline void slope_by_outputs(Py_ssize_t n, real* d, const real* sums, const
 
 cdef void binary_crossentropy(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
                               const double* h) noexcept nogil:
-    # a clipped to [h0, 1 - h0], as Keras does; beyond the clip the loss is flat; h1: label smoothing
+    # a clipped to [h0, 1 - h0], as Keras does; beyond the clip the loss is flat; h1: label smoothing; h2: see limit()
     cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real p, q, y, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / 2)
+    cdef real p, q, y, x, most = limit(h), least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / 2)
     set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             p = a[k * WIDTH + r]
             y = keep * t[k * WIDTH + r] + add
             q = clipped(p, least)
-            total[r] = total[r] - (y * real_log(q) + (1 - y) * real_log(1 - q))
+            x = -(y * real_log(q) + (1 - y) * real_log(1 - q))
+            total[r] = total[r] + (most if x > most else x)
             d[k * WIDTH + r] = (q - y) / (q * (1 - q)) if p == q else 0
     mean_over_outputs(n, d, e, total)
 
@@ -122,13 +128,14 @@ cdef void binary_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, real
     # softplus(z) - y z, written so that it is exact for large |z|: (1 - y) z or -y z, + log(1 + exp(-|z|))
     cdef real[64] total
     cdef Py_ssize_t k, r
-    cdef real z, y, keep = 1 - <real>h[1], add = <real>(h[1] / 2)
+    cdef real z, y, x, most = limit(h), keep = 1 - <real>h[1], add = <real>(h[1] / 2)
     set_zero(total)
     for k in range(n):
         for r in range(WIDTH):
             z = a[k * WIDTH + r]
             y = keep * t[k * WIDTH + r] + add
-            total[r] = total[r] + ((1 - y if z > 0 else -y) * z + real_log1p(real_exp(-real_fabs(z))))
+            x = (1 - y if z > 0 else -y) * z + real_log1p(real_exp(-real_fabs(z)))
+            total[r] = total[r] + (most if x > most else x)
             z = real_sigmoid(z)
             a[k * WIDTH + r] = z
             d[k * WIDTH + r] = z - y
@@ -185,7 +192,7 @@ cdef void sparse_categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t,
     # t[r] is the label of sample r; smoothing spreads h1 evenly over the classes; p = a / sum a as in Keras
     cdef real[64] sums, total, dot
     cdef Py_ssize_t k, r
-    cdef real p, q, y, g, least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    cdef real p, q, y, g, most = limit(h), least = <real>h[0], keep = 1 - <real>h[1], add = <real>(h[1] / n)
     row_sums(n, a, sums)
     set_zero(total)
     set_zero(dot)
@@ -200,7 +207,7 @@ cdef void sparse_categorical_crossentropy(Py_ssize_t n, reals_out a, reals_in t,
             d[k * WIDTH + r] = g
     slope_by_outputs(n, d, sums, dot)
     for r in range(WIDTH):
-        e[r] = total[r]
+        e[r] = most if total[r] > most else total[r]
 
 
 cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e,
@@ -209,7 +216,7 @@ cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, real
     # The labels are the user's own memory, checked when the fit began: one that has changed gives NaN, never an index.
     cdef real[64] most, log_total, chosen
     cdef Py_ssize_t k, r
-    cdef real keep = 1 - <real>h[1], add = <real>(h[1] / n)
+    cdef real greatest = limit(h), keep = 1 - <real>h[1], add = <real>(h[1] / n)
     row_maxima(n, a, most)
     for r in range(WIDTH):
         chosen[r] = keep * (a[<Py_ssize_t>t[r] * WIDTH + r] - most[r]) if 0 <= t[r] and t[r] < n else NAN
@@ -222,6 +229,7 @@ cdef void sparse_categorical_crossentropy_logits(Py_ssize_t n, reals_out a, real
         d[k] = a[k] - add
     for r in range(WIDTH):
         e[r] = log_total[r] - chosen[r]
+        e[r] = greatest if e[r] > greatest else e[r]
         if 0 <= t[r] and t[r] < n:
             k = <Py_ssize_t>t[r] * WIDTH + r
             d[k] = d[k] - keep
