@@ -121,6 +121,12 @@ def check_serve(text):
     assert number(r"predictor\S* out\)\s+median (\S+) us", text) < number(r"model.predict\S*\s+median (\S+) us", text)
 
 
+def check_leaving(text):
+    assert number(r"test rows right: (\S+)", text) >= 0.95
+    found = re.findall(r"^(\S.*?) +differs by (\S+),", text, re.MULTILINE)
+    assert "NumPy script" in dict(found) and all(float(one) < 2e-6 for _, one in found)
+
+
 def check_demo(text):
     assert number(r"Test accuracy: (\S+)", text) > 0.95
 

@@ -76,7 +76,7 @@ def read_weights(path: str | os.PathLike[str], layers: Sequence[Layer], shapes: 
                 found += [*own[:2], *(np.broadcast_to(one, expected[0]) for one in given or own[2:])]
             else:
                 found += reader.get(place, expected)
-        return found
+        return [one.astype(np.float64) for one in found]
 
 
 def _member(archive: ZipFile, name: str, most: int) -> bytes:
@@ -110,7 +110,11 @@ class _Reader:
             name = re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()
             count = used[name] = used.get(name, -1) + 1
             self.names.append(f"{name}_{count}" if count else name)
-        if self._inside(self.file, "layers") is None:
+        try:
+            found = self._inside(self.file, "layers")
+        except (LookupError, OSError, RuntimeError) as error:
+            raise ValueError(f"it is damaged: {str(error)[:200]}") from None
+        if found is None:
             raise ValueError("it lacks layers: only files of Keras 3 can be read, .keras and .weights.h5")
 
     def _inside(self, group: Any, name: str) -> Any:

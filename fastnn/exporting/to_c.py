@@ -424,9 +424,6 @@ TABLE: dict[type, Callable[[Source, Any, list[Array], str, str], None]] = {
     operations.Resampling: _resampling,
     operations.Permutation: _permutation,
 }
-TOGETHER = (
-    2  # inputs whose products are added at once: with one GCC 12 at -O3 vectorizes over inputs, at twice the time
-)
 VARIABLES = ("p", "q", "i", "j", "oy", "ox", "ky", "kx")
 
 
