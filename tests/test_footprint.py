@@ -49,6 +49,7 @@ model.fit(*fastnn.datasets.digits(), verbose=1)
 sys.stdout.flush()
 """
 HEAVY = {"numba", "llvmlite", "matplotlib", "scipy", "sklearn", "tqdm", "pandas", "torch", "tensorflow", "keras", "jax"}
+HEAVY |= {"onnx", "onnxruntime", "h5py"}
 
 
 def test_import_loads_no_heavy_library():
