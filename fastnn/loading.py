@@ -30,7 +30,7 @@ def load(
     object that ``custom_objects`` lacks.
     """
     if keras_files.is_model(path):
-        return load_keras(path)
+        return load_keras(path, custom_objects)
     arrays, description = container.read(path)
     if description is not None and description.get("kind") == "estimator":
         from fastnn.estimators.loading import built

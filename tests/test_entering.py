@@ -223,6 +223,8 @@ def test_a_keras_file():
     assert isinstance(model.layers[6].kernel_constraint, fastnn.constraints.MaxNorm)
     model.compile("adam", "mse")
     model.fit(x, y, epochs=1)  # it can be trained
+    with pytest.raises(ValueError, match="leave custom_objects out"):
+        fastnn.load(GOLDEN / "keras.keras", custom_objects={"Conv2D": layers.Conv2D})
 
 
 def test_a_file_of_weights():

@@ -34,6 +34,8 @@ def entered(model: Any) -> tuple[list[Layer], np.dtype, str]:
             _check(step, "coef_")
             W = np.atleast_2d(step.coef_).T
             outputs = W.shape[1]
+            if kind not in LINEAR and outputs > 1 and "ovr" in (getattr(step, "multi_class", ""), _ovr(step.solver)):
+                raise TypeError("a LogisticRegression of one class against the rest cannot enter: no softmax says that")
             name = "linear" if kind in LINEAR else "sigmoid" if outputs == 1 else "softmax"
             layers.append(Dense(outputs, name))
             weights.append([W, np.broadcast_to(np.asarray(step.intercept_), (outputs,))])
@@ -52,6 +54,10 @@ def entered(model: Any) -> tuple[list[Layer], np.dtype, str]:
     all_layers: list[Layer] = [Input(len(first)), *layers]
     name = type(steps[-1]).__name__.lower()
     return filled(all_layers, lambda i, _: weights[i - 1] if i else [], dtype, "scikit-learn"), dtype, name
+
+
+def _ovr(solver: str) -> str:
+    return "ovr" if solver == "liblinear" else ""
 
 
 def _check(estimator: Any, attribute: str) -> None:

@@ -142,7 +142,10 @@ def _first_shape(plain: list[Any], given: Shape | int | None) -> Shape:
 
 
 def _array(parameter: Any) -> Array:
-    found: Array = parameter.detach().cpu().numpy()
+    plain = parameter.detach().cpu()
+    if str(plain.dtype) not in ("torch.float32", "torch.float64"):
+        plain = plain.float()  # NumPy knows no bfloat16
+    found: Array = plain.numpy()
     return found
 
 

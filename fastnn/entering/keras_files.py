@@ -38,9 +38,11 @@ def _begins(path: str | os.PathLike[str], mark: bytes) -> bool:
         return file.read(len(mark)) == mark
 
 
-def read_model(path: str | os.PathLike[str]) -> tuple[list[Layer], np.dtype, str]:
+def read_model(path: str | os.PathLike[str], custom_objects: Any = None) -> tuple[list[Layer], np.dtype, str]:
     """The layers of a ``.keras`` file with their weights, their number type and the model's name."""
     shown = os.fspath(path)
+    if custom_objects:
+        raise ValueError(f"{shown!r} is a file of Keras, whose layers are fastnn's own here; leave custom_objects out")
     try:
         with ZipFile(path) as archive:
             text = _member(archive, "config.json", MOST_TEXT)

@@ -33,11 +33,11 @@ def from_keras(model: Any) -> Sequential:
     return _model(*from_keras.entered(kind, config, weights))
 
 
-def load_keras(path: str | os.PathLike[str]) -> Sequential:
+def load_keras(path: str | os.PathLike[str], custom_objects: Any = None) -> Sequential:
     """The model of a ``.keras`` file; see ``fastnn.load``."""
     from fastnn.entering import keras_files
 
-    return _model(*keras_files.read_model(path))
+    return _model(*keras_files.read_model(path, custom_objects))
 
 
 def from_sklearn(model: Any) -> Sequential:

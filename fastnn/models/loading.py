@@ -52,7 +52,7 @@ def load(
     if keras_files.is_model(path):
         from fastnn.models.entering import load_keras
 
-        return load_keras(path)
+        return load_keras(path, custom_objects)
     return built(path, *container.read(path), custom_objects, compile, check_finite)
 
 
