@@ -5,7 +5,7 @@ import pytest
 from model_cases import ENGINES, RNG, X, Y, make, numbers
 
 import fastnn
-from fastnn import optimizers
+from fastnn import metrics, optimizers
 from fastnn.callbacks import EarlyStopping
 from fastnn.layers import (
     Activation,
@@ -14,6 +14,7 @@ from fastnn.layers import (
     Flatten,
     Input,
 )
+from fastnn.metrics import MeanSquaredError
 from fastnn.models import clone_model
 
 # -- what compile takes ------------------------------------------------------------------------------------------------
@@ -164,3 +165,38 @@ def test_dense_acts_on_the_last_axis(engine):
     assert model.evaluate(x, y) == pytest.approx(((model.predict(x) - y) ** 2).mean())
     model.fit(x, y, epochs=2)
     assert model.train_on_batch(x, y) > 0
+
+
+@pytest.mark.parametrize(
+    ("metrics", "weighted", "names"),
+    [
+        (["mae"], ["mae"], ["mae", "weighted_mae"]),
+        (["mae", "mse"], ["mse", "mae"], ["mae", "mse", "weighted_mse", "weighted_mae"]),
+        (["mae", "mae", "mae"], [], ["mae", "mae_1", "mae_2"]),
+        ([MeanSquaredError(), MeanSquaredError()], ["mean_squared_error"], None),
+        ([], ["mae", "mae"], ["mae", "weighted_mae"]),
+    ],
+)
+def test_metrics_of_the_same_name(metrics, weighted, names):
+    """Names, and values, are those of Keras 3."""
+    names = names or ["mean_squared_error", "mean_squared_error_1", "weighted_mean_squared_error"]
+    model = make()
+    model.compile(optimizers.SGD(0.0), "mse", metrics=metrics, weighted_metrics=weighted)
+    history = model.fit(X, Y, sample_weight=np.linspace(0, 2, len(X)), verbose=0).history
+    assert list(history) == ["loss", *names]
+    if weighted and len(metrics) == len(names) - 1:
+        assert history[names[0]] != history[names[-1]]
+    model.compile("sgd", "mse", metrics=metrics, weighted_metrics=weighted)
+    assert [metric.name for metric in model.metrics] == names
+
+
+def test_metrics_have_the_names_of_keras():
+    objects = [metrics.RootMeanSquaredError(), metrics.R2Score(), metrics.MeanAbsoluteError(), "rmse", "r2"]
+    model = make()
+    model.compile("sgd", "mse", metrics=objects)
+    history = model.fit(X, Y, validation_data=(X, Y), verbose=0).history
+    names = ["root_mean_squared_error", "r2_score", "mean_absolute_error", "rmse", "r2"]
+    assert list(history) == ["loss", *names, "val_loss", *(f"val_{name}" for name in names)]
+    assert history["rmse"] == history["root_mean_squared_error"]
+    for entry, name in ((metrics.LogCoshError, "logcosh"), (metrics.MeanSquaredError, "mean_squared_error")):
+        assert entry().name == name and type(metrics.get(name)) is entry

@@ -67,7 +67,7 @@ class MeanAbsolutePercentageError(_OfLoss):
     37.5
     """
 
-    name = "mape"
+    name = "mean_absolute_percentage_error"
     kind = losses.MeanAbsolutePercentageError
 
 
@@ -77,7 +77,7 @@ class MeanSquaredLogarithmicError(_OfLoss):
     Source: Hyndman and Koehler, International Journal of Forecasting 22, 2006.
     """
 
-    name = "msle"
+    name = "mean_squared_logarithmic_error"
     kind = losses.MeanSquaredLogarithmicError
 
 
@@ -103,7 +103,7 @@ class LogCoshError(_OfLoss):
     0.0
     """
 
-    name = "log_cosh"
+    name = "logcosh"
     kind = losses.LogCosh
 
 

@@ -38,7 +38,7 @@ class MeanSquaredError(_Error):
     2.0
     """
 
-    name = "mse"
+    name = "mean_squared_error"
 
 
 class RootMeanSquaredError(_Error):
@@ -52,7 +52,7 @@ class RootMeanSquaredError(_Error):
     2.0
     """
 
-    name = "rmse"
+    name = "root_mean_squared_error"
 
     def result(self) -> float:
         return float(np.sqrt(super().result()))
@@ -67,7 +67,7 @@ class MeanAbsoluteError(_Error):
     1.0
     """
 
-    name = "mae"
+    name = "mean_absolute_error"
 
     def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         return np.abs(outputs.astype(np.float64) - like(y, outputs, self.name))
@@ -89,7 +89,7 @@ class R2(_Error, positional=("class_aggregation", "num_regressors", "name")):
     0.5
     """
 
-    name = "r2"
+    name = "r2_score"
     class_aggregation: str | None = "uniform_average"
     num_regressors: int = 0
 

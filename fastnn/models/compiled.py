@@ -62,10 +62,7 @@ def compiled(
     new_optimizer = resolve("optimizer", optimizer, Optimizer).copied()
     new_loss = _loss(loss)
     weighted = _metrics("weighted_metrics", weighted_metrics)
-    new_metrics = [*_metrics("metrics", metrics), *weighted]
-    names = [metric.name for metric in new_metrics]
-    if len(set(names)) < len(names):
-        raise ValueError(f"metrics must have different names, got {names}")
+    new_metrics = _named([*_metrics("metrics", metrics), *weighted], len(weighted))
     factor = _loss_weight(loss_weights)
     for metric in weighted:
         if type(metric).update is not Metric.update:
@@ -97,6 +94,19 @@ def _loss(given: Any) -> Loss:
     if type(loss).evaluate is Loss.evaluate:
         raise TypeError(f"loss {type(loss).__name__} has no formula: write evaluate(a, t)")
     return loss
+
+
+def _named(metrics: list[Metric], weighted: int) -> list[Metric]:
+    """Each with a name of its own, as Keras gives them: weighted_accuracy beside accuracy; precision, precision_1."""
+    names: list[str] = []
+    for place, metric in enumerate(metrics):
+        name = metric.name
+        if name in names and place >= len(metrics) - weighted:
+            name = f"weighted_{name}"
+        free = (name, *(f"{name}_{i}" for i in range(1, len(metrics))))
+        names.append(next(one for one in free if one not in names))
+        metric.name = names[-1]
+    return metrics
 
 
 def _metrics(what: str, given: Any) -> list[Metric]:
