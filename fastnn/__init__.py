@@ -24,7 +24,7 @@ from fastnn.layers import Input
 from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
-    from fastnn import augmentation, backend, lbfgs, plots, preprocessing, random, schedules, utils
+    from fastnn import augmentation, backend, config, lbfgs, plots, preprocessing, random, schedules, utils
     from fastnn.learning_rate import find_learning_rate
     from fastnn.loading import load
     from fastnn.minimization import minimize
@@ -42,6 +42,7 @@ __all__ = [
     "augmentation",
     "backend",
     "callbacks",
+    "config",
     "constraints",
     "data",
     "datasets",
@@ -71,6 +72,7 @@ __all__ = [
 
 _LAZY = {  # name -> module: imported when first used
     "backend": "backend",
+    "config": "config",
     "preprocessing": "preprocessing",
     "random": "random",
     "utils": "utils",

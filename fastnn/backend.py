@@ -1,19 +1,21 @@
-"""What programs ask Keras' backend for: one number type and no session."""
+"""What programs ask Keras' backend for: its settings (see ``fastnn.config``), and a session, which there is none."""
 
+from fastnn.config import (
+    epsilon,
+    floatx,
+    image_data_format,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
+)
 from fastnn.utils import clear_session
 
-__all__ = ["clear_session", "epsilon", "floatx"]
-
-
-def epsilon() -> float:
-    """Keras' small number, 1e-7."""
-    return 1e-7
-
-
-def floatx() -> str:
-    """The number type of models unless they are told otherwise.
-
-    >>> floatx()
-    'float32'
-    """
-    return "float32"
+__all__ = [
+    "clear_session",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+]

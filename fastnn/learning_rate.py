@@ -110,6 +110,7 @@ def find_learning_rate(
     factors = model.door.sample_weight(sample_weight, len(source))
 
     network = model.network.copy()
+    network.leave_average()
     rule = copy.copy(optimizer)
     rule.learning_rate = sweep = _Sweep(start, end, model.iterations, steps)
     numbers = np.arange(model.iterations + 1, model.iterations + steps + 1)

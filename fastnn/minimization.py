@@ -50,11 +50,12 @@ def minimize(
     """Runs an optimizer of the catalogue on the function f from x0, and returns the path that it took.
 
     f: takes x (a float where x0 is a number, else an array of the shape of x0) and returns a number. gradient: its
-    derivative, of the shape of x0; None takes central differences, (f(x + h) - f(x - h)) / 2h with h = eps^(1/3)
-    max(1, |x|) for each coordinate. optimizer: a name, or an object with its rate, schedule, clipping and decay; all in
+    derivative, of the shape of x0; None takes central differences, (f(x + h) - f(x - h)) / 2h with h = eps^(1/3) max(1,
+    |x|) for each coordinate. optimizer: a name, or an object with its rate, schedule, clipping and decay; all in
     float64. A schedule that follows the loss, such as ``schedules.Adaptive``, begins anew, is told f after each step,
-    and ends the path where it would end training. With use_ema the last point is the moving average. A path that
-    diverges goes on to infinity; look at the values.
+    and ends the path where it would end training. With use_ema, or schedule-free, the last point is the average. A path
+    that diverges goes on to infinity; look at the values. x0 of two axes is a matrix to those that see whole weights,
+    such as ``Muon``; the names of weights (``without_decay``) mean nothing here.
 
     >>> from fastnn import optimizers
     >>> path = minimize(lambda x: x**2, lambda x: 2 * x, x0=1.0, optimizer=optimizers.SGD(0.25), steps=3)
@@ -89,6 +90,7 @@ def minimize(
     w = start.reshape(-1).copy()
     path, values, gradients = np.empty((steps + 1, size)), np.empty(steps + 1), np.empty((steps, size))
     state: list[Any] = [np.zeros(size) for _ in rule.slots]
+    seen, total = shape or (1,), np.zeros(size)
     if state:
         state[0] += rule.initial
     average, last = w.copy(), steps
@@ -97,14 +99,22 @@ def minimize(
         for step in range(steps):
             gradients[step] = slope(w)
             scalars = rule.all_scalars(np.array([step + 1]))[0]
-            w *= scalars[-1]
-            rule.update(w, _clip(gradients[step].copy(), rule), state, scalars[:-2])
+            total += gradients[step]
+            if rule.updates_at(step + 1):
+                w *= rule.decay_factor(scalars, len(shape) == 2)
+                g = _clip(total / (rule.gradient_accumulation_steps or 1), rule)
+                rule.update(w.reshape(seen), g.reshape(seen), [one.reshape(seen) for one in state], scalars[:-2])
+                total[:] = 0
             average = scalars[-2] * average + (1 - scalars[-2]) * w
+            if rule.overwrites_at(step + 1):
+                w[:] = average
             path[step + 1], values[step + 1] = w, value(w)
             if schedule is not None and schedule.update(values[step + 1]):
                 last = step + 1
                 break
-        if rule.use_ema and last:
+        if "average" in rule.slots:
+            average = state[rule.slots.index("average")]
+        if "average" in rule.state and last:
             path[last], values[last] = average, value(average)
     path, values, gradients = path[: last + 1], values[: last + 1], gradients[:last]
     return Path(path.reshape(-1, *shape), values, gradients.reshape(-1, *shape))

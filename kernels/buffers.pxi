@@ -129,6 +129,8 @@ cdef class Buffers:
                 lowest -= units_of(&net.operations[i])
                 work.penalty[i] = lowest
             work.norm = <double*>self.take(4 * lines)
+            work.factor = <double*>self.take(4 * net.count)
+            work.survey = self.take(survey_room(net))
         if self.filled:
             widest = max(widest, net.operations[0].inputs * net.operations[0].positions_in)  # of augmentation
         work.scratch_size = max((2 * (panels(widest) + 1) * WIDTH + UPDATE_PANELS * WIDTH) * WIDTH, panels(copies) * WIDTH)

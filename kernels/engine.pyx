@@ -5,7 +5,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.math cimport INFINITY, cos, fabs, hypot, sin, sqrt
+from libc.math cimport INFINITY, cos, fabs, hypot, pow, sin, sqrt
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -35,6 +35,7 @@ include "operations/convolution.pxi"
 include "operations/pooling.pxi"
 include "operations/moves.pxi"
 include "operations/table.pxi"
+include "matrices.pxi"
 include "step.pxi"
 
 REAL = np.dtype(np.float32 if sizeof(real) == 4 else np.float64)
@@ -99,22 +100,27 @@ cdef class Engine:
         self.net.trained = self.net.count - bool(program.from_logits)
         self.net.loss_parameters = <double*>cnp.PyArray_DATA(self.loss_parameters)
         self.net.update = NULL
+        self.net.optimizer = NULL
         if program.optimizer is not None:
             self.kernel = &OPTIMIZERS[number_of("optimizer", program.optimizer, OPTIMIZER_COUNT)]
             self.net.update = self.kernel.update
+            self.net.optimizer = self.kernel
         if program.optimizer_object is not None:
             optimizer = program.optimizer_object
             self.net.clip_value = optimizer.clipvalue or 0
             self.net.clip_norm = optimizer.clipnorm or 0
             self.net.global_clip_norm = optimizer.global_clipnorm or 0
-            self.net.ema_slot = program.slots if optimizer.use_ema else 0
+            self.net.ema_slot = program.average if optimizer.use_ema else 0
+            self.net.overwrites = optimizer.ema_overwrite_frequency or 0 if optimizer.use_ema else 0
+            self.net.accumulates = optimizer.gradient_accumulation_steps or 0
+            self.net.sum_slot = program.slots
         self.net.penalized = program.penalized
         self.net.constrained = program.constrained
         self.long_step = LONG_STEP
         self.inputs = self.net.operations[0].inputs * self.net.operations[0].positions_in
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
-        check_program(&self.net, self.kernel, self.loss_parameters)
+        check_program(&self.net, self.loss_parameters)
         self.tables = read_tables(&self.net, list(program.tables))
         plan_walks(&self.net)
         measure_sample(&self.net)
@@ -270,7 +276,7 @@ cdef class Engine:
         job.next_clock = 1
         job.every_clock = <Py_ssize_t>(CLOCK_COST / cost) + 1
         job.until = 0 if most_seconds == 0 else seconds() + most_seconds
-        if job.long_steps or clips_norm(&self.net):
+        if job.long_steps or stores_gradient(&self.net):
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)
@@ -293,7 +299,7 @@ cdef class Engine:
         cdef Source sx, sy
         cdef double loss = 0
         cdef Buffers buffers = self.training
-        if self.net.update == NULL or self.net.loss == NULL:
+        if self.net.update == NULL or self.net.loss == NULL or self.net.optimizer.survey != NULL:
             return None
         if not (plain_source(&sx, x) and plain_source(&sy, y)):
             return None
@@ -317,7 +323,7 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        if clips_norm(&self.net):
+        if stores_gradient(&self.net):
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
             job.gradient = <real*>cnp.PyArray_DATA(<cnp.ndarray>self.whole_gradient)

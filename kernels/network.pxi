@@ -19,6 +19,8 @@ cdef struct Operation:
     int64_t kernel_rows
     int64_t bias          # 1 where training changes one
     int64_t trainable     # 0 where training leaves its weights as they are
+    int64_t matrices      # how many its kernel is to the optimizer, 0 where it is a vector
+    int64_t kernel_decays, bias_decays  # whether weight decay means them
     int64_t activation    # number of its kernel
     int64_t constraint, bias_constraint  # on the kernel and on the bias: NON_NEGATIVE, LIMITED_NORM, or 0
     int64_t along         # the norms that the first limits: 0 of each column, 1 of each line, 2 of all
@@ -54,6 +56,8 @@ cdef struct Workspace:
     double* norm          # squares of the gradient, of each panel: kernel and bias
     real** turned         # of each operation: the transposed weights of a convolution
     real** sums           # and the gradient of its weights, while it grows
+    double* factor        # of the optimizer's rate, of each kernel and bias
+    real* survey          # what a survey needs of a whole weight
     real* scratch         # one part for each thread
     Py_ssize_t scratch_size
 
@@ -68,12 +72,17 @@ cdef struct Network:
     Py_ssize_t size
     int streams           # rows of the arena: weights and slots
     Update update
+    const OptimizerKernel* optimizer  # its row in the table; NULL where there is none
+    bint single           # whether weights differ in what the optimizer does to them
     const LossKernel* loss
     double* loss_parameters
     bint penalized        # whether any weight has a penalty
     bint constrained      # whether any weight has a constraint
     double clip_value, clip_norm, global_clip_norm  # 0: not used
     Py_ssize_t ema_slot   # of the moving average of the weights, 0 where there is none
+    Py_ssize_t overwrites  # after so many updates the average becomes the weights, 0: never
+    Py_ssize_t accumulates  # steps whose gradients are added up for an update, 0: each is one
+    Py_ssize_t sum_slot   # of the sum of the gradients
     Py_ssize_t products, weights  # of two numbers, for a sample; of them those of weights that are read once
     Py_ssize_t maps               # bytes of a sample's maps and their gradients
     Py_ssize_t predict_rows       # samples that go through the whole network at once

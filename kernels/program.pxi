@@ -3,6 +3,7 @@
 cdef enum:
     MOST = 1 << 30  # columns of a layer: products of two sizes stay below 2^63
     MOST_PARAMETERS = 4  # of a loss, but for the levels of a quantile loss
+    MOST_SCALARS = 30  # that an optimizer reads, without the two that all have
 
 cdef enum:
     PREDICT_ROWS = 96  # samples that go through the whole network at once: their activations stay in the second-level cache
@@ -55,12 +56,14 @@ cdef bint fits(Operation* op, Sizes sizes) noexcept:
             and (sizes == WALK or g.groups == 1))
 
 
-cdef int check_program(Network* net, const OptimizerKernel* optimizer, parameters) except -1:
+cdef int check_program(Network* net, parameters) except -1:
     """Refuses numbers that would lead out of the tables, the arena or a buffer."""
     cdef Py_ssize_t i, columns = net.operations[0].inputs, positions = net.operations[0].positions_in
     cdef Py_ssize_t slots = 0, lines, products
     cdef Operation* op
     cdef OperationKernel* kind
+    cdef const OptimizerKernel* optimizer = net.optimizer
+    net.single = optimizer != NULL and optimizer.survey != NULL
     for i in range(net.count):
         op = &net.operations[i]
         kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
@@ -81,6 +84,13 @@ cdef int check_program(Network* net, const OptimizerKernel* optimizer, parameter
             raise ValueError(f"operation {i} of the program does not fit the one before it or the arena:"
                              f" {kind.name.decode()} from {op.inputs} to {op.outputs} columns with {op.rows} lines"
                              f" at {op.offset}")
+        if not (op.matrices == 0 or (0 < op.matrices <= op.kernel_rows and op.kernel_rows % op.matrices == 0)):
+            raise ValueError(f"operation {i} of the program cannot be {op.matrices} matrices: it has"
+                             f" {op.kernel_rows} lines")
+        if op.matrices > 1 and optimizer != NULL and optimizer.update_matrix != NULL:
+            raise ValueError(f"operation {i} of the program is {op.matrices} matrices, but the optimizer takes one")
+        if is_trained(op) and not (op.kernel_decays and (op.bias_decays or not op.bias)):
+            net.single = True
         positions = op.positions_out
         columns = op.outputs
     if positions != 1:
@@ -92,8 +102,9 @@ cdef int check_program(Network* net, const OptimizerKernel* optimizer, parameter
     if net.loss == &LOSSES[QUANTILE] and not 1 <= parameters[0] < len(parameters):
         raise ValueError(f"the quantile loss has the parameters {parameters}, expected their number first")
     if net.update != NULL:
-        slots = optimizer.slots + (net.ema_slot != 0)
-        if net.streams != 1 + slots or (net.ema_slot != 0 and net.ema_slot != slots):
+        slots = optimizer.slots + (net.ema_slot != 0) + (net.accumulates != 0)
+        if (net.streams != 1 + slots or not 0 <= net.ema_slot <= slots or not 0 <= net.sum_slot <= slots
+                or net.accumulates < 0 or net.overwrites < 0 or optimizer.scalars > MOST_SCALARS):
             raise ValueError(f"optimizer {optimizer.name.decode()} needs an arena of {1 + slots} rows")
     return 0
 

@@ -103,6 +103,7 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
                           work.scratch + thread * work.scratch_size, False, start)
     cdef OperationKernel* kind
     cdef double added = 0
+    cdef bint updates
     if thread == 0:  # nobody reads it before the next barrier
         job.penalty = 1 if job.penalties == NULL else job.penalties[2 * step]
     if job.half != BACKWARD and not forward_phases(job, step, start, &part):
@@ -127,10 +128,8 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
                 kind.update(job, i, &part)
             i -= 1
     meet(job, thread, threads)
-    if job.long_steps:  # the gradient is stored: no weight has changed yet
-        job.pool.wait(threads, NULL, NULL)  # now nobody sets the flag, and all read the same
-        if pool_is_set(&job.stop):
-            return False
+    if stops(job, &part):  # the gradient is stored: no weight has changed yet
+        return False
     if thread == 0 and net.penalized:
         for i in range(work.units):
             job.losses[step] += work.penalties[i]
@@ -139,15 +138,21 @@ cdef bint train_step(Job* job, Py_ssize_t step, int thread, int threads) noexcep
             job.penalties[2 * step + 1] = added
     if not job.update:
         return True
+    updates = net.accumulates == 0 or (part.iteration + 1) % net.accumulates == 0
+    if job.gradient != NULL and updates and not prepare_stored(job, &part):
+        return False
     for i in range(net.trained):
         kind = kind_of(&net.operations[i])
         if kind.remember != NULL:
             kind.remember(job, i, &part)
     if job.gradient != NULL:
-        if clips_norm(net):
-            measure_gradient(job, thread, threads)
-            meet(job, thread, threads)
-        update_stored(job, part.h, thread, threads)
+        if updates:
+            update_stored(job, part.h, thread, threads)
+        else:
+            collect(job, False, part.h, thread, threads)
+        meet(job, thread, threads)
+    if net.overwrites != 0 and (part.iteration // max(1, net.accumulates) + 1) % net.overwrites == 0:
+        overwrite(job, thread, threads)
         meet(job, thread, threads)
     if net.constrained:
         constrain(net, thread, threads)

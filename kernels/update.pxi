@@ -24,6 +24,11 @@ cdef void hand_over(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const 
 
 cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
     """One step of the optimizer, with clipping before and decay and averaging around it."""
+    update_by(job, job.net.update, position, n, g, h)
+
+
+cdef inline void update_by(Job* job, Update update, Py_ssize_t position, Py_ssize_t n, real* g,
+                           const real* h) noexcept nogil:
     cdef Network* net = job.net
     cdef real* w = net.arena + position
     cdef real decay = h[job.scalars_per_step - 1]
@@ -31,7 +36,7 @@ cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, cons
         clip_values(n, g, <real>net.clip_value)
     if decay != 1:
         scale_values(n, w, decay)
-    net.update(n, w, g, w + net.size, w + 2 * net.size, w + 3 * net.size, h)
+    update(n, w, g, w + net.size, w + 2 * net.size, w + 3 * net.size, h)
     if net.ema_slot != 0:
         average(n, w, w + net.ema_slot * net.size, h[job.scalars_per_step - 2])
 
@@ -62,6 +67,11 @@ cdef inline bint clips_norm(Network* net) noexcept nogil:
     return net.clip_norm != 0 or net.global_clip_norm != 0
 
 
+cdef inline bint stores_gradient(Network* net) noexcept nogil:
+    """Whether an update needs the whole gradient first."""
+    return clips_norm(net) or net.single or net.accumulates != 0
+
+
 cdef double joined_norm(const double* norms, Py_ssize_t count, Py_ssize_t distance) noexcept nogil:
     """The norm of a vector from those of its parts, scaled by the largest: squares of large ones are infinite."""
     cdef double most = 0, total = 0
@@ -83,8 +93,37 @@ cdef void shorten(double limit, double length, Py_ssize_t n, reals_out g) noexce
             g[i] = <real>(g[i] * (limit / length))
 
 
-cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:
-    """The optimizer's step on the stored gradient, scaled to the allowed norm if there is one: of each variable or of all."""
+# A kernel or a bias: its lines in each panel of the operation's weights.
+cdef struct Variable:
+    Operation* op
+    Py_ssize_t at         # of its first line in the arena
+    Py_ssize_t lines      # of a panel
+    Py_ssize_t matrices   # that the optimizer sees in it, 0: a vector
+    bint decays
+    double* factor        # of the optimizer's rate
+
+
+cdef bint variable_of(Job* job, Py_ssize_t i, int which, Variable* v) noexcept nogil:
+    """The kernel (0) or the bias (1) of an operation; False where training changes none."""
+    cdef Operation* op = &job.net.operations[i]
+    if not is_trained(op) or (which == 1 and not op.bias):
+        return False
+    v.op = op
+    v.at = op.offset + which * op.kernel_rows * WIDTH
+    v.lines = 1 if which == 1 else op.kernel_rows
+    v.matrices = 0 if which == 1 else op.matrices
+    v.decays = op.bias_decays if which == 1 else op.kernel_decays
+    v.factor = NULL if job.work == NULL else job.work.factor + 2 * i + which
+    return True
+
+
+cdef inline Py_ssize_t panel_at(Variable* v, Py_ssize_t p) noexcept nogil:
+    """Where its p-th panel begins in the arena, and in the stored gradient."""
+    return v.at + p * panel_size(v.op)
+
+
+cdef void clip_stored(Job* job, int thread, int threads) noexcept nogil:
+    """Scales the stored gradient to the allowed norm: of each variable or of all."""
     cdef Network* net = job.net
     cdef Operation* op
     cdef Py_ssize_t i, p, panel = 0, n
@@ -107,13 +146,119 @@ cdef void update_stored(Job* job, const real* h, int thread, int threads) noexce
             bias = joined_norm(norms + 2 * panel + 1, panels(op.outputs), 2)
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
-            if clips_norm(net):
-                shorten(net.clip_norm + net.global_clip_norm, kernel, n, g)
-                shorten(net.clip_norm + net.global_clip_norm, bias, WIDTH, g + n)
-            update_part(job, op.offset + p * panel_size(op), n, g, h)
-            if op.bias:
-                update_part(job, op.offset + p * panel_size(op) + n, WIDTH, g + n, h)
+            shorten(net.clip_norm + net.global_clip_norm, kernel, n, g)
+            shorten(net.clip_norm + net.global_clip_norm, bias, WIDTH, g + n)
         panel += panels(op.outputs)
+
+
+cdef void collect(Job* job, bint updates, const real* h, int thread, int threads) noexcept nogil:
+    """Gradients of several steps: their mean, where this step updates, else their sum so far."""
+    cdef Network* net = job.net
+    cdef Variable v
+    cdef Py_ssize_t i, p, k, n
+    cdef int which
+    cdef real many = <real>net.accumulates
+    cdef real* g
+    cdef real* sums
+    for i in range(net.trained):
+        for which in range(2):
+            if not variable_of(job, i, which, &v):
+                continue
+            n = v.lines * WIDTH
+            for p in range(share(panels(v.op.outputs), thread, threads), share(panels(v.op.outputs), thread + 1, threads)):
+                g = job.gradient + panel_at(&v, p)
+                sums = net.arena + net.sum_slot * net.size + panel_at(&v, p)
+                if updates:
+                    for k in range(n):
+                        g[k] = (g[k] + sums[k]) / many
+                    continue
+                for k in range(n):
+                    sums[k] = sums[k] + g[k]
+                if net.ema_slot != 0:
+                    average(n, net.arena + panel_at(&v, p), net.arena + net.ema_slot * net.size + panel_at(&v, p),
+                            h[job.scalars_per_step - 2])
+
+
+cdef bint prepare_stored(Job* job, Part* part) noexcept nogil:
+    """The stored gradient ready for ``update_stored``; False where Ctrl-C has stopped it: then no weight has changed."""
+    cdef Network* net = job.net
+    cdef Variable v
+    cdef Py_ssize_t i
+    cdef int which
+    if net.accumulates != 0:
+        collect(job, True, part.h, part.thread, part.threads)
+    if clips_norm(net):
+        measure_gradient(job, part.thread, part.threads)
+        meet(job, part.thread, part.threads)
+        clip_stored(job, part.thread, part.threads)
+    if net.optimizer.survey == NULL:
+        return True
+    if net.clip_value != 0:
+        for i in range(share(net.size // WIDTH, part.thread, part.threads),
+                       share(net.size // WIDTH, part.thread + 1, part.threads)):
+            clip_values(WIDTH, job.gradient + i * WIDTH, <real>net.clip_value)
+    meet(job, part.thread, part.threads)
+    if stops(job, part):
+        return False
+    for i in range(net.trained):
+        for which in range(2):
+            if variable_of(job, i, which, &v):
+                v.factor[0] = net.optimizer.survey(job, &v, part.h, part)
+    return not stops(job, part)
+
+
+cdef inline bint stops(Job* job, Part* part) noexcept nogil:
+    """Whether Ctrl-C has stopped a long step: the same to all threads."""
+    if not job.long_steps:
+        return False
+    job.pool.wait(part.threads, NULL, NULL)  # now nobody sets the flag
+    return pool_is_set(&job.stop)
+
+
+cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:
+    """The optimizer's step on the stored gradient, kernel by kernel and bias by bias."""
+    cdef Network* net = job.net
+    cdef Variable v
+    cdef real[32] own
+    cdef const real* numbers = h
+    cdef Update update = net.update
+    cdef Py_ssize_t i, p, last = job.scalars_per_step - 1
+    cdef int which
+    for i in range(net.trained):
+        for which in range(2):
+            if not variable_of(job, i, which, &v):
+                continue
+            if net.single:
+                memcpy(own, h, job.scalars_per_step * sizeof(real))
+                numbers = own
+                if net.optimizer.survey != NULL:
+                    own[0] = <real>(own[0] * v.factor[0])
+                if net.optimizer.vector_decay != 0 and v.matrices == 0:
+                    own[last] = own[net.optimizer.vector_decay]
+                if not v.decays:
+                    own[last] = 1
+                update = net.update
+                if v.matrices != 0 and net.optimizer.update_matrix != NULL:
+                    update = net.optimizer.update_matrix
+            for p in range(share(panels(v.op.outputs), thread, threads), share(panels(v.op.outputs), thread + 1, threads)):
+                update_by(job, update, panel_at(&v, p), v.lines * WIDTH, job.gradient + panel_at(&v, p), numbers)
+                if net.accumulates != 0:
+                    memset(net.arena + net.sum_slot * net.size + panel_at(&v, p), 0, v.lines * WIDTH * sizeof(real))
+
+
+cdef void overwrite(Job* job, int thread, int threads) noexcept nogil:
+    """The moving average becomes the weights."""
+    cdef Network* net = job.net
+    cdef Variable v
+    cdef Py_ssize_t i, p
+    cdef int which
+    for i in range(net.trained):
+        for which in range(2):
+            if not variable_of(job, i, which, &v):
+                continue
+            for p in range(share(panels(v.op.outputs), thread, threads), share(panels(v.op.outputs), thread + 1, threads)):
+                memcpy(net.arena + panel_at(&v, p), net.arena + net.ema_slot * net.size + panel_at(&v, p),
+                       v.lines * WIDTH * sizeof(real))
 
 
 cdef inline double to_bounds(double norm, const double* bounds) noexcept nogil:

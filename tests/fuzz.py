@@ -276,20 +276,28 @@ class Drawn:
         r = self.random
         entry = r.one(optimizers.ENTRIES)
         settings = {"learning_rate": r.one((0.001, 0.003, 0.01))}
-        if "epsilon" in entry._fields:
-            settings["epsilon"] = 1e-3  # a small one makes steps of a gradient that is rounding errors only
+        for name in ("epsilon", "epsilon_1"):
+            if name in entry._fields:
+                settings[name] = 1e-3  # a small one makes steps of a gradient that is rounding errors only
         if entry is optimizers.SGD and r.chance(0.5):
             settings |= {"momentum": r.number(0, 0.95), "nesterov": r.chance(0.5)}
         if entry is optimizers.RMSprop and r.chance(0.5):
             settings["momentum"] = r.number(0, 0.95)
+        if "centered" in entry._fields:
+            settings["centered"] = r.chance(0.4)
         if "amsgrad" in entry._fields:
             settings["amsgrad"] = r.chance(0.3)
         if r.chance(0.25):
             settings[r.one(("clipnorm", "clipvalue", "global_clipnorm"))] = r.number(0.005, 1)
         if r.chance(0.2):
             settings["weight_decay"] = r.number(0.001, 0.3)
-        if r.chance(0.2):
+        if r.chance(0.2) and entry is not optimizers.ScheduleFreeAdamW:  # which has an average of its own
             settings |= {"use_ema": True, "ema_momentum": r.number(0.1, 0.99)}
+            settings["ema_overwrite_frequency"] = r.one((None, None, 1, 5))
+        if r.chance(0.2):
+            settings["gradient_accumulation_steps"] = r.one((2, 3, 7))
+        if r.chance(0.2):
+            settings["without_decay"] = r.one((("bias",), ("kernel",), ("bias", "gamma", "beta")))
         return partial(entry, **settings)
 
     def draw_fit(self):

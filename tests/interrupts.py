@@ -28,7 +28,7 @@ from fastnn.layers import (
 
 PROMISE = 0.2  # seconds
 ACTIVATIONS = ["relu", "gelu", "mish", "tanh", "softmax", "log_softmax", "selu", "softplus"]
-OPTIMIZERS = ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion"]
+OPTIMIZERS = [one.__name__ for one in optimizers.ENTRIES]
 
 
 def random_layers(rng, width):
@@ -68,7 +68,9 @@ def random_program(seed):
     layers = [Input(shape), *([Flatten()] if images else []), *random_layers(rng, width), Dense(classes, "softmax")]
     model = fastnn.Sequential(layers, rng=seed, dtype=dtype)
     clip = [{}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}, {"use_ema": True}][rng.integers(0, 4)]
-    optimizer = getattr(optimizers, str(rng.choice(OPTIMIZERS)))(learning_rate=1e-5, **clip)
+    name = str(rng.choice(OPTIMIZERS))
+    clip = {} if name == "ScheduleFreeAdamW" and "use_ema" in clip else clip
+    optimizer = getattr(optimizers, name)(learning_rate=1e-5, **clip)
     metrics = [[], ["accuracy"], ["accuracy", "logloss"]][rng.integers(0, 3)]
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=metrics)
     X = rng.random((rows, *shape), dtype=np.float32).astype(str(rng.choice(["float32", "float64", "float16"])))

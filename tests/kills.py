@@ -96,6 +96,16 @@ def averaged(folder):
     return model, {"x": X, "y": Y, "batch_size": 7, "epochs": 7, "class_weight": {1: 2.0}}
 
 
+def accumulated(folder):
+    rule = optimizers.Muon(0.02, use_ema=True, ema_overwrite_frequency=5, gradient_accumulation_steps=3)
+    return dense(layers.Dense(9, "tanh"), optimizer=rule), {"x": X, "y": Y, "batch_size": 7, "epochs": 7}
+
+
+def schedule_free(folder):
+    model = dense(layers.Dropout(0.2), optimizer=optimizers.ScheduleFreeAdamW(0.02, warmup_steps=9))
+    return model, {"x": X, "y": Y, "batch_size": 7, "epochs": 7, "validation_split": 0.2}
+
+
 def following(folder):
     model = dense(optimizer=optimizers.SGD(schedules.Adaptive(0.5, tol=0.05, patience=1), momentum=0.9))
     return model, {"x": X, "y": Y, "batch_size": 16, "epochs": 12, "sample_weight": np.linspace(0.5, 2, 90)}
@@ -175,6 +185,8 @@ FITS = {
     for one in (
         rows,
         averaged,
+        accumulated,
+        schedule_free,
         following,
         listening,
         scheduled,
@@ -206,7 +218,7 @@ def left(model, history, listeners, folder):
         "arena": hashlib.sha256(model.arena.tobytes()).hexdigest(),
         "counters": repr((model.iterations, model.network.epochs, model.stop_training)),
         "history": repr((history.history, history.epoch, history.epochs_of)),
-        "optimizer": repr([vars(model.optimizer), model.optimizer.rates(np.arange(1, 99)).tolist()]),
+        "optimizer": repr([model.optimizer.get_config(), model.optimizer.rates(np.arange(1, 99)).tolist()]),
     }
     for one in listeners:
         state = {key: value for key, value in one.get_state().items() if key != "files"}

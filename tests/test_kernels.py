@@ -84,6 +84,17 @@ OPTIMIZERS = {  # by the name of the kernel
     "adamax": optimizers.Adamax(0.1),
     "nadam": optimizers.Nadam(0.1),
     "lion": optimizers.Lion(0.1),
+    "rmsprop_centered": optimizers.RMSprop(
+        0.1, epsilon=1.0, centered=True
+    ),  # a small one divides by a difference of equals
+    "rmsprop_centered_momentum": optimizers.RMSprop(0.1, momentum=0.9, epsilon=1.0, centered=True),
+    "ftrl": optimizers.Ftrl(1.0, l1_regularization_strength=0.1),
+    "schedule_free_adamw": optimizers.ScheduleFreeAdamW(0.1),
+}
+WHOLE_WEIGHTS = {  # those that look at whole weights: test_optimizers.py compares them with their twins
+    "lamb": optimizers.Lamb(0.1),
+    "adafactor": optimizers.Adafactor(0.1),
+    "muon": optimizers.Muon(0.1),
 }
 # Finite differences need float64; the float32 kernels are held to the same twins.
 IN_FLOAT64 = pytest.mark.parametrize("core", [f"{level}_float64" for level in backend.levels()], indirect=True)
@@ -113,9 +124,10 @@ def test_every_kernel_has_a_twin(core):
     ):
         assert {entry.kernel: entry.name for entry in entries} == dict(enumerate(names))
         assert len(entries) == len(names)
-    assert {optimizer.kernel: name for name, optimizer in OPTIMIZERS.items()} == dict(enumerate(core.optimizer_names()))
+    known = OPTIMIZERS | WHOLE_WEIGHTS
+    assert {optimizer.kernel: name for name, optimizer in known.items()} == dict(enumerate(core.optimizer_names()))
     # AdamW is Adam with another default
-    assert {type(optimizer) for optimizer in OPTIMIZERS.values()} | {optimizers.AdamW} == set(optimizers.ENTRIES)
+    assert {type(optimizer) for optimizer in known.values()} | {optimizers.AdamW} == set(optimizers.ENTRIES)
     assert optimizers.AdamW().kernel == optimizers.Adam().kernel
 
 
@@ -419,13 +431,19 @@ def test_optimizer_extremes(core, name):
     check_optimizer(core, OPTIMIZERS[name], len(values), values)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [*OPTIMIZERS, *WHOLE_WEIGHTS])
 def test_padding_stays_zero(core, name):
     """Behind the columns of the last panel weights stay zero and slots as they begin, whatever the activations."""
     for activation in ACTIVATIONS:
         for bias in (True, False):
             engine = build(
-                core.Engine, core.REAL, (3, 5, 9, 2), [activation, "tanh", activation], "mae", OPTIMIZERS[name], bias
+                core.Engine,
+                core.REAL,
+                (3, 5, 9, 2),
+                [activation, "tanh", activation],
+                "mae",
+                (OPTIMIZERS | WHOLE_WEIGHTS)[name],
+                bias,
             )
             before = engine.arena.copy()
             rng = np.random.default_rng(5)

@@ -79,6 +79,13 @@ OPTIMIZERS = [
     optimizers.Adamax(0.01, epsilon=1e-3),
     optimizers.Nadam(0.01, epsilon=1e-3),
     optimizers.Lion(0.001),
+    optimizers.RMSprop(0.01, epsilon=1e-3, centered=True),
+    optimizers.RMSprop(0.01, momentum=0.5, epsilon=1e-3, centered=True),
+    optimizers.Ftrl(0.1, l1_regularization_strength=0.001),
+    optimizers.ScheduleFreeAdamW(0.01, epsilon=1e-3),
+    optimizers.Lamb(0.01, epsilon=1e-3),
+    optimizers.Adafactor(0.01, epsilon_1=1e-6),
+    optimizers.Muon(0.01, epsilon=1e-3),
 ]
 OPTIONS = [
     {"weight_decay": 0.1},
@@ -88,6 +95,18 @@ OPTIONS = [
     {"use_ema": True, "ema_momentum": 0.8},
     {"use_ema": True, "weight_decay": 0.1, "global_clipnorm": 0.05},
 ]
+STORED = [  # whose way leads over the stored gradient
+    {"use_ema": True, "ema_momentum": 0.8, "ema_overwrite_frequency": 3},
+    {"gradient_accumulation_steps": 3, "clipnorm": 0.05},
+    {"weight_decay": 0.1, "without_decay": ("bias", "gamma")},
+]
+
+
+def given(entry, options):
+    """The options that an optimizer takes: a schedule-free one has an average of its own."""
+    if entry is optimizers.ScheduleFreeAdamW:
+        return {name: value for name, value in options.items() if "ema" not in name}
+    return options
 
 
 def network(engine, dtype, layers, optimizer, seed=0):
@@ -142,9 +161,16 @@ def test_ten_steps_of_optimizers(dtype, optimizer):
 @pytest.mark.parametrize("entry", optimizers.ENTRIES)
 def test_ten_steps_of_options(dtype, options, name, entry):
     """Each option of each optimizer, with what it must leave alone: moving statistics, constraints, penalties."""
-    more = {"epsilon": 1e-3} if "epsilon" in entry._fields else {}
+    more = {name: 1e-3 for name in ("epsilon", "epsilon_1") if name in entry._fields}
     rate = 0.001 if entry is optimizers.Lion else 0.01
-    compare_ten_steps(dtype, name, entry(rate, **more, **options))
+    compare_ten_steps(dtype, name, entry(rate, **more, **given(entry, options)))
+
+
+@pytest.mark.parametrize("options", STORED, ids=repr)
+@pytest.mark.parametrize("entry", optimizers.ENTRIES)
+def test_ten_steps_of_stored_gradients(dtype, options, entry):
+    """Through normalizations, whose statistics no update touches."""
+    test_ten_steps_of_options(dtype, options, "all kinds", entry)
 
 
 def test_options_do_something(core):
@@ -210,10 +236,12 @@ def test_norms_along_other_axes_are_refused_or_left_to_the_reference():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-@pytest.mark.parametrize("options", [{}, *OPTIONS], ids=repr)
+@pytest.mark.parametrize("options", [{}, *OPTIONS, *STORED], ids=repr)
 def test_long_steps_give_the_same_bits(core, optimizer, options):
     """A step that Ctrl-C may stop inside stores its whole gradient; everything else is the same."""
-    optimizer = type(optimizer)(**{name: getattr(optimizer, name) for name in optimizer._fields} | options)
+    optimizer = type(optimizer)(
+        **{name: getattr(optimizer, name) for name in optimizer._fields} | given(type(optimizer), options)
+    )
     x, y, weights, order = samples(core.REAL)
     for name in ("regularizers", "all kinds", "max norm"):
         short, long = (network(core.Engine, core.REAL, LAYERS[name], optimizer) for _ in range(2))

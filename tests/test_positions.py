@@ -18,7 +18,10 @@ from fastnn import (
 )
 
 # Keras 3's constructors (inspect.signature), the names that fastnn does not have included.
-OPTIMIZER = ["weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"]
+OPTIMIZER = [
+    *["weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum"],
+    *["ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps", "name"],
+]
 MOMENTS = ["learning_rate", "beta_1", "beta_2", "epsilon"]
 INITIALIZER = ["seed", "input_axes", "output_axes"]
 SMOOTHED = ["from_logits", "label_smoothing", "axis", "reduction", "name", "dtype"]
@@ -38,6 +41,20 @@ KERAS = {
     optimizers.Adamax: [*MOMENTS, *OPTIMIZER],
     optimizers.Nadam: [*MOMENTS, *OPTIMIZER],
     optimizers.Lion: [*MOMENTS[:3], *OPTIMIZER],
+    optimizers.Ftrl: [
+        *["learning_rate", "learning_rate_power", "initial_accumulator_value", "l1_regularization_strength"],
+        *["l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta", *OPTIMIZER],
+    ],
+    optimizers.Lamb: [*MOMENTS, *OPTIMIZER],
+    optimizers.Adafactor: [
+        *["learning_rate", "beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step", *OPTIMIZER],
+    ],
+    optimizers.Muon: [
+        *["learning_rate", "adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", *OPTIMIZER],
+        *["exclude_layers", "exclude_embeddings", "muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum"],
+        *["ns_steps", "nesterov", "rms_rate"],
+    ],
+    optimizers.ScheduleFreeAdamW: [*MOMENTS, "warmup_steps", *OPTIMIZER],
     losses.MeanSquaredError: ["reduction", "name", "dtype"],
     losses.MeanAbsoluteError: ["reduction", "name", "dtype"],
     losses.MeanAbsolutePercentageError: ["reduction", "name", "dtype"],
@@ -169,6 +186,8 @@ KERAS = {
     schedules.InverseTime: ["initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"],
     schedules.Piecewise: ["boundaries", "values", "name"],
     schedules.Polynomial: ["initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name"],
+    callbacks.BackupAndRestore: ["backup_dir", "save_freq", "double_checkpoint", "delete_checkpoint"],
+    callbacks.SwapEMAWeights: ["swap_on_epoch"],
     callbacks.CSVLogger: ["filename", "separator", "append"],
     callbacks.EarlyStopping: [
         *["monitor", "min_delta", "patience", "verbose", "mode", "baseline", "restore_best_weights"],
@@ -225,7 +244,7 @@ def test_the_second_number_of_adamw_is_its_decay():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: optimizers.RMSprop(0.1, 0.9, 0.0, 1e-7, 0.01), "at most 4 settings by position, learning_rate, rho"),
+        (lambda: optimizers.RMSprop(0.1, 0.9, 0.0, 1e-7, 0.01), "centered must be True or False, got 0.01"),
         (lambda: regularizers.L1(0.1, 0.2), "L1 takes at most 1 settings by position, l1, got 2; name the others"),
         (lambda: losses.BinaryCrossentropy(True, 0.1, -1), "by position"),
         (lambda: metrics.AUC(200), "AUC takes no setting by position, got 1"),

@@ -63,7 +63,8 @@ class Settings:
     _fields: dict[str, Any] = {}  # noqa: RUF012 - name -> default, replaced in each subclass
     _last: tuple[str, ...] = ()
     _positional: tuple[str, ...] = ()
-    _ordered = False  # whether a class has said which are positional
+    _named: tuple[str, ...] = ()  # settings that need their names where no class has said which are positional
+    _ordered = False  # whether one has
     _required: tuple[str, ...] = ()
     _frozen = True
     _quiet: tuple[str, ...] = ()  # settings that repr shows only where they are not the default
@@ -86,7 +87,7 @@ class Settings:
         if positional is not None:
             cls._positional, cls._ordered = positional, True
         elif not cls._ordered:
-            cls._positional = tuple(cls._fields)
+            cls._positional = tuple(name for name in cls._fields if name not in cls._named)
         cls._required = tuple(name for name, default in cls._fields.items() if default is _REQUIRED)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

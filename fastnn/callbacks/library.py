@@ -309,8 +309,9 @@ class BackupAndRestore(_Own):
     """Checkpoints of a fit in a folder, from which the same call goes on after a crash, with the same bits.
 
     The same as ``fit(..., checkpoint_dir=backup_dir, resume=True)``, which explains it. save_freq: "epoch", or also
-    after so many steps; save_seconds: within an epoch, so often. delete_checkpoint: the folder is emptied at the end of
-    the fit, as in Keras; where it is not, a further fit goes on from there.
+    after so many steps; save_seconds: within an epoch, so often. double_checkpoint: for Keras' sake; the last three
+    stay anyway, and one that is damaged is passed over. delete_checkpoint: the folder is emptied at the end of the fit,
+    as in Keras; where it is not, a further fit goes on from there.
 
     >>> backup = BackupAndRestore("backup")
     """
@@ -319,10 +320,12 @@ class BackupAndRestore(_Own):
         self,
         backup_dir: str | os.PathLike[str],
         save_freq: str | int = "epoch",
+        double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
         *,
         save_seconds: float = 60.0,
     ) -> None:
+        flag("double_checkpoint", double_checkpoint)
         self.backup_dir = os.fspath(backup_dir)
         self.save_freq = save_freq if save_freq == "epoch" else whole("save_freq", save_freq, 1)
         self.delete_checkpoint = flag("delete_checkpoint", delete_checkpoint)

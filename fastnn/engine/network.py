@@ -11,6 +11,7 @@ from fastnn.activations import Array
 from fastnn.basics import backend, counter
 from fastnn.engine.program import PART, Program
 from fastnn.engine.source import Source
+from fastnn.optimizers import ScheduleFreeAdamW
 
 ENGINES = ("compiled", "reference")
 APART = 1 << 47  # a number that the steps never reach, from which on predictions in training draw
@@ -94,21 +95,40 @@ class Network:
 
     @property
     def averages(self) -> bool:
-        """Whether the optimizer keeps a moving average of the weights (``use_ema``)."""
-        return self.program.optimizer_object is not None and bool(self.program.optimizer_object.use_ema)
+        """Whether the optimizer keeps an average of the weights (``use_ema``, schedule-free)."""
+        return self.program.average > 0
 
     def weights_after_fit(self) -> Array:
-        """A copy of the arena's weights as a fit that ended now would leave them: averaged, with ``use_ema``."""
+        """A copy of the arena's weights as a fit that ended now would leave them: the average, where there is one."""
         row = self.arena[0].copy()
         if self.averages and self.iterations:
             for op in self.program.steps:
-                self.program.write(row, op, self.program.read(self.arena[-1], op)[: op.variables])
+                self.program.write(row, op, self.program.read(self.arena[self.program.average], op)[: op.variables])
         return row
 
     def take_average(self) -> None:
         """Puts the moving average in the place of the weights, where there is one."""
         if self.averages:
             self.arena[0] = self.weights_after_fit()
+
+    def leave_average(self) -> None:
+        """Puts the weights of training back where a schedule-free fit has left their average."""
+        optimizer = self.program.optimizer_object
+        if not isinstance(optimizer, ScheduleFreeAdamW) or not self.iterations:
+            return
+        x = self.weights_after_fit()
+        if np.array_equal(x, self.arena[0]):
+            slots = list(self.arena[1:])
+            for op in self.program.steps:
+                own = [self.program.read(row, op)[: op.variables] for row in (x, *slots)]
+                y = [optimizer.resume(one, [slot[j] for slot in own[1:]]) for j, one in enumerate(own[0])]
+                self.program.write(x, op, y)
+            self.arena[0] = x
+
+    def optimizer_state(self) -> list[Array]:
+        """Copies of what the optimizer keeps, for each weight that is trained all of it."""
+        parts = [[self.program.shown(row, [op])[: op.variables] for row in self.arena[1:]] for op in self.program.steps]
+        return [array for rows in parts for kept in zip(*rows, strict=True) for array in kept]
 
     def averaged(self) -> Network:
         """A network with the weights of ``weights_after_fit``: this one itself, unless they are averaged."""
@@ -185,6 +205,7 @@ class Network:
         ``run_steps``. penalties: (count, 2), a factor of the weights' penalties in each step, and room for what they
         add to the loss.
         """
+        self.leave_average()
         scalars = self._scalars(count)
         return self.engine.run_steps(
             x,

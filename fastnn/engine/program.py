@@ -47,6 +47,9 @@ PLAIN = (
     "kernel_rows",
     "bias",
     "trainable",
+    "matrices",
+    "kernel_decays",
+    "bias_decays",
 )
 OPERATION = np.dtype(
     [
@@ -160,9 +163,15 @@ class Program(Settings):
 
     @property
     def slots(self) -> int:
-        """Rows of the arena that belong to the optimizer: its own, and the moving average of the weights."""
+        """Rows of the arena that belong to the optimizer."""
         optimizer = self.optimizer_object
-        return 0 if optimizer is None else len(optimizer.slots) + optimizer.use_ema
+        return 0 if optimizer is None else len(optimizer.state)
+
+    @property
+    def average(self) -> int:
+        """The row of the arena that averages the weights, 0 where there is none."""
+        state = () if self.optimizer_object is None else self.optimizer_object.state
+        return 1 + state.index("average") if "average" in state else 0
 
     @cached_property
     def penalized(self) -> bool:
@@ -190,7 +199,12 @@ class Program(Settings):
         passes = 1 + self.slots + self.penalized + self.constrained
         if optimizer is not None:
             passes += bool(optimizer.clipnorm or optimizer.global_clipnorm)
-        return STEP_COST + WEIGHT_COST * passes * self.size
+        cost = STEP_COST + WEIGHT_COST * passes * self.size
+        for op in self.trained if optimizer is not None else ():
+            if op.variables and op.matrices:
+                assert optimizer is not None  # noqa: S101 - asked above
+                cost += op.matrices * optimizer.matrix_cost(op.kernel_rows // op.matrices, op.outputs)
+        return cost
 
     def cost(self, rows: int, filled: float = 1.0) -> float:
         """How long a training step on so many rows lasts, in floating-point operations of dense products.
@@ -276,7 +290,22 @@ def lower(
 
     frozen: positions of layers that training leaves as they are, counted from the first one behind the Input.
     """
-    return assemble(operations_of(layers, frozen), dtype, loss, optimizer)
+    layers = list(layers)
+    steps = operations_of(layers, frozen)
+    if optimizer is not None:
+        steps = [_told(op, str(layers[op.layer + 1].name), optimizer) for op in steps]
+    return assemble(steps, dtype, loss, optimizer)
+
+
+def _told(op: Operation, layer: str, optimizer: Optimizer) -> Operation:
+    """An operation with what the optimizer says of its weights. layer: the name of its layer."""
+    if not op.shapes:
+        return op
+    paths = [f"{layer}/{name}" for name in op.weight_names]
+    decays = [optimizer.decays(path) for path in paths]
+    return op.replace(
+        matrices=optimizer.matrices(paths[0], op.shapes[0]), kernel_decays=decays[0], bias_decays=decays[1:2] != [False]
+    )
 
 
 def operations_of(layers: Iterable[Layer], frozen: Collection[int] = ()) -> list[Operation]:

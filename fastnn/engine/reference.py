@@ -208,15 +208,21 @@ class Engine:
         return factor * self.program.weight_penalty(weights)
 
     def _update(self, rows: list[list[Weights]], gradients: list[Weights], scalars: Array) -> None:
-        """One step of the optimizer on all variables: clipping, decay, step, average, constraints."""
-        optimizer = self.program.optimizer_object
+        """One step of the optimizer on all variables: accumulation, clipping, decay, step, average, constraints."""
+        optimizer, program, step = self.program.optimizer_object, self.program, self.iterations + 1
         assert optimizer is not None  # noqa: S101 - Sequential.fit refuses to train before compile
-        h, ema_momentum, decay = scalars[:-2], scalars[-2], scalars[-1]
+        h, ema_momentum = scalars[:-2], scalars[-2]
         slots = rows[1 : 1 + len(optimizer.slots)]
-        kind = self.program.dtype.type
+        kind, many = program.dtype.type, optimizer.gradient_accumulation_steps
+        updates = optimizer.updates_at(step)
+        if many is not None:
+            for sums, pair in zip(rows[-1], gradients, strict=False):
+                for j, g in enumerate(pair):
+                    pair[j] = (g + sums[j]) / kind(many) if updates else g
+                    sums[j][...] = 0 if updates else sums[j] + g
         norms = [[norm(g) for g in pair] for pair in gradients]
         whole = norm(np.concatenate(norms)) if any(norms) else 0.0
-        for i, (op, pair) in enumerate(zip(self.program.trained, gradients, strict=True)):
+        for i, (op, pair) in enumerate(zip(program.trained, gradients, strict=True)):
             for j, g in enumerate(pair):
                 if optimizer.clipvalue:
                     g = np.clip(g, kind(-optimizer.clipvalue), kind(optimizer.clipvalue))
@@ -225,12 +231,17 @@ class Engine:
                 if optimizer.global_clipnorm:
                     g = _shortened(g, optimizer.global_clipnorm, whole)
                 w = rows[0][i][j]
-                w *= decay
-                optimizer.update(w, g, [slot[i][j] for slot in slots], h)
+                if updates:
+                    if (op.kernel_decays, op.bias_decays)[j]:
+                        w *= optimizer.decay_factor(scalars, op.matrices > 0 and j == 0)
+                    whole_w, *own = (op.whole(one, j) for one in (w, *(slot[i][j] for slot in slots)))
+                    optimizer.update(whole_w, op.whole(g, j), own, h)
                 if optimizer.use_ema:
-                    mean = rows[-1][i][j]
+                    mean = rows[program.average][i][j]
                     mean *= ema_momentum
                     mean += (1 - ema_momentum) * w
+                    if optimizer.overwrites_at(step):
+                        w[...] = mean
             if op.constraint is not None and op.trainable:
                 _constrain(op, rows[0][i])
             if op.bias_constraint is not None and op.trainable:

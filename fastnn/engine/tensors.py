@@ -34,8 +34,7 @@ def shapes(program: Program) -> list[tuple[int, ...]]:
 def row_names(program: Program) -> list[str]:
     """What stands before the weights' names for each row of the arena: nothing, then each slot of the optimizer."""
     optimizer = program.optimizer_object
-    slots = [] if optimizer is None else [*optimizer.slots, *["average"] * bool(optimizer.use_ema)]
-    return ["", *(f"optimizer/{slot}/" for slot in slots)]
+    return ["", *(f"optimizer/{name}/" for name in (() if optimizer is None else optimizer.state))]
 
 
 def network_arrays(network: Network, layers: Sequence[str]) -> dict[str, Array]:

@@ -282,7 +282,7 @@ class BaseMLP(CallbackSupportMixin, Weights):
 
     def _same_optimizer(self, network: Network) -> bool:
         new, old = network.program.optimizer_object, self._network.program.optimizer_object
-        return type(new) is type(old) and new is not None and old is not None and new.slots == old.slots
+        return type(new) is type(old) and new is not None and old is not None and new.state == old.state
 
     def _begin(self, objective: Objective, layers: int) -> None:
         """What a first fit sets."""

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastnn.models.cloning import clone_model
+from fastnn.models.cloning import clone_model, model_from_json, save_model
 from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
     from fastnn.models.loading import load as load_model
 
-__all__ = ["Sequential", "clone_model", "load_model"]
+__all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,15 @@
-"""A new model of the same layers."""
+"""Models of the same layers, and by Keras' functions."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastnn.layers import Input, Layer
+from fastnn.models import configs
 from fastnn.models.sequential import Sequential
 
 
@@ -45,3 +47,22 @@ def clone_model(
     for one, layer in zip(clone.layers, model.layers, strict=True):
         vars(one)["_numbered"] = layer._numbered
     return clone
+
+
+def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Sequential:
+    """A new model with fresh weights, not compiled, from what ``model.to_json()`` returned.
+
+    custom_objects: name -> class or function of your own, for each that it names; nothing in the text is ever run.
+
+    >>> from fastnn.layers import Dense
+    >>> model_from_json(Sequential([Dense(3, "relu", input_dim=2)]).to_json()).layers[0].activation
+    ReLU()
+    """
+    return Sequential(**configs.of_json(json_string, custom_objects))
+
+
+def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True, **named: Any) -> None:
+    """``model.save(filepath, overwrite)``."""
+    if not isinstance(model, Sequential):
+        raise TypeError(f"save_model needs a Sequential, got {model!r}")
+    model.save(filepath, overwrite, **named)

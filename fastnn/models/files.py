@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.basics.checks import flag
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
 from fastnn.engine.network import Network
@@ -100,8 +101,18 @@ def save_named_weights(
     container.write(path, dict(zip(tensors.weight_names(program, layers), weights, strict=True)), {"kind": "weights"})
 
 
-def load_weights(path: str | os.PathLike[str], program: Program, layers: Sequence[str]) -> list[Array]:
-    """See ``Sequential.load_weights``."""
+def check_target(path: str | os.PathLike[str], overwrite: bool, zipped: bool | None = None) -> None:
+    """Refuses what is there already where it shall stay, and folders of files."""
+    if not flag("overwrite", overwrite) and os.path.exists(path):
+        raise FileExistsError(f"{os.fspath(path)!r} exists; pass overwrite=True, or another path")
+    if zipped is not None and not flag("zipped", zipped):
+        raise ValueError("a model is one file here, never a folder; leave zipped=False out")
+
+
+def load_weights(
+    path: str | os.PathLike[str], program: Program, layers: Sequence[str], kept: list[Array] | None = None
+) -> list[Array]:
+    """See ``Sequential.load_weights``. kept: what stays where the file holds nothing of its shape, or None."""
     from zipfile import BadZipFile
 
     from fastnn.basics import container
@@ -111,7 +122,7 @@ def load_weights(path: str | os.PathLike[str], program: Program, layers: Sequenc
         arrays, description = container.read(path)
         if description is not None:
             arrays = {name: array for name, array in arrays.items() if not name.startswith(("optimizer/", "settings/"))}
-        return _chosen(path, arrays, tensors.weight_names(program, layers))
+        return _chosen(path, arrays, tensors.weight_names(program, layers), kept)
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -119,11 +130,16 @@ def load_weights(path: str | os.PathLike[str], program: Program, layers: Sequenc
         raise ValueError(
             f"{os.fspath(path)!r} is not a file of save_weights, or it is damaged; write one with model.save_weights"
         ) from None
-    return _chosen(path, arrays, weight_names(program, layers))
+    return _chosen(path, arrays, weight_names(program, layers), kept)
 
 
-def _chosen(path: str | os.PathLike[str], arrays: dict[str, Array], expected: Sequence[str]) -> list[Array]:
-    """The arrays of these names, which must be all that the file holds."""
+def _chosen(
+    path: str | os.PathLike[str], arrays: dict[str, Array], expected: Sequence[str], kept: list[Array] | None
+) -> list[Array]:
+    """The arrays of these names, which must be all that the file holds, unless others may be kept."""
+    if kept is not None:
+        found = [arrays.get(name, own) for name, own in zip(expected, kept, strict=True)]
+        return [one if one.shape == own.shape else own for one, own in zip(found, kept, strict=True)]
     if set(arrays) != set(expected):
         missing = [name for name in expected if name not in arrays]
         extra = [name for name in arrays if name not in expected]

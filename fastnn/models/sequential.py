@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnn import layers as kinds
 from fastnn.basics.attributes import Fixed
-from fastnn.basics.checks import unknown, whole
+from fastnn.basics.checks import flag, unknown, whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.progress import check_verbose, logs_text
 from fastnn.callbacks.base import Callback, CallbackList, History, check_callbacks
@@ -23,7 +22,7 @@ from fastnn.layers import Layer
 from fastnn.layers.base import Home
 from fastnn.losses import Loss
 from fastnn.metrics import Metric
-from fastnn.models import files
+from fastnn.models import configs, files
 from fastnn.models.compiled import AnyMetric, Compiled, compiled
 from fastnn.models.leaving import Leaving
 from fastnn.models.stack import begin_anew
@@ -43,7 +42,8 @@ class Sequential(Leaving):
     layers: a list, whose first one is an ``Input``, or has an ``input_shape``; else the model is built when it first
     sees data. trainable: whether ``compile`` shall have any layer trained. rng: None, a seed, or a
     ``numpy.random.Generator``; decides the starting weights and the order of the samples. dtype: "float32" or
-    "float64", of weights and computation. engine: "compiled", or "reference", the same program in NumPy.
+    "float64", of weights and computation; None: what ``config.set_floatx`` was told, "float32" by default. engine:
+    "compiled", or "reference", the same program in NumPy.
 
     >>> from fastnn.layers import Input, Dense
     >>> model = Sequential([Input(2), Dense(8, activation="tanh"), Dense(1, activation="sigmoid")], rng=0)
@@ -61,7 +61,7 @@ class Sequential(Leaving):
         name: str | None = None,
         *,
         rng: int | np.random.Generator | None = None,
-        dtype: str | np.dtype = "float32",
+        dtype: str | np.dtype | None = None,
         engine: str = "compiled",
     ) -> None:
         super().__init__(layers, trainable, name, rng=rng, dtype=dtype, engine=engine)
@@ -489,54 +489,59 @@ class Sequential(Leaving):
 
     # -- weights in files, copies --------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None) -> None:
         """Writes the whole model to one file: layers, weights, optimizer with its state, loss, metrics, random numbers.
 
-        ``fastnn.load(path)`` gives it back. The format is that of safetensors, with the weights under names such as
-        "dense/kernel" and a checksum over all of it. The file appears whole or not at all: a crash, or a disk that is
-        full, leaves an older one as it was. Layers, losses and functions of your own are written by name only, and
-        ``load`` must be given them; TypeError for one without a name, such as a lambda. The history is not written.
+        ``fastnn.load(filepath)`` gives it back. overwrite: False refuses a file that exists. zipped: for Keras' sake;
+        it is one file always. The format is that of safetensors, with the weights under names such as "dense/kernel"
+        and a checksum over all of it. The file appears whole or not at all: a crash, or a disk that is full, leaves an
+        older one as it was. Layers, losses and functions of your own are written by name only, and ``load`` must be
+        given them; TypeError for one without a name, such as a lambda. The history is not written.
         """
         if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; save it afterwards, or from a callback")
-        files.save(path, self)
+        files.check_target(filepath, overwrite, zipped)
+        files.save(filepath, self)
 
     def describe(self) -> dict[str, Any]:
         """What a file says of the model beside its arrays, as plain values. TypeError for what no file can hold."""
         return files.described(self)[1]
 
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Writes all weights to a file, under the names of their layers: as ``save`` does where the path ends with
         ".safetensors" or ".fastnn", else in NumPy's .npz format.
 
-        The file appears whole or not at all: a crash leaves an older one as it was. Its name is ``path``, unchanged.
+        The file appears whole or not at all: a crash leaves an older one as it was. Its name is ``filepath``,
+        unchanged. overwrite: False refuses a file that exists.
         """
-        if os.fspath(path).endswith(files.ENDINGS):
-            files.save_named_weights(path, self.program, self.layer_names, self.get_weights())
+        files.check_target(filepath, overwrite)
+        if os.fspath(filepath).endswith(files.ENDINGS):
+            files.save_named_weights(filepath, self.program, self.layer_names, self.get_weights())
             return
         names = weight_names(self.program, self.layer_names)
-        files.save_weights(path, dict(zip(names, self.get_weights(), strict=True)))
+        files.save_weights(filepath, dict(zip(names, self.get_weights(), strict=True)))
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
         """Sets all weights from a file of ``save_weights`` or ``save``, or from one of safetensors that another program
         wrote under the same names, or from a ``.weights.h5`` file of Keras (with h5py) of the same layers in the same
         order. The optimizer's state stays.
 
-        Raises ValueError where the layers' names or shapes are others, before anything changes.
+        Raises ValueError where the layers' names or shapes are others, before anything changes; with skip_mismatch the
+        weights that the file does not hold in their shape stay.
         """
         from fastnn.entering import keras_files
 
-        program = self.program
-        if keras_files.is_weights(path):
-            self.set_weights(keras_files.read_weights(path, self._layers, self.shapes()))
+        kept = self.get_weights() if flag("load_weights: skip_mismatch", skip_mismatch) else None
+        if keras_files.is_weights(filepath):
+            if kept is not None:
+                raise ValueError("skip_mismatch needs the names of layers, which Keras' file does not keep")
+            self.set_weights(keras_files.read_weights(filepath, self._layers, self.shapes()))
             return
-        self.set_weights(files.load_weights(path, program, self.layer_names))
+        self.set_weights(files.load_weights(filepath, self.program, self.layer_names, kept))
 
     def get_config(self) -> dict[str, Any]:
         """Name, number type, engine, and the settings of all layers, which ``from_config`` takes. No weights."""
-        layers = self._layers if self._input is None else [self._input, *self._layers]
-        described = [{"class_name": type(layer).__name__, "config": layer.get_config()} for layer in layers]
-        return {"name": self.name, "dtype": self.dtype.name, "engine": self.engine_name, "layers": described}
+        return configs.config_of(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, type[Layer]] | None = None) -> Sequential:
@@ -548,12 +553,14 @@ class Sequential(Leaving):
         >>> Sequential.from_config(Sequential([Dense(3, input_dim=2)], name="small").get_config()).count_params()
         9
         """
-        known = {name: getattr(kinds, name) for name in kinds.__all__} | (custom_objects or {})
-        for one in config["layers"]:
-            if one["class_name"] not in known:
-                raise ValueError(unknown("layer", str(one["class_name"]), list(known)) + "; pass custom_objects")
-        layers = [known[one["class_name"]].from_config(one["config"]) for one in config["layers"]]
-        return cls(layers, **{name: config[name] for name in ("name", "dtype", "engine") if name in config})
+        return cls(**configs.of_config(config, custom_objects))
+
+    def to_json(self, **options: Any) -> str:
+        """What ``get_config`` returns as a text, for ``fastnn.models.model_from_json``. options: of ``json.dumps``.
+
+        No weights. TypeError where a setting is an array or a function without a name.
+        """
+        return configs.to_json(self, **options)
 
     def __repr__(self) -> str:
         layers = self._layers if self._input is None else [self._input, *self._layers]
@@ -582,6 +589,7 @@ class Sequential(Leaving):
             layer._home, layer._position = self._home, position
         if self._input is not None:
             self._input._home = self._home
+        self._tell_optimizer()
         if self._network is not None and self._shapes is not None:
             self.__dict__.update(self._doors(self._shapes, self._network, self._compiled))
 

@@ -15,6 +15,7 @@ from fastnn.basics.attributes import Fixed, check_attribute
 from fastnn.basics.checks import flag, unknown, whole
 from fastnn.basics.lock import TrainingLock
 from fastnn.basics.seeds import as_generator
+from fastnn.config import floatx
 from fastnn.data import Door
 from fastnn.engine.network import ENGINES, Network
 from fastnn.engine.program import Program, lower
@@ -61,11 +62,11 @@ class Stack:
         name: str | None = None,
         *,
         rng: int | np.random.Generator | None = None,
-        dtype: str | np.dtype = "float32",
+        dtype: str | np.dtype | None = None,
         engine: str = "compiled",
     ) -> None:
         try:
-            dtype = np.dtype(dtype).name if dtype is not None else "None"
+            dtype = floatx() if dtype is None else np.dtype(dtype).name
         except TypeError:
             dtype = str(dtype)
         if dtype not in backend.DTYPES:
@@ -260,9 +261,15 @@ class Stack:
         """Attributes from ``_restacked``, in one call of C: Ctrl-C comes before or after it."""
         self.__dict__.update(state)
         self._home.network, self._home.shapes = self._network, self._shapes
+        self._tell_optimizer()
         if self._network is not None:
             for layer in self._layers:
                 vars(layer).update(_weights=(), _shape=None)
+
+    def _tell_optimizer(self) -> None:
+        """Whose steps ``model.optimizer.iterations`` counts."""
+        if self._compiled is not None:
+            vars(self._compiled.optimizer)["_network"] = self._network
 
     def layer_has_changed(self, layer: Layer) -> None:
         """Obeys a setting of a layer that was changed: weights, optimizer and steps stay as they are."""

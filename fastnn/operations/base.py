@@ -59,8 +59,9 @@ class Operation(Settings):
 
     inputs, outputs: columns before and behind it; map_in, map_out: height and width of the maps. layer: position of its
     layer in the model; offset: of its weights in a row of the arena, in numbers: the program gives both. trainable:
-    whether training changes its weights. activation: joined to it by the program where the kind
-    ``applies_activation``.
+    whether training changes its weights. matrices: how many its kernel is to the optimizer, 0 where it is a vector;
+    kernel_decays, bias_decays: whether weight_decay means them; the program asks the optimizer. activation: joined to
+    it by the program where the kind ``applies_activation``.
 
     Its weights are lines of ``outputs`` numbers: first those of its kernel (``kernel_rows``), then the bias, then what
     is not trained. The lines of a convolution's kernel are those of its first tap, one for each input, then those of
@@ -82,6 +83,9 @@ class Operation(Settings):
     layer: int = 0
     offset: int = 0
     trainable: bool = True
+    matrices: int = 0
+    kernel_decays: bool = True
+    bias_decays: bool = True
     activation: Activation = Linear()
     bias: bool = False
     kernel_regularizer: Regularizer | None = None
@@ -149,6 +153,12 @@ class Operation(Settings):
     def arrays(self, lines: Array) -> Weights:
         """The weights as arrays, from their lines (rows, outputs): copies."""
         return [line.copy() for line in lines]
+
+    def whole(self, array: Array, which: int) -> Array:
+        """A view of a kernel (0) or bias (1), as optimizers get it: a vector, a matrix, or several matrices."""
+        if which or not self.matrices:
+            return array.reshape(-1)
+        return array if self.matrices == 1 else array.reshape(self.matrices, -1, self.outputs)
 
     @property
     def inner(self) -> tuple[int, ...]:

@@ -49,12 +49,15 @@ class SGD(Optimizer):
         w += mu * v - rate * g if self.nesterov else v
 
 
-class RMSprop(Optimizer, positional=("learning_rate", "rho", "momentum", "epsilon")):
+class RMSprop(Optimizer):
     """v <- rho v + (1 - rho) g^2; w <- w - a g / sqrt(v + epsilon).
 
-    With momentum: m <- mu m + a g / sqrt(v + epsilon), w <- w - m. Epsilon stands inside the root and defaults to 1e-7,
-    as in Keras; PyTorch adds 1e-8 outside and has rho (alpha) 0.99. Source: Tieleman and Hinton, Coursera lecture 6e,
-    2012.
+    With momentum: m <- mu m + a g / sqrt(v + epsilon), w <- w - m. With centered: c <- rho c + (1 - rho) g, and the
+    variance of the gradient, v - c^2 (0 where rounding makes it less), takes the place of v in the root. Epsilon stands
+    inside the root and defaults to 1e-7, as in Keras; PyTorch adds 1e-8 outside and has rho (alpha) 0.99.
+
+    Sources: Tieleman and Hinton, Coursera lecture 6e, 2012; Graves, "Generating sequences with recurrent neural
+    networks", 2013.
     """
 
     name = "rmsprop"
@@ -62,14 +65,16 @@ class RMSprop(Optimizer, positional=("learning_rate", "rho", "momentum", "epsilo
     rho: float = 0.9
     momentum: float = 0.0
     epsilon: float = 1e-7
+    centered: bool = False
 
     @property
     def kernel(self) -> int:
-        return 4 if self.momentum else 3
+        return (12 if self.centered else 3) + bool(self.momentum)
 
     @property
     def slots(self) -> tuple[str, ...]:
-        return ("velocity", "momentum") if self.momentum else ("velocity",)
+        more = {"momentum": self.momentum, "average gradient": self.centered}
+        return ("velocity", *(name for name, kept in more.items() if kept))
 
     def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
         return columns(rates, self.rho, 1 - self.rho, self.epsilon, self.momentum)
@@ -78,6 +83,10 @@ class RMSprop(Optimizer, positional=("learning_rate", "rho", "momentum", "epsilo
         rate, rho, one_minus_rho, epsilon, mu = h
         v = slots[0]
         average(v, rho, one_minus_rho, g * g)
+        if self.centered:
+            c = slots[-1]
+            average(c, rho, one_minus_rho, g)
+            v = np.maximum(v - c * c, 0)
         step = rate * g / np.sqrt(v + epsilon)
         if self.momentum:
             slots[1] *= mu
@@ -181,3 +190,57 @@ class Lion(Optimizer):
         m = slots[0]
         w -= rate * np.sign(beta_1 * m + one_minus_beta_1 * g)
         average(m, beta_2, one_minus_beta_2, g)
+
+
+class Ftrl(Optimizer):
+    """Follow the regularized leader: weights as a function of all gradients so far, and exact zeros with an L1 penalty.
+
+    n' = n + g^2, beginning at initial_accumulator_value; z <- z + g + 2 s w - (n'^p - n^p) w / a; w <- (clip(z, -l1,
+    l1) - z) / (n'^p / a + 2 l2 + beta / a), where p = -learning_rate_power, l1, l2 = the ..._regularization_strength, s
+    = l2_shrinkage_regularization_strength. As in Keras: z begins at 0, so that the first step forgets the starting
+    weights. Source: McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013.
+    """
+
+    name = "ftrl"
+    learning_rate: float | Callable[[int], float] = 0.001
+    learning_rate_power: float = -0.5
+    initial_accumulator_value: float = 0.1
+    l1_regularization_strength: float = 0.0
+    l2_regularization_strength: float = 0.0
+    l2_shrinkage_regularization_strength: float = 0.0
+    beta: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._numbers("learning_rate_power", most=0)
+        names = ("initial_accumulator_value", "beta")
+        penalties = ("l1", "l2", "l2_shrinkage")
+        self._numbers(*names, *(f"{one}_regularization_strength" for one in penalties), least=0, below=np.inf)
+
+    @property
+    def kernel(self) -> int:
+        return 14
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("accumulator", "linear")
+
+    @property
+    def initial(self) -> float:
+        return self.initial_accumulator_value
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        with np.errstate(divide="ignore"):
+            inverse = 1 / np.asarray(rates, dtype=np.float64)
+        l2 = 2 * self.l2_regularization_strength + self.beta * inverse
+        l1, shrinkage = self.l1_regularization_strength, 2 * self.l2_shrinkage_regularization_strength
+        return np.column_stack([columns(inverse, -self.learning_rate_power, l1, shrinkage), l2])
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        inverse, p, l1, shrinkage, l2 = h
+        n, z = slots[:2]
+        before, after = n**p, (n + g * g) ** p
+        z += g + shrinkage * w - (after - before) * inverse * w
+        n += g * g
+        scale = after * inverse + l2
+        np.divide(np.clip(z, -l1, l1) - z, scale, out=w, where=scale != 0)  # 0: no gradient so far

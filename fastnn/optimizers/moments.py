@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastnn.activations import Array
+from fastnn.basics.checks import whole
 from fastnn.optimizers.base import Optimizer, Scalars, Steps, average, columns, fullness
 
 
@@ -135,3 +136,55 @@ class Nadam(_Moments):
         average(m, beta_1, one_minus_beta_1, g)
         average(v, beta_2, one_minus_beta_2, g * g)
         w -= (rate * m + ahead * g) / (np.sqrt(v * correction) + epsilon)
+
+
+class ScheduleFreeAdamW(_Moments):
+    """Adam without momentum on z; the weights of training y lie between z and x, the mean of all z so far.
+
+    v <- b2 v + (1 - b2) g^2; z <- z - a g / (sqrt(v / (1 - b2^t)) + epsilon); x <- (1 - 1/t) x + z / t; y <- (1 - b1) z
+    + b1 x, where g is the gradient at y. So no schedule is needed, and no end of the training to be known before. a
+    rises from 0 in the first warmup_steps. z begins with the weights, and weight_decay acts on y.
+
+    ``fit`` validates x and leaves it as the weights; the next fit goes on from y. ``train_on_batch`` leaves y. Steps
+    are Keras' ones, which evaluates y and leaves it. Source: Defazio et al., "The road less scheduled", NeurIPS 2024.
+    """
+
+    name = "schedule_free_adamw"
+    learning_rate: float | Callable[[int], float] = 0.0025
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._numbers("beta_1", above=0, below=1)
+        whole("ScheduleFreeAdamW: warmup_steps", self.warmup_steps, 0)
+        if self.use_ema:
+            raise ValueError("ScheduleFreeAdamW keeps an average of the weights of its own; leave use_ema out")
+
+    @property
+    def kernel(self) -> int:
+        return 15
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum", "velocity", "average")
+
+    def scalars(self, steps: Steps, rates: Scalars) -> Scalars:
+        warm = np.minimum(steps / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
+        out = columns(rates * warm, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon)
+        return np.column_stack([out, 1 / fullness(self.beta_2, steps), 1 / steps, steps == 1])
+
+    def update(self, w: Array, g: Array, slots: list[Array], h: Array) -> None:
+        rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2, epsilon, correction, weight, first = h
+        z, v, x = slots
+        if first:
+            z[...] = w
+        x[...] = (w - one_minus_beta_1 * z) / beta_1
+        average(v, beta_2, one_minus_beta_2, g * g)
+        z -= rate * g / (np.sqrt(v * correction) + epsilon)
+        average(x, 1 - weight, weight, z)
+        w[...] = x + one_minus_beta_1 * (z - x)
+
+    def resume(self, x: Array, slots: list[Array]) -> Array:
+        """The weights y of training, where x are those that a fit has left."""
+        return x + np.asarray(1 - self.beta_1, dtype=x.dtype) * (slots[0] - x)
