@@ -100,6 +100,7 @@ def _activation(keras: Any, given: Activation) -> Any:
         return getattr(keras.layers, kind)(**{name: getattr(given, name) for name in settings})
     name = getattr(given, "name", "")
     known = type(given) in activations.ENTRIES and hasattr(keras.activations, name)
+    known = known and type(given) is not activations.Threshold  # which has no defaults there
     if not known or given != type(given)():
         raise TypeError(f"activation {given!r} cannot go to {TARGET}, which knows it by no name")
     return name

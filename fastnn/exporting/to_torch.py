@@ -113,8 +113,11 @@ def module_of(chosen: Sequence[Layer], dtype: np.dtype) -> Any:
     first = chosen[0]
     writer = Writer(torch, first.shape_after(()), dtype)
     for place, layer in enumerate(chosen[1:], start=1):
+        behind = chosen[place + 1 :]
+        if _is_turn(layer, behind):
+            continue  # the Flatten behind it finds the maps as PyTorch has them
         if isinstance(layer, layers.Flatten):
-            _flatten(writer, layer, chosen[place + 1 :])
+            _flatten(writer, chosen[place - 1], behind)
         elif isinstance(layer, _Function):
             writer.activate(layer.function())
         elif not isinstance(layer, Input):
@@ -123,10 +126,17 @@ def module_of(chosen: Sequence[Layer], dtype: np.dtype) -> Any:
     return torch.nn.Sequential(*writer.modules)
 
 
-def _flatten(writer: Writer, layer: Any, behind: Sequence[Layer]) -> None:
+def _is_turn(layer: Any, behind: Sequence[Layer]) -> bool:
+    """Whether it brings the channels in front, for a Flatten behind it."""
+    if not isinstance(layer, layers.Permute) or not behind or not isinstance(behind[0], layers.Flatten):
+        return False
+    return layer.dims == (len(layer.dims), *range(1, len(layer.dims)))
+
+
+def _flatten(writer: Writer, before: Any, behind: Sequence[Layer]) -> None:
     shape = writer.shape
     writer.add("Flatten")
-    if len(shape) == 1 or shape[-1] == 1 or np.prod(shape[:-1]) == 1:
+    if len(shape) == 1 or shape[-1] == 1 or np.prod(shape[:-1]) == 1 or isinstance(before, layers.Permute):
         return
     through = (
         layers.Activation,
