@@ -24,7 +24,7 @@ from fastnn.layers import Input
 from fastnn.models.sequential import Sequential
 
 if TYPE_CHECKING:
-    from fastnn import augmentation, backend, config, lbfgs, plots, preprocessing, random, schedules, utils
+    from fastnn import augmentation, backend, config, formulas, lbfgs, plots, preprocessing, random, schedules, utils
     from fastnn.learning_rate import find_learning_rate
     from fastnn.loading import load
     from fastnn.minimization import minimize
@@ -47,6 +47,7 @@ __all__ = [
     "data",
     "datasets",
     "find_learning_rate",
+    "formulas",
     "from_keras",
     "from_sklearn",
     "from_torch",
@@ -80,6 +81,7 @@ _LAZY = {  # name -> module: imported when first used
     "augmentation": "augmentation",
     "estimators": "estimators",
     "find_learning_rate": "learning_rate",
+    "formulas": "formulas",
     "from_keras": "models.entering",
     "from_sklearn": "models.entering",
     "from_torch": "models.entering",

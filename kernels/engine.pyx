@@ -48,6 +48,7 @@ include "checks.pxi"
 include "program.pxi"
 include "buffers.pxi"
 include "catalogue.pxi"
+include "formulas.pxi"
 
 cdef double TOGETHER = 1e8  # products of two numbers from which few rows are worth a team's barriers, some milliseconds
 
@@ -73,6 +74,7 @@ cdef class Engine:
     cdef public double long_step  # cost (Program.cost) from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
     cdef object operations, loss_parameters, whole_gradient, arena_pin
     cdef bint own_loss  # whether the loss is a Python function of the user's: program.evaluate_loss
+    cdef Formulas formulas
     cdef Buffers training, inference
     cdef Py_ssize_t inputs, outputs, targets  # targets: numbers that the loss reads for a sample
     cdef list tables
@@ -120,6 +122,7 @@ cdef class Engine:
         self.inputs = self.net.operations[0].inputs * self.net.operations[0].positions_in
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
+        self.formulas = read_formulas(&self.net, list(program.formulas))
         check_program(&self.net, self.loss_parameters)
         self.tables = read_tables(&self.net, list(program.tables))
         plan_walks(&self.net)
@@ -152,7 +155,7 @@ cdef class Engine:
             if job.update:
                 self.iterations += job.done
         self.training = buffers
-        return 0
+        return self.formulas.raise_error()
 
     cdef bint is_sparse(self, Source* x) noexcept:
         """Whether the first operation is a product that can work on the non-zeros of x alone."""
@@ -272,7 +275,8 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
-        job.long_steps = cost > self.long_step or <double>batch * self.net.maps > LONG_MAPS
+        job.long_steps = (cost > self.long_step or <double>batch * self.net.maps > LONG_MAPS
+                          or self.formulas.in_python)  # whose errors come before the first changed weight
         job.next_clock = 1
         job.every_clock = <Py_ssize_t>(CLOCK_COST / cost) + 1
         job.until = 0 if most_seconds == 0 else seconds() + most_seconds
@@ -299,7 +303,8 @@ cdef class Engine:
         cdef Source sx, sy
         cdef double loss = 0
         cdef Buffers buffers = self.training
-        if self.net.update == NULL or self.net.loss == NULL or self.net.optimizer.survey != NULL:
+        if (self.net.update == NULL or self.net.loss == NULL or self.net.optimizer.survey != NULL
+                or self.formulas.in_python):
             return None
         if not (plain_source(&sx, x) and plain_source(&sy, y)):
             return None
@@ -404,6 +409,7 @@ cdef class Engine:
         cdef cnp.npy_intp[3] shape
         cdef list keep = [read_source(&sx, x)]
         check_threads(threads)
+        self.check_derivatives()
         self.check_columns(&sx)
         memset(&job, 0, sizeof(Job))
         of_outputs = checked(of_outputs, REAL_TYPE, "of_outputs", 1, self.outputs, False, keep)
@@ -428,6 +434,7 @@ cdef class Engine:
         job.work = buffers.work
         with nogil:
             POOL.run(slope_task, &slopes, threads)
+        self.formulas.raise_error()
         return out
 
     def evaluate(self, x, y, sample_weight, Py_ssize_t first, Py_ssize_t last, losses, outputs, int threads):
@@ -533,6 +540,7 @@ cdef class Engine:
         cdef list keep
         if self.net.loss == NULL and not self.own_loss:
             raise ValueError("the program has no loss; compile the model first")
+        self.check_derivatives()
         memset(job, 0, sizeof(Job))
         keep = [read_source(sx, x), read_source(sy, y)]
         self.check_columns(sx)
@@ -547,6 +555,11 @@ cdef class Engine:
             job.sample_weight = <const real*>cnp.PyArray_DATA(
                 checked(sample_weight, REAL_TYPE, "sample_weight", sx.rows, ANY, False, keep))
         return keep
+
+    cdef int check_derivatives(self) except -1:
+        if self.formulas.without_derivative:
+            raise ValueError("a formula of the program has no derivative")
+        return 0
 
     cdef int check_columns(self, Source* x) except -1:
         if x.columns != self.inputs:
@@ -584,7 +597,7 @@ cdef class Engine:
         self.inference = buffers
         if pool_is_set(&job.stop):
             raise_interrupt()
-        return 0
+        return self.formulas.raise_error()
 
 
 include "predictor.pxi"

@@ -28,6 +28,7 @@ cdef struct Operation:
     double[2] kernel_penalty, bias_penalty, activity_penalty  # l1 and l2
     double[3] bounds, bias_bounds  # of LIMITED_NORM: least, greatest, share of the way that a step takes
     Geometry geometry     # of the maps before and behind it
+    ActivationKernel* function  # of the activation: the engine's own, whatever Python has written there
 
 # What an operation reads beside its description: of each pixel behind it some pixels before it and their weights, or of each
 # number of a sample behind it the number before it.
@@ -78,6 +79,7 @@ cdef struct Network:
     double* loss_parameters
     bint penalized        # whether any weight has a penalty
     bint constrained      # whether any weight has a constraint
+    pool_flag* failed     # set where a formula of the user's own has raised an error
     double clip_value, clip_norm, global_clip_norm  # 0: not used
     Py_ssize_t ema_slot   # of the moving average of the weights, 0 where there is none
     Py_ssize_t overwrites  # after so many updates the average becomes the weights, 0: never
@@ -207,7 +209,7 @@ cdef enum:
 
 
 cdef inline ActivationKernel* activation_of(Operation* op) noexcept nogil:
-    return &ACTIVATIONS[op.activation]
+    return op.function
 
 
 cdef inline OperationKernel* kind_of(Operation* op) noexcept nogil:

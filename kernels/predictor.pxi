@@ -40,15 +40,21 @@ cdef enum:
 cdef double LONG_ANSWER = 4e5  # bytes of weights that are read: from these on, another Python thread may run meanwhile
 
 
-cdef int describe_layer(row_layer* layer, W, b, Py_ssize_t columns, activation) except -1:
+cdef int describe_layer(row_layer* layer, W, b, Py_ssize_t columns, activation, Formulas formulas, Py_ssize_t i) except -1:
     """Sizes and activation of a dense layer behind so many columns."""
-    cdef Py_ssize_t kernel = number_of("activation", activation.kernel, ACTIVATION_COUNT), i
+    given = activation.callbacks(REAL, False)
+    cdef Py_ssize_t kernel = 0 if given is not None else number_of("activation", activation.kernel, ACTIVATION_COUNT)
+    cdef int k
     if W.ndim != 2 or W.shape[0] != columns or b.shape != (W.shape[1],) or columns < 1 or W.shape[1] < 1:
         raise ValueError(f"a layer has weights {W.shape} and a bias {b.shape} behind {columns} columns")
     layer.inputs = columns
     layer.outputs = W.shape[1]
     layer.activation = ACTIVATIONS[kernel].forward
     layer.kind = ROW_ELEMENTWISE
+    if given is not None:
+        formulas.add(i, given, layer.parameters)
+        layer.activation = formulas.activations[i].forward
+        return 0
     if ACTIVATIONS[kernel].forward == NULL:
         layer.kind = ROW_LINEAR
     elif kernel == RELU_KERNEL:
@@ -59,8 +65,8 @@ cdef int describe_layer(row_layer* layer, W, b, Py_ssize_t columns, activation) 
         layer.kind = ROW_LOG_SOFTMAX
     elif ACTIVATIONS[kernel].blockwise:
         raise ValueError(f"{activation!r} needs whole rows; it has no place here")
-    for i, value in enumerate(activation.parameters):
-        layer.parameters[i] = value
+    for k, value in enumerate(activation.parameters):
+        layer.parameters[k] = value
     return 0
 
 
@@ -71,6 +77,7 @@ cdef class Answering:
     cdef Py_ssize_t[MOST_AXES] sizes
     cdef Py_ssize_t inputs, outputs, widest
     cdef object memory
+    cdef Formulas formulas
     cdef readonly tuple shape   # of a sample
     cdef readonly Py_ssize_t nbytes  # of the weights
 
@@ -166,6 +173,7 @@ cdef class Predictor(Answering):
         cdef real* at
         self.engine = engine
         self.take_shape(shape, outputs)
+        self.formulas = Formulas(1 if layers is None else max(1, len(layers)))
         self.nbytes = engine.net.size * sizeof(real)
         if layers is None:
             return
@@ -174,7 +182,7 @@ cdef class Predictor(Answering):
             raise MemoryError("no memory for the layers")
         columns = self.inputs
         for i, (W, b, activation) in enumerate(layers):
-            describe_layer(&self.layers[i], W, b, columns, activation)
+            describe_layer(&self.layers[i], W, b, columns, activation, self.formulas, i)
             columns = self.layers[i].outputs
             self.layers[i].narrow = 1
             while self.layers[i].narrow < ROW_NARROWEST and columns * 2 * self.layers[i].narrow <= LANES:
@@ -227,7 +235,7 @@ cdef class Predictor(Answering):
                 done = row_network(self.layers, self.count, self.widest, x, rows, out)
         if not done:
             raise MemoryError("no memory for the widest layer")
-        return 0
+        return self.formulas.raise_error()
 
 
 cdef class BytePredictor(Answering):
@@ -247,6 +255,7 @@ cdef class BytePredictor(Answering):
             raise ValueError("dtype='int8' answers for models of float32; make the model with dtype='float32'")
         self.take_shape(shape, outputs)
         self.vnni = has_vnni() and vnni is not False
+        self.formulas = Formulas(max(1, len(layers)))
         self.layers = <byte_layer*>PyMem_Calloc(max(1, len(layers)), sizeof(byte_layer))
         if self.layers == NULL:
             raise MemoryError("no memory for the layers")
@@ -255,7 +264,7 @@ cdef class BytePredictor(Answering):
         self.widest = ceil_div(columns, BYTE_LINE) * BYTE_LINE
         for i, (given, scale, b, activation) in enumerate(layers):
             layer = &self.layers[i]
-            describe_layer(&layer.rest, given, b, columns, activation)
+            describe_layer(&layer.rest, given, b, columns, activation, self.formulas, i)
             if columns > MOST_BYTE_INPUTS:
                 raise ValueError(f"a layer has {columns} inputs, more than {MOST_BYTE_INPUTS}: use float32")
             layer.inputs = columns
@@ -297,4 +306,4 @@ cdef class BytePredictor(Answering):
                 done = byte_network(self.layers, self.count, self.vnni, self.widest, x, rows, out)
         if not done:
             raise MemoryError("no memory for the widest layer")
-        return 0
+        return self.formulas.raise_error()

@@ -67,7 +67,6 @@ cdef int check_program(Network* net, parameters) except -1:
     for i in range(net.count):
         op = &net.operations[i]
         kind = &OPERATIONS[number_of("kind", op.kind, OPERATION_COUNT)]
-        number_of("activation", op.activation, ACTIVATION_COUNT)
         number_of("constraint", op.constraint, LIMITED_NORM + 1)
         number_of("bias_constraint", op.bias_constraint, LIMITED_NORM + 1)
         products = kernel_lines(op, kind.sizes)

@@ -208,11 +208,11 @@ cdef bint prepare_stored(Job* job, Part* part) noexcept nogil:
 
 
 cdef inline bint stops(Job* job, Part* part) noexcept nogil:
-    """Whether Ctrl-C has stopped a long step: the same to all threads."""
+    """Whether Ctrl-C or an error in a formula has stopped a long step: the same to all threads."""
     if not job.long_steps:
         return False
     job.pool.wait(part.threads, NULL, NULL)  # now nobody sets the flag
-    return pool_is_set(&job.stop)
+    return pool_is_set(&job.stop) or pool_is_set(job.net.failed)
 
 
 cdef void update_stored(Job* job, const real* h, int thread, int threads) noexcept nogil:

@@ -31,6 +31,10 @@ class Activation(Settings):
         """The numbers that the compiled kernel gets."""
         return ()
 
+    def callbacks(self, dtype: np.dtype, trained: bool) -> Any:
+        """What the core calls in the place of a kernel of its table, forward and backward: for ``fastnn.formulas``."""
+        return None
+
     def __call__(self, x: ArrayLike, *args: Any, axis: int | tuple[int, ...] = -1, **settings: Any) -> Array:
         """f(x) for numbers of any shape; settings: other ones.
 

@@ -49,7 +49,7 @@ def freeze(network: Network, derivable: bool = False) -> Network:
         first = steps[0][0]
         nothing = Elementwise(first.inputs, first.inputs, map_in=first.map_in, map_out=first.map_in)
         steps = [(nothing, []), *(_derivable(op, weights) for op, weights in steps)]
-    frozen = assemble([op for op, _ in steps], program.dtype)
+    frozen = assemble([op for op, _ in steps], program.dtype, derivable=derivable)
     arrays = [array.astype(program.dtype) for op, weights in steps for array in op.shown(weights[: len(op.shapes)])]
     return Network(frozen, network.engine_name, network.seed, weights=arrays)
 

@@ -65,6 +65,7 @@ OPERATION = np.dtype(
         ("bounds", np.float64, 3),
         ("bias_bounds", np.float64, 3),
         ("geometry", [(name, np.int64) for name in operations.GEOMETRY]),
+        ("function", np.int64),  # the engine's own place for an address
     ]
 )
 
@@ -79,6 +80,7 @@ class Program(Settings):
     from_logits: bool = False  # the loss applies the last activation itself
     optimizer_object: Optimizer | None = None
     own_loss: bool = False  # a loss of the user's own, which runs in Python between two halves of a step
+    derivable: bool = False  # whether derivatives are asked for without a loss
 
     @property
     def width(self) -> int:
@@ -110,12 +112,13 @@ class Program(Settings):
     def operations(self) -> NDArray[np.void]:
         """The steps as the compiled engine reads them."""
         table = np.zeros(len(self.steps), dtype=OPERATION)
-        for row, op in zip(table, self.steps, strict=True):
+        for row, op, formula in zip(table, self.steps, self.formulas, strict=True):
             for name in PLAIN:
                 row[name] = getattr(op, name)
             row["geometry"] = op.geometry
             row["kernel"] = _kernel("operation", op, operations.ENTRIES)
-            row["activation"] = _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",))
+            if formula is None:
+                row["activation"] = _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",))
             row["parameters"][: len(op.parameters)] = op.parameters
             for name in ("kernel", "bias", "activity"):
                 regularizer = getattr(op, f"{name}_regularizer")
@@ -130,6 +133,12 @@ class Program(Settings):
                 row["bias_constraint"] = _kernel("constraint", op.bias_constraint, constraints.ENTRIES)
                 row["bias_bounds"] = op.bias_constraint.bounds
         return table
+
+    @property
+    def formulas(self) -> list[Any]:
+        """Of each step, the functions that the compiled engine calls where the activation is the user's own."""
+        derivable = self.derivable or self.loss_object is not None
+        return [op.activation.callbacks(self.dtype, derivable) for op in self.steps]
 
     @property
     def tables(self) -> list[tuple[NDArray[Any], ...] | None]:
@@ -324,7 +333,11 @@ def operations_of(layers: Iterable[Layer], frozen: Collection[int] = ()) -> list
 
 
 def assemble(
-    steps: list[Operation], dtype: np.dtype, loss: Loss | None = None, optimizer: Optimizer | None = None
+    steps: list[Operation],
+    dtype: np.dtype,
+    loss: Loss | None = None,
+    optimizer: Optimizer | None = None,
+    derivable: bool = False,
 ) -> Program:
     """The program of some operations: joined where they can be, each with its place in the arena."""
     own_loss = loss is not None and not loss.follows(losses.ENTRIES, ("outputs",))
@@ -344,7 +357,9 @@ def assemble(
     )
     steps = _fuse(steps[:-1]) + steps[-1:] if from_logits else _fuse(steps)
     steps, size = _place(steps, LINE_BYTES // dtype.itemsize)
-    return Program(dtype, tuple(steps), size, logits if from_logits else loss, from_logits, optimizer, own_loss)
+    return Program(
+        dtype, tuple(steps), size, logits if from_logits else loss, from_logits, optimizer, own_loss, derivable
+    )
 
 
 def _from_rows(steps: list[Operation]) -> list[Operation]:

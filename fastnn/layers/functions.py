@@ -37,12 +37,16 @@ class _Function(Layer):
 
 
 def activation_of(given: Any) -> Activation:
-    """What a layer's argument ``activation`` means: a name, an object, None for linear, or one of the layers below.
+    """What a layer's argument ``activation`` means: a name, an object, a function of one number, a layer, or None.
 
     >>> activation_of(LeakyReLU(0.1)), activation_of(None)
     (LeakyReLU(negative_slope=0.1), Linear())
     """
     given = given.function() if isinstance(given, _Function) else given
+    if callable(given) and not isinstance(given, (type, Activation, Layer)):
+        from fastnn import formulas
+
+        given = formulas.activation(given)
     return resolve("activation", "linear" if given is None else given, Activation)
 
 

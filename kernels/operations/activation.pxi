@@ -28,8 +28,14 @@ cdef void elementwise_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogi
 
 
 cdef void elementwise_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
-    if activation_of(op).forward != NULL:
-        activation_of(op).forward(n, z, op.parameters)
+    cdef Py_ssize_t r, k
+    if activation_of(op).forward == NULL:
+        return
+    activation_of(op).forward(n, z, op.parameters)
+    if activation_of(op).spoils_padding:
+        for r in range(n // WIDTH):
+            for k in range(columns_of(op.outputs, panel), WIDTH):
+                z[r * WIDTH + k] = 0
 
 
 cdef void rowwise_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t last,

@@ -66,7 +66,7 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
             if backward:
                 finish_gradient(net, work, i, part.samples, p, n * positions + line, n * positions + line + lines)
             else:
-                activate(op, work, i, lines * WIDTH, map + line * WIDTH)
+                activate(op, work, i, p, lines * WIDTH, map + line * WIDTH)
         row = end
 
 

@@ -68,17 +68,18 @@ cdef void dense_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
                 dense_block(net.arena + op.offset, op.inputs, op.outputs, s.panel, first, depth, n,
                             work.a[i] + s.first * WIDTH, work.stride[i], z)
             if first + depth >= op.inputs:
-                activate(op, work, i, n * WIDTH, z)
+                activate(op, work, i, s.panel, n * WIDTH, z)
         first += depth
 
 
-cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t n, real* z) noexcept nogil:
+cdef inline void activate(Operation* op, Workspace* work, Py_ssize_t i, Py_ssize_t panel, Py_ssize_t n,
+                          real* z) noexcept nogil:
     """The elementwise activation of a part of a[i + 1], in place; keeps z where the derivative needs it."""
     if activation_of(op).forward == NULL:
         return
     if activation_of(op).keeps_input and work.kept[i] != NULL:
         memcpy(work.kept[i] + (z - work.a[i + 1]), z, n * sizeof(real))
-    activation_of(op).forward(n, z, op.parameters)
+    elementwise_infer(NULL, op, panel, n, z)
 
 
 cdef Py_ssize_t dense_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil:
@@ -195,7 +196,7 @@ cdef void dense_infer(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t joined
             elif not wide:
                 dense_block(w, op.inputs, op.outputs, panel, first, depth, rows, work.a[i], work.stride[i], z)
             if first + depth >= op.inputs:
-                activate(op, work, i, rows * WIDTH, z)
+                activate(op, work, i, panel, rows * WIDTH, z)
                 add_row_penalty(op, work, i, panel, part.samples)
                 go_on(net, work, i, joined, panel, part.samples)
         first += depth

@@ -1,0 +1,116 @@
+"""Formulas compiled by Numba: C callbacks over contiguous blocks, which the core calls without the GIL.
+
+The loop stands here, around the user's function, which is put into it as it is (``forceinline``): where it calls
+nothing but what ``elementary`` has, LLVM makes vector code of it. No fastmath: NaN and infinity stay what they are.
+"""
+
+from __future__ import annotations
+
+import types as python
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import cfunc, njit, types
+from numba.core.errors import NumbaError
+
+from fastnn.formulas import numbers
+from fastnn.formulas.functions import Function, library, plain, rebuilt
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
+KEPT = 512  # callbacks; each lives as long as a network that uses it anyway
+
+
+class Formula:
+    """A function with the key that says when two are the same."""
+
+    def __init__(self, function: Function, key: Any) -> None:
+        self.function, self.key = plain(function), key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Formula) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def _real(bits: int) -> Any:
+    return types.float32 if bits == 32 else types.float64
+
+
+def jitted(function: Any) -> Any:
+    """A function as Numba takes it into the loop, with the functions that it calls."""
+
+    def compiled(one: Any) -> Any:
+        return (
+            njit(forceinline=True, **OPTIONS)(one)
+            if isinstance(one, python.FunctionType) and not library(one)
+            else None
+        )
+
+    return compiled(rebuilt(function, compiled))
+
+
+def _made(what: str, arguments: list[Any], body: Function) -> Any:
+    try:
+        return cfunc(types.void(*arguments), **OPTIONS)(body)
+    except NumbaError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        shown = " ".join(lines)[:600]
+        raise TypeError(
+            f"{what} cannot be compiled: {shown}; write it with numbers, math and NumPy's functions of numbers, or give"
+            " compiled=False, which runs it through NumPy, slowly"
+        ) from None
+
+
+@lru_cache(KEPT)
+def forward(what: str, formula: Formula, bits: int) -> Any:
+    """a = f(a) for n numbers."""
+    numbers.teach_scipy()
+    f, number, value_of = jitted(formula.function), numbers.number, numbers.value_of
+    pointer = types.CPointer(_real(bits))
+
+    def loop(n: Any, a: Any, h: Any) -> None:
+        for i in range(n):
+            x = number(a[i], None, bits)
+            a[i] = value_of(f(x), x)
+
+    return _made(what, [types.intp, pointer, types.CPointer(types.float64)], loop)
+
+
+@lru_cache(KEPT)
+def backward(what: str, formula: Formula, given: Formula | None, bits: int) -> Any:
+    """d = d f'(v) for n numbers; 0 where d is 0, so that what is not finite stays behind a unit that is off."""
+    numbers.teach_scipy()
+    f, number, value_of, slope_of = (
+        jitted((given or formula).function),
+        numbers.number,
+        numbers.value_of,
+        numbers.slope_of,
+    )
+    one = np.float32(1) if bits == 32 else np.float64(1)
+    zero = one - one
+    pointer = types.CPointer(_real(bits))
+
+    def derived(n: Any, v: Any, d: Any, h: Any) -> None:
+        for i in range(n):
+            x = number(v[i], one, bits)
+            s = d[i] * slope_of(f(x), x)
+            d[i] = s if d[i] != zero else zero
+
+    def by_formula(n: Any, v: Any, d: Any, h: Any) -> None:
+        for i in range(n):
+            x = number(v[i], None, bits)
+            s = d[i] * value_of(f(x), x)
+            d[i] = s if d[i] != zero else zero
+
+    arguments = [types.intp, pointer, pointer, types.CPointer(types.float64)]
+    return _made(what, arguments, derived if given is None else by_formula)
+
+
+def run(callback: Any, *arrays: Any) -> None:
+    """Calls a callback on whole arrays."""
+    from ctypes import CFUNCTYPE, c_ssize_t, c_void_p
+
+    function = CFUNCTYPE(None, c_ssize_t, *[c_void_p] * len(arrays), c_void_p)(callback.address)
+    function(arrays[0].size, *(one.ctypes.data for one in arrays), None)
