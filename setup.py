@@ -52,7 +52,7 @@ def extension(name: str, source: Path, flags: list[str]) -> Extension:
     return Extension(
         f"fastnn._core.{name}",
         [str(source)],
-        include_dirs=["kernels", numpy.get_include()],
+        include_dirs=["kernels", "fastnn/include", numpy.get_include()],
         depends=[str(path) for path in Path("kernels").rglob("*.*")],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
         extra_compile_args=FLAGS + flags + SANITIZERS,

@@ -51,6 +51,7 @@ __all__ = [
     "from_keras",
     "from_sklearn",
     "from_torch",
+    "get_include",
     "get_num_threads",
     "initializers",
     "layers",
@@ -101,6 +102,17 @@ def __getattr__(name: str) -> Any:
     module = import_module(f"fastnn.{_LAZY[name]}")
     value = globals()[name] = getattr(module, name, module)
     return value
+
+
+def get_include() -> str:
+    """The folder of ``fastnn.h``, for C and Cython code that asks predictors; see docs/own-formulas.md.
+
+    >>> get_include().endswith("include")
+    True
+    """
+    import os
+
+    return os.path.join(os.path.dirname(__file__), "include")
 
 
 def __dir__() -> list[str]:

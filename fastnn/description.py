@@ -14,10 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnn import catalogue, initializers, layers, losses, metrics, operations, optimizers, regularizers, schedules
-from fastnn.activations import Activation
+from fastnn import (
+    catalogue,
+    formulas,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    operations,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from fastnn.basics.settings import Settings
-from fastnn.formulas import OwnActivation
 from fastnn.layers import Layer
 
 Array = NDArray[Any]
@@ -71,12 +80,11 @@ def encode(value: Any, arrays: Arrays, what: str = "value") -> Any:
         return {"tuple": [encode(one, arrays, what) for one in value]}
     if type(value) is dict:
         return {"items": [[encode(key, arrays, what), encode(one, arrays, what)] for key, one in value.items()]}
-    if isinstance(value, OwnActivation):
+    formula = formulas.kind_of(value)
+    if formula is not None:
         if not value.name.isidentifier():
-            raise TypeError(
-                f"{what} is a function without a name; give it one: formulas.activation(function, name=...)"
-            )
-        return {"custom": value.name, "formula": "activation"}
+            raise TypeError(f"{what} is a function without a name; give it one: formulas.{formula}(function, name=...)")
+        return {"custom": value.name, "formula": formula}
     if isinstance(value, (Settings, Layer)):
         return _encode_object(value, arrays)
     name = getattr(value, "__name__", "")
@@ -152,8 +160,10 @@ def _decode_object(data: dict[str, Any], arrays: Mapping[str, Array], custom_obj
             raise ValueError(f"it needs {shown}, which is no part of fastnn; pass custom_objects={{{shown}: ...}}")
         assert custom_objects is not None  # noqa: S101 - it holds the name
         found = custom_objects[name]
-        if data.get("formula") == "activation" and not isinstance(found, Activation):
-            return OwnActivation(found, name=name)
+        if "formula" in data:
+            if data["formula"] not in list(formulas.MAKERS):
+                raise ValueError(f"it holds an unknown kind of formula: {str(data['formula'])[:80]!r}")
+            return formulas.made(data["formula"], found, name)
         if "settings" not in data:
             return found
     else:

@@ -3,7 +3,8 @@
 cimport cython
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetPointer, PyCapsule_New, PyCapsule_SetContext
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.math cimport INFINITY, cos, fabs, hypot, pow, sin, sqrt
 from libc.string cimport memcpy, memset
@@ -123,6 +124,10 @@ cdef class Engine:
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
         self.formulas = read_formulas(&self.net, list(program.formulas))
+        if program.loss_formula is not None:
+            self.formulas.add_loss(program.loss_formula, self.targets)
+            self.net.loss = &self.formulas.loss
+            self.net.loss_parameters = <double*>&self.formulas.own_loss
         check_program(&self.net, self.loss_parameters)
         self.tables = read_tables(&self.net, list(program.tables))
         plan_walks(&self.net)

@@ -11,6 +11,18 @@ cdef struct PythonCall:
     void* function
     pool_flag* failed
 
+# A loss of the user's own: of each output and its target, or of whole rows.
+ctypedef void (*NumbersLoss)(Py_ssize_t n, const real* a, const real* t, real* values, real* d) noexcept nogil
+ctypedef void (*RowsLoss)(Py_ssize_t n, Py_ssize_t columns, const real* a, const real* t, real* d, real* e) noexcept nogil
+
+cdef struct OwnLoss:
+    NumbersLoss numbers
+    RowsLoss rows
+    Py_ssize_t columns  # of the targets
+
+cdef enum:
+    LOSS_LINES = 16  # outputs of a block whose losses are computed at once
+
 cdef str SIZE_NAME = f"int{8 * sizeof(Py_ssize_t)}"
 cdef str REAL_NAME = f"float{8 * sizeof(real)}*"
 
@@ -36,6 +48,8 @@ cdef class Formulas:
     cdef PythonCall* calls
     cdef list kept
     cdef object error
+    cdef LossKernel loss
+    cdef OwnLoss own_loss
     cdef pool_flag failed
     cdef readonly bint in_python, without_derivative
     cdef unsigned mode
@@ -77,6 +91,23 @@ cdef class Formulas:
         kernel.spoils_padding = True
         return 0
 
+    cdef int add_loss(self, given, Py_ssize_t columns) except -1:
+        """The loss: a compiled function, and whether it takes whole rows."""
+        function, rows = given
+        self.kept.append(function)
+        self.own_loss.columns = columns
+        if rows:
+            self.own_loss.rows = <RowsLoss>address_of(function, f"{SIZE_NAME},{SIZE_NAME}" + 4 * f",{REAL_NAME}")
+        else:
+            self.own_loss.numbers = <NumbersLoss>address_of(function, SIZE_NAME + 4 * f",{REAL_NAME}")
+        self.loss.name = "formula"
+        self.loss.pointwise = not rows
+        if rows:
+            self.loss.block = loss_of_rows
+        else:
+            self.loss.block = loss_of_numbers
+        return 0
+
     cdef int raise_error(self) except -1:
         """The first error in a function of the user's, once all threads are back."""
         if self.in_python and self.error is not None:
@@ -99,6 +130,27 @@ cdef Formulas read_formulas(Network* net, list given):
             formulas.add(i, given[i], op.parameters)
             op.function = &formulas.activations[i]
     return formulas
+
+
+cdef void loss_of_numbers(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    """The mean over the outputs."""
+    cdef const OwnLoss* own = <const OwnLoss*>h
+    cdef real[256] values  # LOSS_LINES lines
+    cdef real[64] total
+    cdef Py_ssize_t k = 0, lines, i
+    set_zero(total)
+    while k < n:
+        lines = least(LOSS_LINES, n - k)
+        own.numbers(lines * WIDTH, a + k * WIDTH, t + k * WIDTH, values, d + k * WIDTH)
+        for i in range(lines * WIDTH):
+            total[i % WIDTH] = total[i % WIDTH] + values[i]
+        k += lines
+    mean_over_outputs(n, d, e, total)
+
+
+cdef void loss_of_rows(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
+    cdef const OwnLoss* own = <const OwnLoss*>h
+    own.rows(n, own.columns, a, t, d, e)
 
 
 cdef inline PythonCall* call_of(const double* h) noexcept nogil:

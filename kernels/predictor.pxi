@@ -16,6 +16,15 @@ cdef extern from "row.h" nogil:
         double[4] parameters
     int row_network(const row_layer* layers, int count, Py_ssize_t widest, const real* x, Py_ssize_t rows, real* out)
 
+cdef extern from "fastnn.h" nogil:
+    const int FASTNN_PREDICTOR_VERSION
+    const char* FASTNN_PREDICTOR_NAME
+    ctypedef struct fastnn_predictor:
+        int32_t version, number_bytes
+        int64_t inputs, outputs
+        int (*answer)(const fastnn_predictor* self, const void* x, int64_t rows, void* out) noexcept nogil
+        const void* core
+
 cdef extern from "bytes.h" nogil:
     const Py_ssize_t BYTE_LINE, BYTE_GROUP
     ctypedef struct byte_layer:
@@ -36,6 +45,13 @@ cdef enum:
     RELU_KERNEL = 1      # numbers in the table of activations
     SOFTMAX_KERNEL = 5
     LOG_SOFTMAX_KERNEL = 6
+
+# A frozen network of dense layers, for those who ask without Python: row by row.
+cdef struct Frozen:
+    row_layer* rows    # one of the two
+    byte_layer* bytes
+    int count, vnni
+    Py_ssize_t widest
 
 cdef double LONG_ANSWER = 4e5  # bytes of weights that are read: from these on, another Python thread may run meanwhile
 
@@ -70,6 +86,25 @@ cdef int describe_layer(row_layer* layer, W, b, Py_ssize_t columns, activation, 
     return 0
 
 
+cdef int answer_without_python(const fastnn_predictor* predictor, const void* x, int64_t rows, void* out) noexcept nogil:
+    cdef const Frozen* frozen = <const Frozen*>predictor.core
+    cdef int done
+    if rows < 0:
+        return -1
+    if frozen.rows != NULL:
+        done = row_network(frozen.rows, frozen.count, frozen.widest, <const real*>x, rows, <real*>out)
+    else:
+        done = byte_network(frozen.bytes, frozen.count, frozen.vnni, frozen.widest, <const real*>x, rows, <real*>out)
+    return 0 if done else -1
+
+
+cdef void let_go(object capsule) noexcept:
+    """The capsule has kept its predictor."""
+    cdef void* kept = PyCapsule_GetContext(capsule)
+    if kept != NULL:
+        Py_DECREF(<object>kept)
+
+
 @cython.internal
 cdef class Answering:
     """What predictors have in common: the shapes that they take. Any threads may call one at once."""
@@ -78,6 +113,9 @@ cdef class Answering:
     cdef Py_ssize_t inputs, outputs, widest
     cdef object memory
     cdef Formulas formulas
+    cdef Frozen frozen
+    cdef fastnn_predictor table
+    cdef object function  # of njit
     cdef readonly tuple shape   # of a sample
     cdef readonly Py_ssize_t nbytes  # of the weights
 
@@ -108,6 +146,34 @@ cdef class Answering:
         if not fits:
             refuse_array(x, "x", self.shape)
         return cnp.PyArray_DIM(x, 0) + 1 if more else 0
+
+    @property
+    def capsule(self):
+        """What C and Cython call, without Python and from any threads: a ``fastnn_predictor`` of fastnn.h, which is kept.
+
+        Of dense networks, without formulas that run in Python.
+        """
+        if self.frozen.count == 0:
+            raise ValueError("only networks of dense layers answer without Python; call the predictor instead")
+        if self.formulas.in_python:
+            raise ValueError("a formula of this network runs in Python; compile it: pip install 'fastnn-cpu[numba]'")
+        self.table.version = FASTNN_PREDICTOR_VERSION
+        self.table.number_bytes = sizeof(real)
+        self.table.inputs, self.table.outputs = self.inputs, self.outputs
+        self.table.answer = answer_without_python
+        self.table.core = &self.frozen
+        capsule = PyCapsule_New(&self.table, FASTNN_PREDICTOR_NAME, let_go)
+        Py_INCREF(self)
+        PyCapsule_SetContext(capsule, <void*>self)
+        return capsule
+
+    def njit(self):
+        """A function f(x), f(x, out) for Numba's ``@njit`` code: see ``Sequential.predictor``. It keeps the predictor."""
+        if self.function is None:
+            from fastnn.models.numba_calls import function_of  # the one thing here that looks up
+
+            self.function = function_of(self.capsule, self.shape, REAL)
+        return self.function
 
     def __call__(self, cnp.ndarray x not None, cnp.ndarray out=None):
         """Outputs of a sample x, (outputs,), or of a batch, (rows, outputs); into ``out``, unless it is None.
@@ -200,6 +266,25 @@ cdef class Predictor(Answering):
             self.layers[i].weights = at
             at = self.pack(&self.layers[i], np.ascontiguousarray(W, dtype=REAL), np.ascontiguousarray(b, dtype=REAL), at)
         self.count = len(layers)
+        self.frozen = Frozen(self.layers, NULL, self.count, 0, self.widest)
+
+    def set_weights(self, weights):
+        """Other weights, [W, b, ...] of each dense layer, in the same place: not while another thread asks.
+
+        Of dense networks without normalization.
+        """
+        cdef Py_ssize_t i
+        arrays = [np.ascontiguousarray(one, dtype=REAL) for one in weights]
+        expected = [one for i in range(self.count) for one in ((self.layers[i].inputs, self.layers[i].outputs),
+                                                               (self.layers[i].outputs,))]
+        if self.count == 0 or [one.shape for one in arrays] != expected:
+            raise ValueError(f"set_weights needs arrays of the shapes {expected}, got {[one.shape for one in arrays]}")
+        for i in range(self.count):
+            self.pack(&self.layers[i], arrays[2 * i], arrays[2 * i + 1], <real*>self.layers[i].weights)
+        program = self.engine.program
+        for op in program.steps:
+            if op.rows:  # a dense layer: an activation of rows has none
+                program.write(self.engine.arena[0], op, [arrays.pop(0), arrays.pop(0)])
 
     cdef real* pack(self, row_layer* layer, cnp.ndarray W, cnp.ndarray b, real* at) except NULL:
         """Writes the weights in the order in which they are read: block by block, the bias first."""
@@ -292,6 +377,7 @@ cdef class BytePredictor(Answering):
         if columns != outputs or not layers:
             raise ValueError(f"the layers have {columns} outputs, expected {outputs}")
         self.count = len(layers)
+        self.frozen = Frozen(NULL, self.layers, self.count, self.vnni, self.widest)
 
     def __dealloc__(self):
         PyMem_Free(self.layers)

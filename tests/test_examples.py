@@ -127,6 +127,11 @@ def check_leaving(text):
     assert "NumPy script" in dict(found) and all(float(one) < 2e-6 for _, one in found)
 
 
+def check_cart_pole(text):
+    assert number(r"the centre balances (\S+) of", text) > 400
+    assert number(r": (\S+) steps a second", text.replace(",", "")) > 50_000
+
+
 def check_demo(text):
     assert number(r"Test accuracy: (\S+)", text) > 0.95
 
@@ -136,6 +141,8 @@ def test_example(script, tmp_path):
     environment = os.environ | {"MPLBACKEND": "Agg"}
     if "mnist" in script.stem and not environment.get("FASTNN_DATA"):
         pytest.skip("no MNIST files: set FASTNN_DATA to their folder")
+    if script.stem == "cart_pole":
+        pytest.importorskip("numba", reason="needs Numba: pip install numba")
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", str(script), "--output", "pictures"],
         cwd=tmp_path,

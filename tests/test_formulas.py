@@ -58,12 +58,11 @@ def table():
         "nothing": "3",
         "clip": "np.clip(x, -1.5, 2)",
         "most": "max(x, 0.25)",
-        "least": "min(1, x)",
+        "least": "min(x, 1.5)",
         "maximum": "np.maximum(x, 0.5 * x)",
         "minimum": "np.minimum(x, x * x)",
         "isnan": "np.where(np.isnan(x), 2.0, x)",
         "finite": "np.where(np.isfinite(x), x, 0.0)",
-        "cast": "float(x) / 3",
         "signs": "np.where((x >= 1) | (x != x) | (x == -1) | (x <= -9), 1.0, x)",
         "constants": "x * True + 2 - np.pi / 3",
     }.items():
@@ -244,6 +243,7 @@ def test_the_padding_of_a_formula_that_is_not_finite_at_0_reaches_nobody(compile
 
 def test_a_helper_and_a_learnt_constant_are_part_of_the_formula():
     assert run(bent, np.array([-0.75]))[0] == half(-0.75)
+    assert run(lambda x: float(x) / 4, np.array([3.0])) == (0.75, 0.25)
     for beta in (0.5, 1.7, np.float32(2.5)):
         x = np.linspace(-3, 3, 7)
         np.testing.assert_allclose(run(swish_with(beta), x)[0], x / (1 + np.exp(-float(beta) * x)))

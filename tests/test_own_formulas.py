@@ -430,7 +430,7 @@ class Changed:
         ({"loss": -1}, "loss -1 is not"),
         ({"loss": 16}, "quantile"),
         ({"loss_parameters": [1.0]}, "parameters or more"),
-        ({"optimizer": 12}, "optimizer 12 is not"),
+        ({"optimizer": 99}, "optimizer 99 is not"),
         ({"optimizer": -5}, "optimizer -5 is not"),
         ({"optimizer": 6}, "optimizer amsgrad needs an arena of 4 rows"),
         ({"from_logits": True}, "a loss from logits needs an activation of its own"),

@@ -146,9 +146,15 @@ class Program(Settings):
         return [op.table for op in self.steps]
 
     @property
+    def loss_formula(self) -> Any:
+        """The compiled function of a loss of the user's own, None where there is none."""
+        return None if self.loss_object is None or self.own_loss else self.loss_object.callback(self.dtype)
+
+    @property
     def loss(self) -> int | None:
         """Number of the compiled kernel, None where there is none."""
-        return None if self.loss_object is None or self.own_loss else self.loss_object.kernel
+        given = self.loss_object is not None and not self.own_loss and self.loss_formula is None
+        return self.loss_object.kernel if given and self.loss_object is not None else None
 
     @property
     def loss_parameters(self) -> list[float]:
@@ -340,7 +346,7 @@ def assemble(
     derivable: bool = False,
 ) -> Program:
     """The program of some operations: joined where they can be, each with its place in the arena."""
-    own_loss = loss is not None and not loss.follows(losses.ENTRIES, ("outputs",))
+    own_loss = loss is not None and not loss.follows(losses.ENTRIES, ("outputs",)) and loss.callback(dtype) is None
     logits = loss.of_logits() if loss is not None and not own_loss else None
     if loss is not None and logits is not None and loss.from_logits:  # the outputs are logits: the model answers them
         loss, logits = logits, None

@@ -33,6 +33,32 @@ def check_slope(what: str, function: Callable[..., Any], points: NDArray[Any], s
         )
 
 
+def check_row_slope(
+    what: str, function: Callable[..., Any], evaluate: Callable[..., Any], columns: int | None, dtype: Any
+) -> None:
+    """The same for a loss of whole rows, at some rows of three outputs (or of what ``columns`` suggests)."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(12, 3)).astype(dtype)
+    t = np.eye(3, dtype=dtype)[rng.integers(3, size=12)] if columns is None else np.ones((12, columns), dtype=dtype)
+    given = evaluate(a, t)[1]
+    for y, row, d in zip(t.astype(np.float64), a.astype(np.float64), given.tolist(), strict=True):
+        for k, one in enumerate(d):
+
+            def of_one(x: float, y: NDArray[Any] = y, row: NDArray[Any] = row, k: int = k) -> Any:
+                changed = row.copy()
+                changed[k] = x
+                return function(y, changed)
+
+            expected = _expected(of_one, [float(row[k])])
+            if expected is None or abs(one - expected) <= TOLERANCE * (1 + abs(expected)):
+                continue
+            raise ValueError(
+                f"{what} has a wrong derivative by output {k} at y = {y.round(4).tolist()}, outputs ="
+                f" {row.round(4).tolist()}: given {one:.6g}, expected {expected:.6g} by finite differences; correct it,"
+                " leave it out (then it is derived), or give check=False if it is meant to differ"
+            )
+
+
 def _expected(function: Callable[..., Any], point: list[float]) -> float | None:
     *others, x = point
     h = 1e-5 * max(1.0, abs(x))

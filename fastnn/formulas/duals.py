@@ -61,11 +61,17 @@ class Dual(NDArrayOperatorsMixin):
     def shape(self) -> Any:
         return np.shape(self.value)
 
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, index: Any) -> Dual:
+        return Dual(self.value[index], self.slope[index])
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         values = tuple(one.value if isinstance(one, Dual) else one for one in inputs)
         slopes = tuple(one.slope if isinstance(one, Dual) else None for one in inputs)
         name = ALIASES.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or settings:
+        if method != "__call__" or settings.keys() - {"out"}:  # out: of x += y, which makes a new one here
             return NotImplemented
         if name in COMPARED:
             return ufunc(*values)
@@ -83,6 +89,14 @@ class Dual(NDArrayOperatorsMixin):
             return Dual(*chosen("where", FUNCTIONS, values, slopes))
         if function is np.clip and len(args) == 3 and not settings:
             return np.minimum(np.maximum(args[0], args[1]), args[2])
+        if function in (np.sum, np.mean) and len(args) == 1 and not settings:
+            return Dual(function(self.value), function(self.slope))
+        if function in (np.max, np.min, np.amax, np.amin) and len(args) == 1 and not settings:
+            extreme: Any = np.maximum if function in (np.max, np.amax) else np.minimum
+            total = self[0]
+            for k in range(1, len(self)):
+                total = extreme(total, self[k])
+            return total
         return NotImplemented
 
 

@@ -140,6 +140,17 @@ def slopes(function: Function, x: Array, *others: Array) -> Array:
             return _each(lambda *one: _slope(function, *one), x, *others)
 
 
+def row_slopes(function: Function, y: Array, outputs: Array) -> Array:
+    """The derivatives of function(y, outputs) by each output of one sample."""
+    lifted_function, found = _lifted(function), np.zeros_like(outputs)
+    for k in range(len(outputs)):
+        seed = np.zeros_like(outputs)
+        seed[k] = 1
+        answer = lifted_function(y, Dual(outputs, seed))
+        found[k] = answer.slope if isinstance(answer, Dual) and answer.slope is not None else 0
+    return found
+
+
 def _lifted(function: Any) -> Any:
     return rebuilt(function, lifted) if isinstance(plain(function), types.FunctionType) else function
 

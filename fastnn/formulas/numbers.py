@@ -19,7 +19,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.typing import signature
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
+from numba.extending import intrinsic, lower_builtin, lower_cast, models, overload, register_model
 
 from fastnn.formulas import elementary
 from fastnn.formulas.elementary import REALS, Value
@@ -35,6 +35,8 @@ class Number(types.Type):
 
     def unify(self, typingctx: Any, other: Any) -> Any:
         """What a variable is that holds a constant on one way and a number on another."""
+        if isinstance(other, Number):
+            return self if self.dual or not other.dual else other
         return self if isinstance(other, (types.Number, types.Boolean)) else None
 
     def can_convert_from(self, typingctx: Any, other: Any) -> Any:
@@ -67,6 +69,11 @@ def _packed(context: Any, builder: Any, kind: Number, y: Any, d: Value | None) -
     return pair._getvalue()
 
 
+@lower_cast(Number, Number)
+def _widened(context: Any, builder: Any, given: Any, kind: Any, value: Any) -> Any:
+    return _packed(context, builder, kind, *_parts(context, builder, given, value, kind.bits))
+
+
 @lower_cast(types.Integer, Number)
 @lower_cast(types.Float, Number)
 @lower_cast(types.Boolean, Number)
@@ -83,7 +90,7 @@ def _teach(function: Any, count: int, result: Callable[[Number], Any], lower: Ca
     """Tells Numba what a function gives for numbers, or for numbers and constants, and how it is written."""
 
     def generic(self: Any, args: Any, kws: Any) -> Any:
-        numbers = [one for one in args if isinstance(one, Number)]
+        numbers = sorted((one for one in args if isinstance(one, Number)), key=lambda one: not one.dual)
         rest = [one for one in args if not isinstance(one, Number)]
         if kws or len(args) != count or not numbers or not all(map(_is_constant, rest)):
             return None
@@ -99,7 +106,7 @@ def _teach(function: Any, count: int, result: Callable[[Number], Any], lower: Ca
 
 def _smooth(name: str) -> Callable[..., Any]:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = next(one for one in sig.args if isinstance(one, Number))
+        kind = sig.return_type
         parts = [_parts(context, builder, *one, kind.bits) for one in zip(sig.args, args, strict=True)]
         values: tuple[Any, ...]
         values, slopes = zip(*parts, strict=True)
@@ -114,7 +121,7 @@ def _smooth(name: str) -> Callable[..., Any]:
 
 def _choice(name: str) -> Callable[..., Any]:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kind = next(one for one in sig.args if isinstance(one, Number))
+        kind = sig.return_type
         parts: list[tuple[Value, Value | None]] = []
         for given, value in zip(sig.args, args, strict=True):
             if name == "where" and not parts:
@@ -263,3 +270,141 @@ def _taken(part: int) -> Callable[..., Any]:
 
 
 value_of, slope_of = intrinsic(_taken(0)), intrinsic(_taken(1))
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+class Row(types.Type):
+    """The numbers of one sample in a transposed block, to be indexed; one of them may have the slope 1."""
+
+    def __init__(self, bits: int, dual: bool) -> None:
+        self.number = Number(bits, dual)
+        super().__init__(name=f"row_of_{self.number.name}")
+
+
+@register_model(Row)
+class _RowModel(models.StructModel):
+    def __init__(self, manager: Any, kind: Row) -> None:
+        real = types.float32 if kind.number.bits == 32 else types.float64
+        members = [
+            ("first", types.CPointer(real)),
+            ("length", types.intp),
+            ("stride", types.intp),
+            ("chosen", types.intp),
+        ]
+        super().__init__(manager, kind, members)
+
+
+@intrinsic
+def row(typingctx: Any, first: Any, place: Any, length: Any, stride: Any, chosen: Any) -> Any:
+    """The numbers first[place + k * stride]; chosen: that which has the slope 1, or None."""
+    kind = Row(first.dtype.bitwidth, not isinstance(chosen, types.NoneType))
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        made = cgutils.create_struct_proxy(kind)(context, builder)
+        made.first = builder.gep(args[0], [args[1]])
+        made.length, made.stride = args[2:4]
+        made.chosen = args[4] if kind.number.dual else context.get_constant(types.intp, -1)
+        return made._getvalue()
+
+    return kind(first, types.intp, types.intp, types.intp, types.intp if kind.number.dual else types.none), code
+
+
+@intrinsic
+def _length(typingctx: Any, given: Any) -> Any:
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return cgutils.create_struct_proxy(given)(context, builder, value=args[0]).length
+
+    return types.intp(given), code
+
+
+@intrinsic
+def _item(typingctx: Any, given: Any, index: Any) -> Any:
+    """The number at an index that lies within the row; NaN elsewhere, so that nothing else is ever read."""
+    kind = given.number
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        made = cgutils.create_struct_proxy(given)(context, builder, value=args[0])
+        k = args[1]
+        inside = builder.icmp_unsigned("<", k, made.length)
+        safe = builder.select(inside, k, ir.Constant(k.type, 0))
+        value = builder.load(builder.gep(made.first, [builder.mul(safe, made.stride)]))
+        y = Value(builder, builder.select(inside, value, ir.Constant(value.type, math.nan)), kind.bits)
+        one = builder.icmp_signed("==", k, made.chosen)
+        d = Value(builder, builder.select(one, y.of(1.0).value, y.of(0.0).value), kind.bits)
+        return _packed(context, builder, kind, y, d)
+
+    return kind(given, types.intp), code
+
+
+@overload(len)
+def _len_of_row(given: Any) -> Any:
+    def code(given: Any) -> Any:  # with the same annotations: Numba compares them
+        return _length(given)
+
+    return code if isinstance(given, Row) else None
+
+
+@overload(operator.getitem)
+def _item_of_row(given: Any, index: Any) -> Any:
+    if not isinstance(given, Row) or not isinstance(index, types.Integer):
+        return None
+
+    def code(given: Any, index: Any) -> Any:
+        return _item(given, index + _length(given) if index < 0 else index)
+
+    return code
+
+
+@overload(np.sum)
+@overload(sum)
+def _sum_of_row(given: Any) -> Any:
+    if not isinstance(given, Row):
+        return None
+
+    def code(given: Any) -> Any:
+        total = _item(given, 0)
+        for k in range(1, _length(given)):
+            total = total + _item(given, k)
+        return total
+
+    return code
+
+
+@overload(np.mean)
+def _mean_of_row(given: Any) -> Any:
+    def code(given: Any) -> Any:
+        return np.sum(given) / _length(given)
+
+    return code if isinstance(given, Row) else None
+
+
+@overload(np.max)
+@overload(max)
+def _max_of_row(given: Any) -> Any:
+    if not isinstance(given, Row):
+        return None
+
+    def code(given: Any) -> Any:
+        most = _item(given, 0)
+        for k in range(1, _length(given)):
+            most = np.maximum(most, _item(given, k))
+        return most
+
+    return code
+
+
+@overload(np.min)
+@overload(min)
+def _min_of_row(given: Any) -> Any:
+    if not isinstance(given, Row):
+        return None
+
+    def code(given: Any) -> Any:
+        least = _item(given, 0)
+        for k in range(1, _length(given)):
+            least = np.minimum(least, _item(given, k))
+        return least
+
+    return code

@@ -93,6 +93,10 @@ class Loss(Settings, last=True):
         """The numbers that the compiled kernel gets."""
         return ()
 
+    def callback(self, dtype: np.dtype) -> Any:
+        """What the core calls in the place of a kernel of its table: for ``fastnn.formulas``."""
+        return None
+
     def columns(self, outputs: int) -> int:
         """Columns of y for a network with so many outputs."""
         return 1 if self.targets == "labels" else outputs

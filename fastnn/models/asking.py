@@ -23,7 +23,8 @@ class Asking(Stack):
         be a C-contiguous array of the model's dtype, and nothing but this is checked. predictor(x, out=array) writes
         into an array of that shape and allocates nothing. predictor.classes(x): the number of the largest output (of
         one output, whether it is above 0.5), an int or an array. nbytes: of its weights. batch: rows for which buffers
-        are made at once; others may come too.
+        are made at once; others may come too. predictor.njit(): a function f(x), f(x, out) for loops under Numba;
+        predictor.capsule: the same for C and Cython; docs/own-formulas.md.
 
         dtype: "int8" for products of bytes, of dense layers in float32: a quarter of the memory, and faster where the
         weights are many. Each output has a scale for its weights, each sample one for its activations.
