@@ -1,8 +1,10 @@
 """Networks drawn over the whole catalogue of layers and activations, for the tests of what leaves fastnn."""
 
+import math
+
 import numpy as np
 
-from fastnn import Sequential, activations, layers
+from fastnn import Sequential, activations, formulas, layers
 from fastnn.layers import Input
 
 # What changes the answers outside of training, by the number of axes of a sample that it takes (0: any).
@@ -120,3 +122,23 @@ def difference(actual, expected):
     """The largest difference, relative where numbers are larger than 1."""
     assert actual.shape == expected.shape
     return float((np.abs(actual - expected) / np.maximum(1, np.abs(expected))).max(initial=0))
+
+
+def bend(x):
+    """A formula of a user's own that branches."""
+    if x < -1:
+        return -1.0
+    return x if x > 0 else 0.5 * math.tanh(x)
+
+
+def own_formulas(dtype="float32"):
+    """Models with formulas of a user's own: NumPy's functions, math's, branches, powers."""
+    functions = [
+        lambda x: x / (1 + np.exp(-1.7 * x)),
+        bend,
+        lambda x: max(x, 0) + min(x, 0) ** 2 * math.erf(x),
+        lambda x: abs(x) ** 0.5 + np.sign(x) * math.atan(x) + math.cos(x),
+    ]
+    for i, function in enumerate(functions):
+        own = layers.Dense(6, formulas.activation(function))
+        yield with_weights(Sequential([Input(5), own], dtype=dtype, engine="reference"), i)

@@ -9,7 +9,7 @@ import warnings
 import map_cases
 import numpy as np
 import pytest
-from random_networks import random_model, samples, with_weights
+from random_networks import own_formulas, random_model, samples, with_weights
 
 from fastnn import Sequential, activations, layers, operations
 from fastnn.exporting import to_c
@@ -222,7 +222,7 @@ class Wavy(Sorted):
 
 def test_formulas_of_the_users_own(tmp_path):
     model = with_weights(Sequential([Input(5), Dense(9, Wavy()), Dropout(0.5)], engine="reference"), 0)
-    check({"wavy": model}, tmp_path, rows=20)
+    check({"wavy": model} | {f"own{i}": one for i, one in enumerate(own_formulas())}, tmp_path, rows=20)
     model = Sequential([Input(5), Dense(9, Sorted())], engine="reference")
     with pytest.raises(TypeError, match=r"activation Sorted cannot be exported: numpy\.sort is no formula"):
         model.to_c(tmp_path / "sorted.c")

@@ -8,7 +8,7 @@ import warnings
 import map_cases
 import numpy as np
 import pytest
-from random_networks import difference, random_model, samples, with_weights
+from random_networks import difference, own_formulas, random_model, samples, with_weights
 
 onnx = pytest.importorskip("onnx", reason="to_onnx needs the package onnx")
 ort = pytest.importorskip("onnxruntime", reason="the answers are those of ONNX Runtime")
@@ -119,7 +119,8 @@ class OtherLayer(layers.UnitNormalization):
 
 def test_formulas_of_the_users_own(tmp_path):
     model = with_weights(Sequential([Input(5), Dense(9, Doubled())], engine="reference"), 0)
-    check(model, tmp_path / "a.onnx", 20)
+    for one in (model, *own_formulas("float32"), *own_formulas("float64")):
+        check(one, tmp_path / "a.onnx", 20)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import warnings
 import map_cases
 import numpy as np
 import pytest
-from random_networks import random_model, samples, with_weights
+from random_networks import own_formulas, random_model, samples, with_weights
 
-from fastnn import Sequential, activations, layers, operations
+from fastnn import Sequential, activations, formulas, layers, operations
 from fastnn.exporting import to_numpy
 from fastnn.layers import Activation, Conv2D, Dense, Flatten, Input, MaxPooling2D
 
@@ -54,6 +54,21 @@ def test_every_activation(dtype, tmp_path):
         found, right = script(tmp_path / "net.py").predict(x), model.predict(x)
         assert found.dtype == dtype
         assert (np.abs(found - right) <= 1e-6 * np.maximum(1, np.abs(right))).all(), entry
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_formulas_of_the_users_own(dtype, tmp_path):
+    for model in own_formulas(dtype):
+        check(model, tmp_path / "net.py", 20)
+
+
+def test_a_formula_that_branches_too_often(tmp_path):
+    def stairs(x):
+        return sum(1 for i in range(9) if x > i)
+
+    model = Sequential([Input(2), Dense(2, formulas.activation(stairs))], engine="reference")
+    with pytest.raises(TypeError, match="activation 'stairs' cannot be exported: it branches too often"):
+        model.to_numpy(tmp_path / "net.py")
 
 
 def test_the_table_has_every_operation():

@@ -6,17 +6,44 @@ formula works number by number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-ARITHMETIC = ("add", "subtract", "multiply", "divide", "negative", "absolute", "square", "maximum", "minimum")
-FUNCTIONS = ("sqrt", "exp", "expm1", "log", "log1p", "logaddexp", "tanh", "sin", "cos", "hypot", "erfc")
+from fastnn.activations import Activation
+from fastnn.formulas.activation import OwnActivation
+from fastnn.formulas.functions import plain, rebuilt
+
+ARITHMETIC = ("add", "subtract", "multiply", "divide", "negative", "absolute", "square", "maximum", "minimum", "sign")
+FUNCTIONS = (
+    "sqrt",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "logaddexp",
+    "tanh",
+    "sin",
+    "cos",
+    "arctan",
+    "hypot",
+    "erfc",
+    "power",
+)
 TRUTHS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "isnan")
 KNOWN = (*ARITHMETIC, *FUNCTIONS, *TRUTHS, "where")
-SAME = {"bitwise_and": "logical_and", "bitwise_or": "logical_or", "true_divide": "divide", "erfc (vectorized)": "erfc"}
+SAME = {
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "true_divide": "divide",
+    "fabs": "absolute",
+    "erfc (vectorized)": "erfc",
+}
+MOST_QUESTIONS = 6  # that a formula may ask on one way through its branches
 
 
 class Formula(NDArrayOperatorsMixin):
@@ -32,6 +59,8 @@ class Formula(NDArrayOperatorsMixin):
 
     def __init__(self, name: str, dtype: np.dtype, *arguments: Any) -> None:
         self.name, self.dtype, self.arguments = name, dtype, arguments
+        own = (one.ways for one in arguments if isinstance(one, Formula))
+        self.ways: Callable[[Formula], bool] | None = next((one for one in own if one is not None), None)
 
     def _of(self, name: str, *arguments: Any) -> Formula:
         name = SAME.get(name, name)
@@ -65,7 +94,42 @@ class Formula(NDArrayOperatorsMixin):
         return self
 
     def __bool__(self) -> bool:
-        raise TypeError("its formula asks whether a number is so: use np.where")
+        """What an ``if`` of a user's own function asks: each way is gone once, see ``_every_way``."""
+        if self.ways is None:
+            raise TypeError("it asks whether a number is so")
+        return self.ways(self)
+
+
+class _Math:
+    """The module ``math`` of formulas."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("erf", "erfc"):
+            return _erfc if name == "erfc" else lambda x: 1 - _erfc(x)
+        known = name in KNOWN or name in SAME
+        return getattr(np, name if known else {"atan": "arctan", "pow": "power"}.get(name, ""), getattr(math, name))
+
+
+MATH, _erfc = _Math(), np.frompyfunc(math.erfc, 1, 1)
+
+
+def _lifted(value: Any) -> Any:
+    """What stands for a thing of ``math`` in a function of the user's own; None for all else."""
+    if value is math:
+        return MATH
+    name = str(getattr(value, "__name__", ""))
+    return getattr(MATH, name) if callable(value) and value is getattr(math, name, None) else None
+
+
+def of_activation(activation: Activation, dtype: np.dtype) -> Any:
+    """The formula of an activation; of one of ``fastnn.formulas`` it is the user's function."""
+    what = f"activation {type(activation).__name__}"
+    if not isinstance(activation, OwnActivation):
+        return traced(activation.forward, dtype, what)
+    function = plain(activation.function)
+    if isinstance(function, FunctionType):
+        function = rebuilt(function, _lifted)
+    return traced(lambda x: _every_way(function, x.dtype), dtype, f"activation {activation.name!r}")
 
 
 def traced(function: Callable[[Any], Any], dtype: np.dtype, what: str) -> Any:
@@ -75,6 +139,28 @@ def traced(function: Callable[[Any], Any], dtype: np.dtype, what: str) -> Any:
             return function(Formula("x", dtype))
     except (TypeError, AttributeError, ValueError) as error:
         raise TypeError(f"{what} cannot be exported: {error}") from None
+
+
+def _every_way(function: Callable[[Any], Any], dtype: np.dtype, before: tuple[bool, ...] = ()) -> Any:
+    """function(x), which may branch: np.where of what comes out where its questions are answered by yes and by no.
+
+    before: the first answers; those behind them are yes.
+    """
+    asked: list[Formula] = []
+
+    def answer(question: Formula) -> bool:
+        asked.append(question)
+        if len(asked) > MOST_QUESTIONS:
+            raise TypeError("it branches too often")
+        return before[len(asked) - 1] if len(asked) <= len(before) else True
+
+    x = Formula("x", dtype)
+    x.ways = answer
+    found = function(x)
+    for place in range(len(asked) - 1, len(before) - 1, -1):
+        other = _every_way(function, dtype, (*before, *[True] * (place - len(before)), False))
+        found = asked[place]._of("where", asked[place], found, other)
+    return found
 
 
 def in_order(formula: Any) -> Iterator[tuple[Any, int]]:

@@ -19,7 +19,7 @@ from fastnn import operations
 from fastnn.activations import Activation, Linear, LogSoftmax, Softmax
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
-from fastnn.exporting.formulas import traced, written
+from fastnn.exporting.formulas import of_activation, traced, written
 from fastnn.exporting.frozen import Frozen, Step, entry
 from fastnn.operations.normalization import LEAST_NORM
 
@@ -44,13 +44,14 @@ OPERATORS = {
     "logical_and": "&&",
     "logical_or": "||",
 }
-LIBRARY = {"absolute": "fabs"} | {
+LIBRARY = {"absolute": "fabs", "arctan": "atan", "power": "pow"} | {
     name: name for name in ("sqrt", "exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "hypot", "erfc")
 }
 # Functions of the file's own, written where they are needed; T is the number type, F() a function of math.h for it.
 HELPERS = {
     "maximum": "static T maximum(T a, T b)\n{\n    return a > b || isnan(a) ? a : b;\n}\n",
     "minimum": "static T minimum(T a, T b)\n{\n    return a < b || isnan(a) ? a : b;\n}\n",
+    "sign": "static T sign(T a)\n{\n    return a > 0 ? 1 : a < 0 ? -1 : a;\n}\n",
     "square": "static T square(T a)\n{\n    return a * a;\n}\n",
     "logaddexp": "static T logaddexp(T a, T b)\n{\n"
     "    return (a > b ? a : b) + F(log1p)(F(exp)(-F(fabs)(a - b)));\n}\n",
@@ -185,7 +186,7 @@ class Source:
         if type(activation) is Linear:
             return ""
         if activation not in self.names:
-            found = traced(activation.forward, self.dtype, f"activation {type(activation).__name__}")
+            found = of_activation(activation, self.dtype)
             declared, text = self.formula(found, "z")
             name = re.sub(r"\W", "_", getattr(activation, "name", type(activation).__name__.lower()))
             while self.prefix + name in self.functions:

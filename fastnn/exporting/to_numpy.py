@@ -18,7 +18,7 @@ from fastnn import operations
 from fastnn.activations import Activation, Linear, LogSoftmax, Softmax
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
-from fastnn.exporting.formulas import traced, written
+from fastnn.exporting.formulas import of_activation, traced, written
 from fastnn.exporting.frozen import Frozen, dense_kernel, entry
 from fastnn.operations.maps import Windowed
 from fastnn.operations.normalization import LEAST_NORM
@@ -142,7 +142,7 @@ class Script:
         if activation.blockwise:
             raise TypeError(f"activation {type(activation).__name__} works on whole rows and cannot go to {TARGET}")
         if activation not in self.names:
-            found = traced(activation.forward, self.dtype, f"activation {type(activation).__name__}")
+            found = of_activation(activation, self.dtype)
             lines, text = self.formula(found, "z")
             name = re.sub(r"\W", "_", getattr(activation, "name", type(activation).__name__.lower()))
             while name in self.functions or name in HELPERS:

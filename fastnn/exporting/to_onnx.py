@@ -17,7 +17,7 @@ from fastnn import operations
 from fastnn.activations import Activation, Linear, LogSoftmax, ReLU, Sigmoid, Softmax, Softsign, Tanh
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
-from fastnn.exporting.formulas import Formula, in_order, traced
+from fastnn.exporting.formulas import Formula, in_order, of_activation, traced
 from fastnn.exporting.frozen import Frozen, dense_kernel, entry, seen_pixels
 from fastnn.operations.normalization import LEAST_NORM
 
@@ -49,6 +49,9 @@ NODES = {
     "logical_and": "And",
     "logical_or": "Or",
     "isnan": "IsNaN",
+    "sign": "Sign",
+    "arctan": "Atan",
+    "power": "Pow",
     "where": "Where",
 }
 # Activations that are one node; those of rows cannot be written number by number.
@@ -168,6 +171,8 @@ class Graph:
     def function(self, name: str, parts: list[str]) -> str:
         """The node of a function of formulas, or the nodes that make it."""
         one = self.constant(1)
+        if name == "arctan" and self.dtype != np.float32:  # ONNX Runtime's Atan takes float32 alone
+            return self.cast(self.node("Atan", self.cast(parts[0], np.float32)), self.dtype)
         if name in NODES:
             return self.node(NODES[name], *parts)
         if name == "square":
@@ -209,7 +214,7 @@ class Graph:
         native = next((kind for known, kind in NATIVE.items() if known == activation), None)
         if native and (self.dtype == np.float32 or native not in FLOAT32_ONLY):
             return Batch({x.newest: self.node(native, name)}, x.size)
-        found = traced(activation.forward, self.dtype, f"activation {type(activation).__name__}")
+        found = of_activation(activation, self.dtype)
         return Batch({x.newest: self.formula(found, name, x.newest)}, x.size)
 
 
