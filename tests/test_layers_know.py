@@ -254,3 +254,11 @@ def test_normalizations_take_the_last_axis():
             assert fastnn.Sequential([Input((4, 3)), layer(axis=axis)]).output_shape == (None, 4, 3)
         with pytest.raises(ValueError, match="axis must be the last one, -1 or 2 for samples of shape"):
             fastnn.Sequential([Input((4, 3)), layer(axis=1)])
+
+
+def test_weights_are_assigned_not_set():
+    model = fastnn.Sequential([Input(2), Dense(3)])
+    with pytest.raises(AttributeError, match=r"Dense: write layer\.kernel\.assign\(values\)"):
+        model.layers[0].kernel = np.ones((2, 3))
+    model.layers[0].kernel.assign(np.ones((2, 3)))
+    assert model.get_weights()[0].sum() == 6

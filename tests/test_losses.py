@@ -484,3 +484,9 @@ def test_penalty_of_large_weights_is_finite(engine):
     model.compile("sgd", "mse")
     model.set_weights([np.full((2, 1), 1e20), np.zeros(1)])
     assert model.evaluate(np.zeros((3, 2)), np.zeros(3)) == pytest.approx(2.0)
+
+
+def test_cosine_similarity_of_one_output():
+    """Its value is 1 or -1, and its derivative 0: 0.3, 0.3, 0.3 over three epochs, whatever is learnt."""
+    refuses("cosine_similarity of one output is 1 or -1", "cosine_similarity", Dense(1))
+    network(Dense(2)).compile("sgd", "cosine_similarity")

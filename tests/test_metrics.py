@@ -259,7 +259,7 @@ def test_real_targets_are_refused(entry):
             metric.update(numbers, np.full((4, 1), 0.5))
         with pytest.raises(ValueError, match=f"'{name}' needs targets .*y has (-1|2)"):
             metric.update([0, 1, 2 - 3 * (name == "log_loss")], np.full((3, 1), 0.5))
-    if entry is BinaryAccuracy:
+    if entry is BinaryAccuracy or entry.__module__.endswith("thresholds"):  # each output is an answer
         with pytest.raises(ValueError, match=r"needs targets of 0 or 1, but y has 0\.5 in row 1"):
             metric.update([[0, 1], [1, 0.5]], np.full((2, 2), 0.5))
         return
@@ -600,3 +600,44 @@ def test_confusion_matrix_of_one_output(rng):
 def test_confusion_matrix_bad_input(arguments, error, message):
     with pytest.raises(error, match=message):
         confusion_matrix(*arguments)
+
+
+# -- counts at thresholds ----------------------------------------------------------------------------------------------
+
+AT_THRESHOLDS = [
+    metrics.TruePositives,
+    metrics.FalsePositives,
+    metrics.TrueNegatives,
+    metrics.FalseNegatives,
+    metrics.SensitivityAtSpecificity,
+    metrics.PrecisionAtRecall,
+]
+
+
+@pytest.mark.parametrize("entry", AT_THRESHOLDS)
+def test_counts_refuse_targets_that_are_no_answers(entry):
+    metric = entry()
+    for y, outputs in (([0.25, 1.0], [[0.5], [0.5]]), ([[1, 2]], [[0.5, 0.5]]), ([-1.0, 1.0], [[0.5], [0.5]])):
+        with pytest.raises(ValueError, match="needs targets of 0 or 1"):
+            metric.update_state(y, outputs)
+    with pytest.raises(ValueError, match="needs labels from 0 to 2"):
+        metric.update_state([0.5, 1.0], [[0.5, 0.1, 0.2], [0.1, 0.2, 0.5]])
+    model = fastnn.Sequential([fastnn.layers.Input(1), fastnn.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[entry()])
+    with pytest.raises(ValueError, match="needs targets of 0 or 1"):
+        model.fit([[0.0], [1.0]], [0.5, 2.0], verbose=0)
+
+
+@pytest.mark.parametrize("entry", AT_THRESHOLDS)
+def test_counts_of_logits_are_those_of_their_probabilities(entry):
+    """As precision and the other metrics of answers: 0.3 is a yes, since its probability is 0.57."""
+    z, y = np.array([[0.3], [-0.2], [2.0], [0.1]]), np.array([1, 0, 1, 0])
+    values = []
+    for logits in (True, False):
+        model = fastnn.Sequential([fastnn.layers.Input(1), fastnn.layers.Dense(1, None if logits else "sigmoid")])
+        model.set_weights([np.ones((1, 1)), np.zeros(1)])
+        model.compile("sgd", fastnn.losses.BinaryCrossentropy(from_logits=logits), metrics=[entry()])
+        values.append(model.evaluate(z, y, verbose=0)[1])
+    assert values[0] == values[1]
+    if entry is metrics.TruePositives:
+        assert values[0] == 2.0

@@ -96,7 +96,12 @@ class Layer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_") or name not in vars(self):
-            check_attribute(self, name)
+            try:
+                check_attribute(self, name)
+            except AttributeError:
+                if name in self.weight_names:
+                    raise AttributeError(f"{type(self).__name__}: write layer.{name}.assign(values)") from None
+                raise
             object.__setattr__(self, name, value)
             return
         before, value = vars(self)[name], self._checked(name, value)

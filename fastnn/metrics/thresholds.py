@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.basics.checks import number, whole
-from fastnn.metrics.base import Metric
-
-if TYPE_CHECKING:
-    from fastnn.losses import Loss
+from fastnn.metrics.classes import Decided, check_classes
 
 
 class Counter:
@@ -60,7 +57,28 @@ class Counter:
         return float(values[0]) if self.one else values
 
 
-class _Count(Metric, positional=("thresholds", "name")):
+class _AtThresholds(Decided):
+    """Base of what is made of the four counts: each output is an answer, and labels count as one-hot rows."""
+
+    _counter = cast("Counter", None)  # no annotation, no setting
+
+    def suits_maps(self, channels: int) -> bool:
+        return True
+
+    def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
+        if y.size == len(y) * outputs:
+            self._check_answers(y, name)
+        else:
+            check_classes(self.name, y, outputs, name)
+
+    def reset(self) -> None:
+        self.counts = np.zeros((4, 1))
+
+    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
+        self.counts = self.counts + self._counter.count(y, outputs, weights)
+
+
+class _Count(_AtThresholds, positional=("thresholds", "name")):
     """Base of the four counts. thresholds: 0.5, another number, or a list of them, for each of which there is a value.
 
     Each output is an answer, positive above the threshold, and each target yes or no; labels of several classes count
@@ -75,15 +93,6 @@ class _Count(Metric, positional=("thresholds", "name")):
     def __post_init__(self) -> None:
         self._counter = Counter(type(self).__name__, self.thresholds)
         super().__post_init__()
-
-    def prepare(self, loss: Loss, outputs: int) -> None:
-        """Labels are counted as one-hot rows."""
-
-    def reset(self) -> None:
-        self.counts = np.zeros((4, 1))
-
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
-        self.counts = self.counts + self._counter.count(y, outputs, weights)
 
     def result(self) -> Any:
         values = np.broadcast_to(self.counts[self._row], self._counter.thresholds.shape)
@@ -135,7 +144,7 @@ class FalseNegatives(_Count):
     _row = 3
 
 
-class _AtLimit(Metric):
+class _AtLimit(_AtThresholds):
     """Base of the best value of one share where another one is at least a limit, over num_thresholds thresholds.
 
     The thresholds are those of Keras, from 0 to 1 at equal distances, 200 by default; 0 where none fits. class_id: only
@@ -145,22 +154,13 @@ class _AtLimit(Metric):
     higher_is_better: ClassVar[bool] = True
     num_thresholds: int = 200
     class_id: int | None = None
-    _limit: ClassVar[str]
+    _bound: ClassVar[str]
 
     def __post_init__(self) -> None:
-        number(f"{type(self).__name__}: {self._limit}", getattr(self, self._limit), 0, most=1)
+        number(f"{type(self).__name__}: {self._bound}", getattr(self, self._bound), 0, most=1)
         n = whole(f"{type(self).__name__}: num_thresholds", self.num_thresholds, 1)
         self._counter = Counter(type(self).__name__, [0.5] if n == 1 else np.linspace(0, 1, n), None, self.class_id)
         super().__post_init__()
-
-    def prepare(self, loss: Loss, outputs: int) -> None:
-        """Labels are counted as one-hot rows."""
-
-    def reset(self) -> None:
-        self.counts = np.zeros((4, 1))
-
-    def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
-        self.counts = self.counts + self._counter.count(y, outputs, weights)
 
     def _shares(self) -> dict[str, NDArray[np.float64]]:
         true, false_positives, true_negatives, missed = self.counts
@@ -175,7 +175,7 @@ class _AtLimit(Metric):
     def result(self) -> float:
         shares = self._shares()
         wanted = self.name_of_value()
-        good = shares[self._limit] >= getattr(self, self._limit)
+        good = shares[self._bound] >= getattr(self, self._bound)
         return float(shares[wanted][good].max()) if good.any() else 0.0
 
     def name_of_value(self) -> str:
@@ -193,7 +193,7 @@ class SensitivityAtSpecificity(_AtLimit, positional=("specificity", "num_thresho
     """
 
     name = "sensitivity_at_specificity"
-    _limit = "specificity"
+    _bound = "specificity"
     specificity: float = 0.5
 
 
@@ -207,7 +207,7 @@ class SpecificityAtSensitivity(_AtLimit, positional=("sensitivity", "num_thresho
     """
 
     name = "specificity_at_sensitivity"
-    _limit = "sensitivity"
+    _bound = "sensitivity"
     sensitivity: float = 0.5
 
 
@@ -221,7 +221,7 @@ class PrecisionAtRecall(_AtLimit, positional=("recall", "num_thresholds", "class
     """
 
     name = "precision_at_recall"
-    _limit = "recall"
+    _bound = "recall"
     recall: float = 0.5
 
 
@@ -235,5 +235,5 @@ class RecallAtPrecision(_AtLimit, positional=("precision", "num_thresholds", "cl
     """
 
     name = "recall_at_precision"
-    _limit = "precision"
+    _bound = "precision"
     precision: float = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastnn import activations
 from fastnn.engine.program import Program
 from fastnn.layers import Layer
-from fastnn.losses import Crossentropy, Loss
+from fastnn.losses import CosineSimilarity, Crossentropy, Loss
 from fastnn.operations import Dropout, Elementwise, Noise, Permutation, Rowwise
 
 
@@ -34,6 +34,10 @@ def check_outputs(layers: list[Layer], program: Program, loss: Loss, shape: tupl
         raise ValueError(
             f"{f.name} of one output, that of layer {name!r}, never changes, and neither can the loss; use"
             " activation='sigmoid', or an output for each class"
+        )
+    if program.outputs < 2 and isinstance(loss, CosineSimilarity):
+        raise ValueError(
+            f"{loss.name} of one output is 1 or -1, and has no derivative; use loss='mse', or more outputs"
         )
     if isinstance(f, activations.Step):
         raise ValueError(
