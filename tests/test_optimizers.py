@@ -235,11 +235,12 @@ def test_schedule_free_goes_on_where_it_was(engine, tmp_path):
         for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
     one, other = (model_of(optimizers.ScheduleFreeAdamW(0.02), engine) for _ in range(2))
-    one.fit(X, Y, batch_size=60, epochs=1, shuffle=False)
+    for model in (one, other):
+        model.fit(X, Y, epochs=2, shuffle=False)
+    one.fit(X, Y, batch_size=60, shuffle=False)
     other.train_on_batch(X, Y)
-    one.train_on_batch(X, Y)
-    other.train_on_batch(X, Y)
-    assert one.evaluate(X, Y) == pytest.approx(other.evaluate(X, Y), rel=1e-12)
+    np.testing.assert_array_equal(one.arena[1:], other.arena[1:])
+    assert (one.arena[0] != other.arena[0]).any()  # the average, and the weights of training
 
 
 def test_schedule_free_obeys_new_weights():

@@ -37,7 +37,9 @@ class Batches:
         self.settings: dict[str, Any] | None = None  # of the optimizer, for which the numbers of the next steps hold
         self.first, self.scalars = 0, np.empty((0, 0))
         # Where nothing stands between the user's arrays and the engine.
-        self.plain = not metrics and len(door.shape) == 1 and door.loss_weight == 1 and hasattr(self.engine, "step")
+        free = "average" in self.optimizer.slots  # network.run_steps looks which weights these are
+        self.plain = not (metrics or free) and len(door.shape) == 1 and door.loss_weight == 1
+        self.plain = self.plain and hasattr(self.engine, "step")
 
     def reset(self) -> None:
         """Begins the means anew."""
