@@ -331,5 +331,5 @@ def test_perceptron():
     assert first + again.errors_ == Perceptron(shuffle=False, tol=None, max_iter=4).fit(X[:100], y[:100]).errors_ or (
         0 in again.errors_
     )
-    with pytest.raises(ValueError, match="only one class"):
+    with pytest.raises(ValueError, match="has to be greater than one; got 1 class"):
         Perceptron().fit(X[:50], y[:50])

@@ -206,3 +206,45 @@ def test_more_classes_than_lbfgs_can_tell_apart():
     classes = np.arange(len(X))  # one trial step of the line search makes probabilities of 0
     model, own = both("MLPClassifier", solver="lbfgs")
     np.testing.assert_allclose(own.fit(X, classes).loss_, model.fit(X, classes).loss_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
+def test_perceptron_of_sparse_rows(form, shuffle, monkeypatch):
+    """The same numbers as of dense rows, whatever is made dense at once."""
+    monkeypatch.setattr("fastnn.estimators.perceptron.PART", 28)
+    holes = np.where(X > 0, X, 0)
+    settings = {"max_iter": 9, "shuffle": shuffle}
+    dense, thin = (estimators.Perceptron(**settings).fit(one, Y) for one in (holes, form(holes)))
+    assert dense.errors_ == thin.errors_
+    np.testing.assert_array_equal(dense.coef_, thin.coef_)
+    np.testing.assert_allclose(thin.decision_function(form(holes)), dense.decision_function(holes), rtol=1e-12)
+    assert (thin.predict(form(holes)) == dense.predict(holes)).all()
+
+
+def test_perceptron_goes_on_with_partial_fit():
+    whole = estimators.Perceptron(shuffle=False, tol=None, max_iter=3).fit(X, Y)
+    parts = estimators.Perceptron(shuffle=False)
+    with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
+        parts.partial_fit(X, Y)
+    for _ in range(3):
+        parts.partial_fit(X, Y, classes=[0, 1, 2])
+    np.testing.assert_array_equal(parts.coef_, whole.coef_)
+    assert parts.t_ == whole.t_ == 1 + 3 * 3 * len(X) and parts.n_iter_ == 1 and parts.errors_ == whole.errors_[2:]
+    with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`"):
+        parts.partial_fit(X, Y + 1)
+    with pytest.raises(ValueError, match="is not the same as on last call"):
+        parts.partial_fit(X, Y, classes=[0, 1])
+    few = estimators.Perceptron(shuffle=False)
+    for first in range(0, 150, 10):  # streams of one class at a time
+        few.partial_fit(X[first : first + 10], Y[first : first + 10], classes=[0, 1, 2])
+    assert few.coef_.shape == (3, 4) and few.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_perceptrons_classes_have_scikit_learns_type(name):
+    from sklearn import linear_model
+
+    models = [module.Perceptron().fit(X, LABELS[name]) for module in (linear_model, estimators)]
+    agree(models[1].classes_, models[0].classes_)
+    assert models[1].predict(X).dtype == models[0].predict(X).dtype

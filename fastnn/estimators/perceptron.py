@@ -9,17 +9,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastnn._core import machine
 from fastnn.estimators.base import store
 
 Array = NDArray[Any]
+PART = 1 << 16  # numbers of sparse rows that are made dense at once
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
@@ -78,35 +80,14 @@ class Perceptron(ClassifierMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> Perceptron:
-        """Learns from X (rows, features) and the labels y (rows,)."""
+        """Learns from X (rows, features), dense or sparse, and the labels y (rows,)."""
         goes_on = self.warm_start and hasattr(self, "coef_")
-        X, y = validate_data(self, X, y, dtype=np.float64, order="C", reset=not goes_on)
-        check_classification_targets(y)
-        classes, places = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                "This solver needs samples of at least 2 classes in the data, but the data contains only one class:"
-                f" {classes[0]!r}"
-            )
+        X, y = self._validated(X, y, not goes_on)
+        classes = unique_labels(y)
         if goes_on and not np.array_equal(classes, self.classes_):
             raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, got {classes}")
-        count = 1 if len(classes) == 2 else len(classes)
-        w = np.zeros((count, X.shape[1] + 1))
-        if goes_on:
-            w[:, :-1], w[:, -1] = self.coef_, self.intercept_
-        told: list[list[int]] = []
-        unfinished = []
-        for k in range(count):
-            t = (places == (1 if count == 1 else k)).astype(np.float64)
-            errors, converged = self._learn(X, t, w[k], check_random_state(self.random_state))
-            told.append(errors)
-            unfinished += [] if converged else [k]
-        if not np.isfinite(w).all():
-            raise ValueError("the weights became infinite; scale the features or lower eta0")
-        self.classes_, self.coef_, self.intercept_ = classes, w[:, :-1].copy(), w[:, -1].copy()
-        self.n_iter_ = max(len(errors) for errors in told)
-        self.errors_ = [sum(errors[i] for errors in told if i < len(errors)) for i in range(self.n_iter_)]
-        self.t_ = float(1 + sum(len(errors) for errors in told) * len(X))
+        self.t_ = 1.0
+        unfinished = self._learn_all(X, y, classes, goes_on, self.max_iter)
         if unfinished and self.tol is not None:
             warnings.warn(
                 "Maximum number of iteration reached before convergence. Consider increasing max_iter to improve the"
@@ -116,22 +97,77 @@ class Perceptron(ClassifierMixin, BaseEstimator):
             )
         return self
 
-    def _learn(self, X: Array, t: Array, w: Array, rng: np.random.RandomState) -> tuple[list[int], bool]:
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Perceptron:
+        """Goes on with one epoch over X and y; classes: the labels of all calls, needed in the first one."""
+        first = _check_partial_fit_first_call(self, classes)
+        X, y = self._validated(X, y, first)
+        new = np.setdiff1d(unique_labels(y), self.classes_)
+        if len(new):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {new}."
+            )
+        if first:
+            self.t_ = 1.0
+        self._learn_all(X, y, self.classes_, hasattr(self, "coef_"), 1)
+        return self
+
+    def _validated(self, X: Any, y: Any, reset: bool) -> tuple[Any, Array]:
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64, order="C", reset=reset)
+        check_classification_targets(y)
+        return X, y
+
+    def _learn_all(self, X: Any, y: Array, classes: Array, goes_on: bool, epochs: int) -> bool:
+        """One class against the rest, for each; returns whether one of them is unfinished."""
+        if len(classes) < 2:
+            raise ValueError("The number of classes has to be greater than one; got 1 class")
+        places = np.searchsorted(classes, y)
+        count = 1 if len(classes) == 2 else len(classes)
+        w = np.zeros((count, X.shape[1] + 1))
+        if goes_on:
+            w[:, :-1], w[:, -1] = self.coef_, self.intercept_
+        told: list[list[int]] = []
+        finished = True
+        for k in range(count):
+            t = (places == (1 if count == 1 else k)).astype(np.float64)
+            errors, converged = self._learn(X, t, w[k], check_random_state(self.random_state), epochs)
+            told.append(errors)
+            finished = finished and converged
+        if not np.isfinite(w).all():
+            raise ValueError("the weights became infinite; scale the features or lower eta0")
+        self.classes_, self.coef_, self.intercept_ = classes, w[:, :-1].copy(), w[:, -1].copy()
+        self.n_iter_ = max(len(errors) for errors in told)
+        self.errors_ = [sum(errors[i] for errors in told if i < len(errors)) for i in range(self.n_iter_)]
+        self.t_ += float(sum(len(errors) for errors in told) * X.shape[0])
+        return not finished
+
+    def _learn(self, X: Any, t: Array, w: Array, rng: np.random.RandomState, epochs: int) -> tuple[list[int], bool]:
         """One class against the rest, in place; the errors of each epoch, and whether a rule ended it."""
-        order = np.arange(len(X))
+        order = np.arange(len(t))
         errors: list[int] = []
         best, waited = np.inf, 0
-        while len(errors) < self.max_iter:
+        while len(errors) < epochs:
             if self.shuffle:
-                order = rng.permutation(len(X))
-            errors.append(machine.perceptron_epoch(X, t, order, w, self.eta0, self.fit_intercept))
+                order = rng.permutation(len(t))
+            errors.append(self._epoch(X, t, order, w))
             if self.verbose:
                 print(f"-- Epoch {len(errors)}: {errors[-1]} errors")
-            waited = 0 if self.tol is None or errors[-1] < best - self.tol * len(X) else waited + 1
+            waited = 0 if self.tol is None or errors[-1] < best - self.tol * len(t) else waited + 1
             best = min(best, errors[-1])
             if errors[-1] == 0 or waited >= self.n_iter_no_change:
                 return errors, True
         return errors, False
+
+    def _epoch(self, X: Any, t: Array, order: Array, w: Array) -> int:
+        """The wrong answers of one epoch; sparse rows become dense by parts, so that nothing of X's size is made."""
+        if not issparse(X):
+            return machine.perceptron_epoch(X, t, order, w, self.eta0, self.fit_intercept)
+        errors, step = 0, max(1, PART // X.shape[1])
+        for first in range(0, len(order), step):
+            rows = order[first : first + step]
+            part = X[rows].toarray(order="C")
+            errors += machine.perceptron_epoch(part, t[rows], np.arange(len(rows)), w, self.eta0, self.fit_intercept)
+        return errors
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the estimator to one file, parameters and all that it has learnt; ``fastnn.load(path)`` gives it back.
@@ -146,7 +182,7 @@ class Perceptron(ClassifierMixin, BaseEstimator):
     def decision_function(self, X: Any) -> Array:
         """z = w x + b: (rows,) for two classes, else (rows, classes)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
         z = X @ self.coef_.T + self.intercept_
         return z[:, 0] if z.shape[1] == 1 else z
 
@@ -154,3 +190,8 @@ class Perceptron(ClassifierMixin, BaseEstimator):
         """The label of each row: of two classes the second where z >= 0, of more that with the largest z."""
         z = self.decision_function(X)
         return self.classes_[(z >= 0).astype(np.intp) if z.ndim == 1 else z.argmax(axis=1)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
