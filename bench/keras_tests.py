@@ -55,6 +55,10 @@ FILES = [
     "optimizers/lion_test.py",
     "optimizers/optimizer_test.py",
     "optimizers/ftrl_test.py",
+    "optimizers/lamb_test.py",
+    "optimizers/adafactor_test.py",
+    "optimizers/muon_test.py",
+    "optimizers/schedule_free_adamw_test.py",
     "optimizers/schedules/learning_rate_schedule_test.py",
     "callbacks/csv_logger_test.py",
     "callbacks/early_stopping_test.py",
@@ -106,6 +110,7 @@ REASONS = {  # of tests that run and differ, by their names: why, as docs/keras.
     r"Accuracy|accuracy": "targets that are no classes are refused",
     r"R2|r2": "NaN for fewer than two samples",
     r"probabilistic_metrics_test.py BinaryCrossentropy": "probabilities are cut at 1e-7 of float64, Keras' of float32",
+    r"fit_lr_correctness": "compile works with a copy of the optimizer, which counts its steps",
     r"optimizer_has_schedule": "an error is raised too, of another class",
     r"TerminateOnNaN": "targets that are not finite are refused; the unfinished epoch leaves no logs",
     r"SoftmaxTest": "the layer works along the last axis",
@@ -165,7 +170,8 @@ class Variable:
         if callable(value):
             raise Cannot("Variable of an initializer")
         self.value = np.array(value, dtype=dtype or np.float32)
-        self.name, self.path = name or "variable", name or "variable"
+        self.name = name or "variable"
+        self.path = f"variables{id(self)}/{self.name}"
 
     shape = property(lambda self: self.value.shape)
     dtype = property(lambda self: self.value.dtype.name)
@@ -192,7 +198,13 @@ class Steps:
         state = vars(self).setdefault("_state", {"step": 0, "slots": {}})
         state["step"] += 1
         row = self.all_scalars(np.array([state["step"]]))[0]
-        h, momentum, decay = row[:-2], row[-2], row[-1]
+        h, momentum, many = row[:-2], row[-2], self.gradient_accumulation_steps or 1
+        sums = state.setdefault("sums", {})
+        for i, (g, variable) in enumerate(pairs):
+            g = sums[id(variable)] = sums.get(id(variable), 0) + g
+            if self.updates_at(state["step"]):
+                pairs[i] = g / many, variable
+                sums[id(variable)] = 0
         norms = [float(np.sqrt(np.square(g).sum())) for g, _ in pairs]
         whole = float(np.sqrt(np.square(norms).sum()))
         for (g, variable), norm in zip(pairs, norms, strict=True):
@@ -203,9 +215,11 @@ class Steps:
             w = np.atleast_1d(np.array(variable.value, dtype=np.float32))
             made = [np.full_like(w, self.initial if i == 0 else 0) for i in range(len(self.slots))] + [w.copy() * 0]
             slots = state["slots"].setdefault(id(variable), made)
-            w *= decay
-            self.update(w, np.atleast_1d(g), slots[:-1], h)
+            if self.updates_at(state["step"]):
+                w *= self.decay_factor(row, w.ndim == 2) if self.decays(variable.path) else 1
+                self.update(w, np.atleast_1d(g), slots[:-1], h)
             slots[-1][...] = momentum * slots[-1] + (1 - momentum) * w
+            w = slots[-1].copy() if self.overwrites_at(state["step"]) else w
             variable.assign(w.reshape(variable.value.shape))
             self.__dict__.setdefault("_variables", {})[id(variable)] = variable
 
@@ -224,6 +238,17 @@ class Steps:
                 g = g * (limit / length) if limit and length > limit else g
             found[i] = g
         return found
+
+    @property
+    def iterations(self) -> int:
+        """Of the model whose own optimizer this is, or by hand."""
+        by_hand = vars(self).get("_state", {"step": 0})["step"] // (self.gradient_accumulation_steps or 1)
+        return by_hand or super().iterations
+
+    @property
+    def variables(self) -> list:
+        """Those of Keras can be assigned to."""
+        raise Cannot("optimizer.variables")
 
     def build(self, variables: object) -> None:
         """State is made when it is needed."""
