@@ -76,7 +76,7 @@ def row_loss(
     >>> from fastnn import formulas
     >>> @formulas.row_loss
     ... def spread(y, a):
-    ...     return np.max(a) - np.min(a)
+    ...     return max(a) - min(a)
     >>> float(spread([[0.0, 0.0]], [[1.0, 4.0]]))
     3.0
     """

@@ -217,5 +217,5 @@ def checked(loss: Loss, a: Array, t: Array) -> tuple[Array, Array]:
         got = f"arrays of shapes {values.shape} and {slope.shape}"
     raise ValueError(
         f"loss {loss.name} must return a tuple: the loss of each sample, shape {(len(a),)}, and its derivative by the"
-        f" outputs, shape {a.shape}; it returned {got}"
+        f" outputs, shape {a.shape}; it returned {got}. For a function of two numbers write formulas.loss(function)"
     )
