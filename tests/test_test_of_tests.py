@@ -311,6 +311,28 @@ class WithoutConstraint(Faulty):
         return op.replace(constraint=None)
 
 
+class Vectors(Faulty):
+    """Kernels that the optimizer takes for vectors."""
+
+    def operation(self, op):
+        return op.replace(matrices=0)
+
+
+class AllDecay(Faulty):
+    def operation(self, op):
+        return op.replace(kernel_decays=True, bias_decays=True)
+
+
+class WithoutSum(Faulty):
+    """The last of the gradients that are added up, alone."""
+
+    def _update(self, rows, gradients, scalars):
+        for arrays in rows[-1]:
+            for array in arrays:
+                array[...] = 0
+        super()._update(rows, gradients, scalars)
+
+
 class WrongParameters(Faulty):
     """A rate of dropout, a deviation of noise, an epsilon, a momentum that are off by a hundredth."""
 
@@ -395,6 +417,10 @@ FAULTS = [  # the fault, a network where it matters, an optimizer
     (WithoutConstraint, "max norm", SGD),
     (WithoutConstraint, "not negative", SGD),
     *((WrongParameters, name, SGD) for name in ("dropout", "noise", "batch normalization")),
+    (Vectors, "dense", optimizers.Muon(0.01, epsilon=1e-3)),
+    (Vectors, "dense", optimizers.Adafactor(0.01, epsilon_1=1e-6)),
+    (AllDecay, "dense", optimizers.SGD(0.1, weight_decay=0.1, without_decay=("kernel",))),
+    (WithoutSum, "dense", optimizers.SGD(0.1, gradient_accumulation_steps=3)),
     (OtherMask, "dropout", SGD),
     (OtherMask, "noise", SGD),
     (WrongParameters, "layer normalization first", SGD),
