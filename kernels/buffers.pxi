@@ -110,9 +110,11 @@ cdef class Buffers:
             if not self.gradients and kind_of(op).infer_panel != NULL:
                 work.a[i + 1] = work.a[i]
                 continue
-            work.a[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
+            if not passes_by(net, i):
+                work.a[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
             if self.gradients:
-                work.d[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
+                if not passes_by(net, i):
+                    work.d[i + 1] = self.take(panels(op.outputs) * work.stride[i + 1])
                 if kind_of(op).kept != NULL:
                     work.kept[i] = self.take(kind_of(op).kept(op, work.stride[i + 1],
                                                               ceil_div(rows * op.positions_out, WIDTH)))

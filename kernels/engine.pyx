@@ -55,6 +55,7 @@ cdef double TOGETHER = 1e8  # products of two numbers from which few rows are wo
 
 cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
 cdef double LONG_MAPS = 1 << 26  # bytes of a batch's maps: their first step waits for memory from the system
+cdef double LONG_ANSWERS = 2e7  # products and numbers of maps: some milliseconds, from which on Ctrl-C is looked for
 cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
 
@@ -499,7 +500,7 @@ cdef class Engine:
         sx.data = <const char*>x
         sx.starts = NULL
         sx.columns = self.inputs
-        sx.bytes = 0
+        sx.bytes = self.inputs * sizeof(real)
         sx.stride = self.inputs * sizeof(real)
         sx.offsets = NULL
         if sizeof(real) == 4:
@@ -594,7 +595,7 @@ cdef class Engine:
             predict_task(job, 0, 1)
         else:
             _keep = None if given is None else pin(given)
-            job.long_steps = True
+            job.long_steps = <double>rows * self.net.products > LONG_ANSWERS
             job.looked = seconds()
             job.mode = floating_mode()
             with nogil:

@@ -26,10 +26,20 @@ cdef struct Walk:
     Py_ssize_t band_together
     Py_ssize_t count               # of lattices
     Lattice* lattice
+    const Geometry* pool           # of the maximum behind a convolution, which takes each band from the cache; or NULL
+    bint flat                      # its numbers lie at once where they are flattened, a row for each sample
+
+# The gradient of a sample's map where only the largest numbers of windows have one: which tap of each window, in bytes.
+cdef struct Pooled:
+    const Geometry* pool
+    const real* d
+    const char* taps
+    Py_ssize_t panel, pixel, taps_panel  # reals between two panels and two pixels of d, bytes between two panels of taps
 
 cdef enum:
     BAND_LINES = 128        # targets of a band, of one panel: they stay in the first-level cache for the activation
     BAND_REALS = 1 << 15    # of a copy of a part of the source, where more than one row fits
+    POOLED_LINES = 256      # of a gradient behind a maximum, in the first-level cache for the gradient of the weights
 
 
 cdef inline bint depthwise(const Walk* walk) noexcept nogil:
@@ -38,7 +48,7 @@ cdef inline bint depthwise(const Walk* walk) noexcept nogil:
 
 
 cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t outputs, bint transposed, bint backward,
-                   bint packed) except -1:
+                   bint packed, const Geometry* pool) except -1:
     """Fills a walk: of a convolution or a transposed one, forward or to the gradient of its input.
 
     Forward, the weights of tap k are the lines k * inputs / groups on; backward those of turn_weights.
@@ -60,6 +70,7 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
         walk.source_height, walk.source_width, walk.target_height, walk.target_width = (
             g.height, g.width, g.out_height, g.out_width)
     walk.packed = packed
+    walk.pool = pool
     walk.step_y = walk.step_x = walk.stride_y = walk.stride_x = 1
     if scatter:
         walk.step_y, walk.step_x = g.stride_y, g.stride_x
@@ -106,7 +117,7 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
     walk.rows = walk.lattice[0].height
     walk.span = reach_y - walk.above + 1
     right = (walk.lattice[0].width - 1) * walk.stride_x + reach_x  # the last column that is needed
-    walk.direct = (not packed and (not walk.lanes or depthwise(walk)) and walk.above >= 0 and walk.before >= 0
+    walk.direct = (not packed and not (pool != NULL and backward) and (not walk.lanes or depthwise(walk)) and walk.above >= 0 and walk.before >= 0
                    and (walk.rows - 1) * walk.stride_y + reach_y < walk.source_height and right < walk.source_width)
     walk.line = walk.source_width if walk.direct else right - walk.before + 1
     walk.pixel = walk.channels if packed else WIDTH
@@ -144,8 +155,12 @@ cdef void plan_bands(Walk* walk) noexcept:
     if not walk.direct:
         walk.band = max(1, (BAND_REALS // row - walk.span) // walk.stride_y + 1)
     walk.band = least(walk.band, walk.rows)
-    walk.together = max(1, LONG // (walk.rows * width))
-    walk.band_together = walk.rows if walk.together > 1 else least(walk.rows, max(1, LONG // width))
+    cdef Py_ssize_t lines = LONG
+    if walk.pool != NULL:  # whole windows
+        lines = POOLED_LINES
+        walk.band = least(ceil_div(walk.band, walk.pool.stride_y) * walk.pool.stride_y, walk.rows)
+    walk.together = max(1, lines // (walk.rows * width))
+    walk.band_together = walk.rows if walk.together > 1 else least(walk.rows, max(1, lines // width))
 
 
 cdef inline Py_ssize_t band_lines(const Walk* walk, Py_ssize_t band) noexcept nogil:
@@ -159,19 +174,30 @@ cdef inline Py_ssize_t copy_size(const Walk* walk, Py_ssize_t band) noexcept nog
 
 
 cdef Py_ssize_t walk_scratch(const Walk* walk) noexcept nogil:
-    """Reals of a copy in the forward pass or in the backward one; of one for the weight gradient."""
+    """Reals of a copy in the forward pass or in the backward one, or of one for the weight gradient; with the band, or the
+    gradient, of one panel that a maximum takes."""
+    return copies_size(walk) + band_size(walk)
+
+
+cdef inline Py_ssize_t band_size(const Walk* walk) noexcept nogil:
+    cdef Py_ssize_t lines = max(walk.band, walk.together * walk.band_together) * walk.lattice[0].width
+    return lines * WIDTH if walk.pool != NULL else 0
+
+
+cdef inline Py_ssize_t copies_size(const Walk* walk) noexcept nogil:
     if walk.direct:
         return 0
-    return walk.planes * max(copy_size(walk, walk.band),
-                             walk.together * copy_size(walk, walk.band_together)) + WIDTH
+    return panels(walk.planes * max(copy_size(walk, walk.band),
+                                    walk.together * copy_size(walk, walk.band_together)) + WIDTH) * WIDTH
 
 
 cdef const real* source_of(const Walk* walk, const real* a, Py_ssize_t stride, Py_ssize_t sample, Py_ssize_t count,
-                           Py_ssize_t panel, Py_ssize_t row, Py_ssize_t band, real* scratch,
+                           Py_ssize_t panel, Py_ssize_t row, Py_ssize_t band, const Pooled* pooled, real* scratch,
                            Py_ssize_t* plane) noexcept nogil:
     """Where `count` samples have the source of a band of targets from `row` on: in the map a, or in a copy of that part.
 
-    panel: of the targets, where each lane goes its own way. plane: OUT, reals between two planes.
+    panel: of the targets, where each lane goes its own way. pooled: what the map is made of, or NULL. plane: OUT, reals
+    between two planes.
     """
     cdef Py_ssize_t first = row * walk.stride_y + walk.above, size = walk.source_height * walk.source_width, n
     plane[0] = stride
@@ -183,13 +209,13 @@ cdef const real* source_of(const Walk* walk, const real* a, Py_ssize_t stride, P
         if walk.packed:
             copy_packed(walk, a, stride, sample + n, first, band_lines(walk, band), scratch + n * copy_size(walk, band))
         else:
-            copy_planes(walk, a, stride, sample + n, panel, first, band_lines(walk, band),
+            copy_planes(walk, a, stride, sample + n, panel, first, band_lines(walk, band), pooled,
                         scratch + n * copy_size(walk, band), plane[0])
     return scratch
 
 
 cdef void copy_planes(const Walk* walk, const real* a, Py_ssize_t stride, Py_ssize_t sample, Py_ssize_t panel,
-                      Py_ssize_t first, Py_ssize_t rows, real* to, Py_ssize_t plane) noexcept nogil:
+                      Py_ssize_t first, Py_ssize_t rows, const Pooled* pooled, real* to, Py_ssize_t plane) noexcept nogil:
     """Rows [first, first + rows) of a sample's map, with zeros around: plane after plane."""
     cdef Py_ssize_t k, y, left = least(walk.line, max(0, -walk.before)), n
     cdef const real* line
@@ -200,6 +226,11 @@ cdef void copy_planes(const Walk* walk, const real* a, Py_ssize_t stride, Py_ssi
             row = to + k * plane + (y - first) * walk.line * WIDTH
             if not 0 <= y < walk.source_height or n == 0:
                 memset(row, 0, walk.line * WIDTH * sizeof(real))
+                continue
+            if pooled != NULL:
+                memset(row, 0, left * WIDTH * sizeof(real))
+                unpool(pooled, k, y, left + walk.before, n, row + left * WIDTH)
+                memset(row + (left + n) * WIDTH, 0, (walk.line - left - n) * WIDTH * sizeof(real))
                 continue
             line = a + ((sample * walk.source_height + y) * walk.source_width + left + walk.before) * WIDTH
             memset(row, 0, left * WIDTH * sizeof(real))
@@ -212,6 +243,11 @@ cdef void copy_planes(const Walk* walk, const real* a, Py_ssize_t stride, Py_ssi
                 copy_lanes(walk, line, stride, panel, k, n, row)
             row += n * WIDTH
             memset(row, 0, (walk.line - left - n) * WIDTH * sizeof(real))
+
+
+cdef inline void unpool(const Pooled* of, Py_ssize_t panel, Py_ssize_t y, Py_ssize_t x, Py_ssize_t n, real* to) noexcept nogil:
+    """Pixels [x, x + n) of row y of the gradient."""
+    max_unpool(of.pool, y, x, n, of.d + panel * of.panel, of.pixel, of.taps + panel * of.taps_panel, to)
 
 
 cdef void copy_lanes(const Walk* walk, const real* line, Py_ssize_t stride, Py_ssize_t panel, Py_ssize_t k, Py_ssize_t n,

@@ -557,12 +557,16 @@ cdef void finish_gradient(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_
                           Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Turns a part of d[i] = dL/da of operation i - 1 into dL/dz, while it is in the cache: penalty, then activation.
 
-    The part: rows [first, last) of a panel.
+    The part: rows [first, last) of a panel. The activation may be that of a convolution before a maximum that takes its bands.
     """
     cdef Operation* op = &net.operations[i - 1]
     cdef Py_ssize_t at = panel * work.stride[i] + first * WIDTH, n = (last - first) * WIDTH
     if op.activity_penalty[0] != 0 or op.activity_penalty[1] != 0:
         penalize_activity(op, work.a[i] + at, work.d[i] + at, panel, last - first, samples)
+    if takes_bands(net, i - 1):
+        op -= 1
+    elif lies_flat(net, i - 1):
+        op -= 2
     if kind_of(op).joins and activation_of(op).backward != NULL:
         activation_of(op).backward(n, (work.kept[i - 1] if activation_of(op).keeps_input else work.a[i]) + at,
                                    work.d[i] + at, op.parameters)

@@ -147,6 +147,7 @@ cdef int plan_walks(Network* net) except -1:
     """The walks of the convolutions."""
     cdef Py_ssize_t i
     cdef Operation* op
+    cdef const Geometry* pool
     cdef bint backward
     net.walks = <Walk*>PyMem_Calloc(2 * net.count, sizeof(Walk))
     if net.walks == NULL:
@@ -155,9 +156,11 @@ cdef int plan_walks(Network* net) except -1:
         op = &net.operations[i]
         if kind_of(op).sizes != WALK and kind_of(op).sizes != WALK_BACK:
             continue
+        pool = pool_behind(net, i)
         for backward in range(2):
             plan_walk(walk_of(net, i, backward), &op.geometry, op.inputs, op.outputs,
-                      kind_of(op).sizes == WALK_BACK, backward, i == 0 and not backward and packs(net))
+                      kind_of(op).sizes == WALK_BACK, backward, i == 0 and not backward and packs(net), pool)
+            walk_of(net, i, backward).flat = pool != NULL and flattens_behind(net, i)
     return 0
 
 
@@ -170,7 +173,7 @@ cdef int measure_sample(Network* net) except -1:
         op = &net.operations[i]
         product = op.rows * op.outputs
         maps = maps or op.positions_in > 1
-        size += sample_size(op)
+        size += 0 if passes_by(net, i) else sample_size(op)
         net.weights += product if op.positions_out == 1 else 0
         net.products += product * max(op.positions_in, op.positions_out)
         net.products += sample_size(op) if op.positions_out > 1 else 0

@@ -55,7 +55,11 @@ cdef extern from "windows.h" nogil:
         int64_t top, left, groups
     int tap_bytes(const Geometry* g)
     Py_ssize_t windows_at_once(const Geometry* g)
-    void max_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* x, real* y, void* which)
+    bint windows_apart(const Geometry* g)
+    void max_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, real lowest, const real* x, real* y, Py_ssize_t ry,
+                  void* which)
+    void max_unpool(const Geometry* g, Py_ssize_t y, Py_ssize_t x, Py_ssize_t n, const real* d, Py_ssize_t rd,
+                    const void* which, real* to)
     void max_pool_back(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* d, const void* which, real* dx)
     void average_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* x, real* y)
     void average_pool_back(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* d, real* dx)

@@ -238,7 +238,42 @@ def pooled(activation, overlap=False, penalty=None, between=()):
     ]
 
 
+def pool(channels, before, window, strides, corner=(0, 0)):
+    """The largest of windows that reach over the edge at most behind the map."""
+    sizes = zip(before, window, strides, corner, strict=True)
+    behind = tuple(-(-(n + p) // s) if p or w == s + 1 else max(1, (n - w) // s + 1) for n, w, s, p in sizes)
+    return MaxPooling(
+        *(channels, channels), map_in=before, map_out=behind, window=window, strides=strides, corner=corner
+    )
+
+
+def banded(activation, windows, channels=16, size=10, second=None, behind=()):
+    """A convolution whose maximum takes its bands, perhaps another, a row of numbers, a product: it may lie flat."""
+    made = [convolution(2, channels, size, 3, activation=activation)]
+    for settings in (None, second):
+        if settings is not None:
+            made.append(convolution(channels, channels, made[-1].map_out[0], **settings, activation=activation))
+        if settings is not None or not made[1:]:
+            made.append(pool(channels, made[-1].map_out, *windows))
+    n = channels * made[-1].positions_out
+    made.append(Permutation(channels, n, map_in=made[-1].map_out))
+    return [*made, *(op(n) for op in behind), Dense(n, 3, bias=True)]
+
+
 STACKS = {
+    "bands": lambda: banded(ReLU(), ((2, 2), (2, 2)), channels=32),
+    "bands, all windows": lambda: banded(Tanh(), ((3, 3), (3, 3)), channels=5),
+    "bands, gaps": lambda: banded(ReLU(), ((2, 1), (3, 2))),
+    "bands, beside the edge": lambda: banded(Linear(), ((2, 3), (2, 3), (0, 1)), channels=7),
+    "bands, large windows": lambda: banded(ReLU(), ((17, 17), (17, 17)), size=20),
+    "bands, wide maps": lambda: banded(ReLU(), ((2, 2), (2, 2)), channels=3, size=25),
+    "bands, dropout": lambda: banded(ReLU(), ((2, 2), (2, 2)), behind=[lambda n: Dropout(n, n, rate=0.4)]),
+    "bands, penalty": lambda: banded(
+        ReLU(), ((2, 2), (2, 2)), behind=[lambda n: Elementwise(n, n, activity_regularizer=L1L2(0.01, 0.02))]
+    ),
+    "bands of bands": lambda: banded(ReLU(), ((2, 2), (2, 2)), second={"window": 3, "padding": 1}),
+    "bands of pixels": lambda: banded(Tanh(), ((2, 2), (2, 2)), 18, second={"window": 1}),
+    "bands of steps": lambda: banded(ReLU(), ((2, 2), (2, 2)), 3, second={"window": 2, "stride": 2}),
     "relu": lambda: pooled(ReLU()),
     "overlapping windows": lambda: pooled(ReLU(), overlap=True),
     "slope of the input": lambda: pooled(GELU()),
@@ -271,7 +306,7 @@ def stacked(engine, dtype, steps):
 @pytest.mark.parametrize("name", STACKS)
 def test_maps_go_through_networks(core, name):
     rng = np.random.default_rng(5)
-    x = rng.normal(size=(21, 200)).astype(np.float32)
+    x = rng.normal(size=(21, STACKS[name]()[0].positions_in * 2)).astype(np.float32)
     y = rng.normal(size=(21, 3)).astype(np.float32)
     twin = stacked(engines("float64")["reference"], "float64", STACKS[name]())
     twin_losses, twin_outputs = train(twin, x.astype(float), y.astype(float), batch=8, seed=SEED)

@@ -277,3 +277,12 @@ def test_the_core_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="more than 65536"):
         big = np.zeros((70000, 2), np.int8), np.ones(2, np.float32), np.zeros(2, np.float32), activations.Linear()
         core.BytePredictor([big], (70000,), 2)
+
+
+def test_samples_of_more_numbers_than_are_read_at_once():
+    x = np.random.default_rng(0).random((5, 900, 700, 1), dtype=np.float32)
+    model = fastnn.Sequential([Input((900, 700, 1)), layers.MaxPooling2D(100), layers.Flatten(), Dense(2)], rng=0)
+    right = x.reshape(5, 9, 100, 7, 100).max(axis=(2, 4)).reshape(5, -1) @ model.get_weights()[0]
+    np.testing.assert_allclose(model.predictor()(x), right, rtol=1e-5)
+    np.testing.assert_allclose(model.predictor()(x[4]), right[4], rtol=1e-5)
+    np.testing.assert_allclose(model.predict(x.swapaxes(1, 2).copy().swapaxes(1, 2)), right, rtol=1e-5)

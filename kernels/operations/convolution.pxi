@@ -13,7 +13,8 @@ cdef inline Py_ssize_t taps_of(Operation* op) noexcept nogil:
 cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bint backward, Part* part) noexcept nogil:
     """a[i + 1] = f(sum over taps of a[i] W + b) of sample n; backward d[i] = sum over taps of d[i + 1] W^T.
 
-    Band after band of the map: its source stays in the cache for all panels, and itself for what follows.
+    Band after band of the map: its source stays in the cache for all panels, and itself for what follows, the activation or
+    a maximum.
     """
     cdef Network* net = job.net
     cdef Operation* op = &net.operations[i]
@@ -29,6 +30,11 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
     cdef const real* start
     cdef real* map
     cdef real* z
+    cdef Pooled pooled
+    cdef const Pooled* of = NULL
+    if backward and walk.pool != NULL:
+        pooled = pooled_gradient(net, work, i + 1, n)
+        of = &pooled
     cdef real[64] zero
     set_zero(zero)
     distance = turned_lines(op) * WIDTH if backward else panel_size(op)
@@ -45,8 +51,11 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
                 start = zero
             if origin == NULL or walk.lanes:
                 origin = source_of(walk, work.d[source] if backward else work.a[source], work.stride[source], n, 1, p,
-                                   row, end - row, part.scratch, &plane)
-            map = (work.d[target] if backward else work.a[target]) + p * work.stride[target] + n * positions * WIDTH
+                                   row, end - row, of, part.scratch, &plane)
+            if walk.pool != NULL and not backward:  # where row 0 would be
+                map = part.scratch + copies_size(walk) - row * walk.target_width * WIDTH
+            else:
+                map = (work.d[target] if backward else work.a[target]) + p * work.stride[target] + n * positions * WIDTH
             for k in range(walk.count):
                 lattice = &walk.lattice[k]
                 for y in range(row, least(end, lattice.height)):
@@ -65,6 +74,8 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
             lines = least(end * walk.step_y, walk.target_height) * walk.target_width - line
             if backward:
                 finish_gradient(net, work, i, part.samples, p, n * positions + line, n * positions + line + lines)
+            elif walk.pool != NULL:
+                max_pool_band(job, work, i + 1, n, p, row, end, map)
             else:
                 activate(op, work, i, p, lines * WIDTH, map + line * WIDTH)
         row = end
@@ -146,7 +157,7 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
     cdef Py_ssize_t group = inputs // op.geometry.groups, lines = taps_of(op) * group, groups = panels(lines)
     cdef Py_ssize_t unit = share(panels(outputs) * groups, part.thread, part.threads)
     cdef Py_ssize_t end = share(panels(outputs) * groups, part.thread + 1, part.threads)
-    cdef Py_ssize_t n, row, u, p, g, at_once, band, plane = 0, filled, width = walk.lattice[0].width
+    cdef Py_ssize_t n, row, u, p, g, at_once, band, plane = 0, filled, unpooled, width = walk.lattice[0].width
     cdef const real* source
     cdef const real* target
     cdef pixels of
@@ -162,9 +173,9 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
         row = 0
         while row < walk.rows:
             band = least(walk.band_together, walk.rows - row)
-            filled = -1
+            filled = unpooled = -1
             of = pixels(at_once, band, width, 0, walk.stride_y * walk.line * walk.pixel, walk.stride_x * walk.pixel,
-                        walk.rows * width * WIDTH, width * WIDTH, WIDTH)
+                        (walk.rows if walk.pool == NULL else band) * width * WIDTH, width * WIDTH, WIDTH)
             of.image_a = (walk.source_height * walk.source_width * WIDTH if walk.direct else copy_size(walk, band))
             if of.row_a == width * of.pixel_a:  # one long row
                 of.width, of.height = of.width * of.height, 1
@@ -173,9 +184,13 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
                     return
                 p, g = u // groups, u % groups
                 if filled == -1 or (walk.lanes and filled != p):
-                    source = source_of(walk, a, sa, n, at_once, p, row, band, part.scratch, &plane)
+                    source = source_of(walk, a, sa, n, at_once, p, row, band, NULL, part.scratch, &plane)
                     filled = p
-                target = d + p * sd + (n * walk.rows + row) * width * WIDTH
+                if walk.pool == NULL:
+                    target = d + p * sd + (n * walk.rows + row) * width * WIDTH
+                elif unpooled != p:
+                    target = unpool_rows(job, i + 1, n, at_once, p, row, band, part.scratch + copies_size(walk))
+                    unpooled = p
                 places(walk, op, group, g, columns_of(lines, g), plane, at)
                 if walk.lanes:
                     lane_gradient(columns_of(lines, g), source, at, target, &of,
@@ -185,6 +200,18 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
                                  work.sums[i] + (p * rows + g * WIDTH) * WIDTH)
             row += band
         n += at_once
+
+
+cdef real* unpool_rows(Job* job, Py_ssize_t i, Py_ssize_t n, Py_ssize_t samples, Py_ssize_t p, Py_ssize_t row, Py_ssize_t rows,
+                       real* to) noexcept nogil:
+    """Rows of one panel of the gradient of some samples' a[i], which a maximum has taken in bands."""
+    cdef Py_ssize_t m, y, width = job.net.operations[i].geometry.width
+    cdef Pooled pooled
+    for m in range(samples):
+        pooled = pooled_gradient(job.net, job.work, i, n + m)
+        for y in range(rows):
+            unpool(&pooled, p, row + y, 0, width, to + (m * rows + y) * width * WIDTH)
+    return to
 
 
 cdef inline void places(const Walk* walk, Operation* op, Py_ssize_t group, Py_ssize_t g, Py_ssize_t count, Py_ssize_t plane,
@@ -212,7 +239,6 @@ cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexce
     cdef Py_ssize_t distance = (op.rows if sums == work.sums[i] else op.rows + WIDTH) * WIDTH
     cdef double* penalty = work.penalty[i]
     cdef real* line
-    cdef Looking looking = Looking(job, part.thread)
     for u in range(share(panels(op.outputs) * groups, part.thread, part.threads),
                    share(panels(op.outputs) * groups, part.thread + 1, part.threads)):
         if interrupted(job, part.thread):
@@ -225,12 +251,29 @@ cdef void hand_over_lines(Job* job, Py_ssize_t i, real* sums, Part* part) noexce
             penalty[p * (groups + 1) + g] = add_penalty(job, op.kernel_penalty, position, n, line)
         hand_over(job, position, n, line, part.h)
         if g + 1 == groups and op.bias:
-            bias_gradient(work.d[i + 1] + p * work.stride[i + 1], part.samples * op.positions_out, part.scratch, looks,
-                          &looking)
+            sum_map(job, i, p, part)
             position += n
             if job.net.penalized:
                 penalty[p * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, part.scratch)
             hand_over(job, position, WIDTH, part.scratch, part.h)
+
+
+cdef void sum_map(Job* job, Py_ssize_t i, Py_ssize_t p, Part* part) noexcept nogil:
+    """The sum of d[i + 1] over all pixels, of one panel, into scratch; behind a maximum no other number has a part in it."""
+    cdef Workspace* work = job.work
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t at = i + 1, q
+    cdef Looking looking = Looking(job, part.thread)
+    if takes_bands(job.net, at):
+        op += 1
+        at = stored_at(job.net, at + 1)
+    if at <= i + 2:
+        bias_gradient(work.d[at] + p * work.stride[at], part.samples * op.positions_out, part.scratch, looks, &looking)
+        return
+    for q in range(op.positions_out):
+        bias_gradient(work.d[at] + (q * panels(op.outputs) + p) * work.stride[at], part.samples,
+                      part.scratch + (1 + q) * WIDTH, looks, &looking)
+    bias_gradient(part.scratch + WIDTH, op.positions_out, part.scratch, looks, &looking)
 
 
 cdef Py_ssize_t conv_sums(Operation* op, bint transposed) noexcept nogil:

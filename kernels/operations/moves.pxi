@@ -139,12 +139,16 @@ cdef void move_numbers(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bi
 
 
 cdef void permute_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
+    if lies_flat(job.net, i):
+        return
     move_numbers(job, work, i, n, False, part)
 
 
 cdef void permute_sample_back(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
     cdef Operation* op = &job.net.operations[i]
     cdef Py_ssize_t p
+    if lies_flat(job.net, i):
+        return
     move_numbers(job, work, i, n, True, part)
     for p in range(panels(op.inputs)):
         finish_map(job, work, i, n, p, part)
