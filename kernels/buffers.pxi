@@ -29,7 +29,7 @@ cdef int check_memory(Network* net, Py_ssize_t rows, Py_ssize_t count, Py_ssize_
         if kind_of(op).sizes == WALK or kind_of(op).sizes == WALK_BACK:
             copies = max(copies, <double>walk_scratch(walk_of(net, i, False)))
             copies = max(copies, <double>walk_scratch(walk_of(net, i, True)))
-            lines += 4.0 * (op.rows + WIDTH) * (op.outputs + 2.0 * WIDTH) * (op.inputs // op.geometry.groups // WIDTH + 2)
+            lines += 8.0 * (op.rows + WIDTH) * (op.outputs + 2.0 * WIDTH) * (op.inputs // op.geometry.groups // WIDTH + 2)
     size = (lines + rows * 2.0 * widest + threads * (copies + (2.0 * widest + 8 * WIDTH) * WIDTH)) * count
     if size > 1e18 / sizeof(real):
         raise MemoryError(f"the buffers of a batch of {rows} rows need {size * sizeof(real):.0e} bytes; use smaller batches")
@@ -48,7 +48,7 @@ cdef class Buffers:
     def __cinit__(self, Engine engine not None, Py_ssize_t rows, int count, int threads, bint gradients, bint filled):
         cdef Py_ssize_t k, matrices = engine.net.count + 1
         check_memory(&engine.net, rows, count, threads)
-        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 7 * matrices * sizeof(real*))
+        self.work = <Workspace*>PyMem_Calloc(count, sizeof(Workspace) + 9 * matrices * sizeof(real*))
         if self.work == NULL:
             raise MemoryError(f"no memory for the buffers of a batch of {rows} rows")
         self.count = count
@@ -56,12 +56,13 @@ cdef class Buffers:
         self.gradients = gradients
         self.filled = filled  # whether the samples are gathered with all their numbers
         for k in range(count):
-            self.work[k].a = <real**>(self.work + count) + 7 * matrices * k
+            self.work[k].a = <real**>(self.work + count) + 9 * matrices * k
             self.work[k].d = self.work[k].a + matrices
             self.work[k].kept = self.work[k].d + matrices
             self.work[k].turned = self.work[k].kept + matrices
             self.work[k].sums = self.work[k].turned + matrices
-            self.work[k].penalty = <double**>(self.work[k].sums + matrices)
+            self.work[k].fast = self.work[k].sums + matrices
+            self.work[k].penalty = <double**>(self.work[k].fast + 2 * matrices)
             self.work[k].stride = <Py_ssize_t*>(self.work[k].penalty + matrices)
         self.at = NULL  # first only count
         for k in range(count):
@@ -81,7 +82,7 @@ cdef class Buffers:
         cdef Py_ssize_t blocks = ceil_div(rows, WIDTH), widest = net.operations[0].inputs, lines = 0, i
         cdef Operation* op
         cdef double* lowest
-        cdef bint penalized = False
+        cdef bint penalized = False, backward
         cdef Py_ssize_t copies = 0
         work.rows = rows
         op = net.operations
@@ -104,6 +105,10 @@ cdef class Buffers:
             work.stride[i + 1] = odd_stride(rows * op.positions_out)
             if kind_of(op).sizes == WALK or kind_of(op).sizes == WALK_BACK:
                 copies = max(copies, max(walk_scratch(walk_of(net, i, False)), walk_scratch(walk_of(net, i, True))))
+                for backward in range(1 + self.gradients):
+                    if walk_of(net, i, backward).fast:
+                        work.fast[2 * i + backward] = self.take(
+                            fast_size(walk_of(net, i, backward), op.inputs if backward else op.outputs))
                 if self.gradients:
                     work.turned[i] = self.take(conv_turned(op, kind_of(op).sizes == WALK_BACK))
                     work.sums[i] = self.take(conv_sums(op, kind_of(op).sizes == WALK_BACK))

@@ -55,7 +55,7 @@ cdef double TOGETHER = 1e8  # products of two numbers from which few rows are wo
 
 cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
 cdef double LONG_MAPS = 1 << 26  # bytes of a batch's maps: their first step waits for memory from the system
-cdef double LONG_ANSWERS = 2e7  # products and numbers of maps: some milliseconds, from which on Ctrl-C is looked for
+cdef double LONG_ANSWERS = 1e8  # Program.sample_cost of samples that are answered: some milliseconds
 cdef double CLOCK_COST = 5e6  # Program.cost between two looks at the clock: some 0.1 milliseconds
 
 
@@ -73,6 +73,7 @@ cdef class Engine:
     cdef const OptimizerKernel* kernel
     cdef readonly object program, arena
     cdef public Py_ssize_t iterations  # finished steps; counted here, so that an interrupt cannot come between
+    cdef double sample_cost
     cdef public double long_step  # cost (Program.cost) from which a step looks for Ctrl-C inside: docs/decisions/ctrl-c.md
     cdef object operations, loss_parameters, whole_gradient, arena_pin
     cdef bint own_loss  # whether the loss is a Python function of the user's: program.evaluate_loss
@@ -121,6 +122,7 @@ cdef class Engine:
         self.net.penalized = program.penalized
         self.net.constrained = program.constrained
         self.long_step = LONG_STEP
+        self.sample_cost = program.sample_cost
         self.inputs = self.net.operations[0].inputs * self.net.operations[0].positions_in
         self.outputs = self.net.operations[self.net.count - 1].outputs
         self.targets = 0 if program.loss_object is None else program.loss_object.columns(self.outputs)
@@ -595,7 +597,7 @@ cdef class Engine:
             predict_task(job, 0, 1)
         else:
             _keep = None if given is None else pin(given)
-            job.long_steps = <double>rows * self.net.products > LONG_ANSWERS
+            job.long_steps = rows * self.sample_cost > LONG_ANSWERS
             job.looked = seconds()
             job.mode = floating_mode()
             with nogil:

@@ -27,6 +27,8 @@ cdef struct Walk:
     Py_ssize_t count               # of lattices
     Lattice* lattice
     const Geometry* pool           # of the maximum behind a convolution, which takes each band from the cache; or NULL
+    bint fast                      # by winograd.h
+    ptrdiff_t[9] square            # then: the first line of the weights of each pixel that a target sees
     bint flat                      # its numbers lie at once where they are flattened, a row for each sample
 
 # The gradient of a sample's map where only the largest numbers of windows have one: which tap of each window, in bytes.
@@ -39,6 +41,8 @@ cdef struct Pooled:
 cdef enum:
     BAND_LINES = 128        # targets of a band, of one panel: they stay in the first-level cache for the activation
     BAND_REALS = 1 << 15    # of a copy of a part of the source, where more than one row fits
+    FAST_CHANNELS = 32      # from which on winograd.h is faster
+    FAST_TILES = 48         # of it at once
     POOLED_LINES = 256      # of a gradient behind a maximum, in the first-level cache for the gradient of the weights
 
 
@@ -145,6 +149,13 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
         lattice.of.count = lines
         for t in range(lines - 1, -1, -1):
             at[t] = at[t // inputs] + t % inputs
+    walk.fast = (g.window_height == 3 and g.window_width == 3 and g.stride_y == 1 and g.stride_x == 1 and g.dilation_y == 1
+                 and g.dilation_x == 1 and not walk.lanes and not packed and walk.channels >= FAST_CHANNELS
+                 and walk.target_group >= FAST_CHANNELS and walk.rows > 1 and walk.lattice[0].width > 1)
+    if walk.fast:
+        for t in range(9):
+            at, line = <ptrdiff_t*>walk.lattice[0].of.at, <ptrdiff_t*>walk.lattice[0].of.line
+            walk.square[at[t] // WIDTH // walk.line * 3 + at[t] // WIDTH % walk.line] = line[t]
     plan_bands(walk)
     return 0
 
@@ -155,10 +166,14 @@ cdef void plan_bands(Walk* walk) noexcept:
     if not walk.direct:
         walk.band = max(1, (BAND_REALS // row - walk.span) // walk.stride_y + 1)
     walk.band = least(walk.band, walk.rows)
-    cdef Py_ssize_t lines = LONG
+    cdef Py_ssize_t lines = LONG, unit = 1
+    if walk.fast:  # whole tiles
+        unit = 2
+        walk.band = least(walk.band if not walk.direct else walk.rows, 2 * max(1, FAST_TILES // ceil_div(width, 2)))
     if walk.pool != NULL:  # whole windows
         lines = POOLED_LINES
-        walk.band = least(ceil_div(walk.band, walk.pool.stride_y) * walk.pool.stride_y, walk.rows)
+        unit = walk.pool.stride_y if walk.pool.stride_y % unit == 0 else unit * walk.pool.stride_y
+    walk.band = least(ceil_div(walk.band, unit) * unit, walk.rows)
     walk.together = max(1, lines // (walk.rows * width))
     walk.band_together = walk.rows if walk.together > 1 else least(walk.rows, max(1, lines // width))
 
@@ -175,8 +190,12 @@ cdef inline Py_ssize_t copy_size(const Walk* walk, Py_ssize_t band) noexcept nog
 
 cdef Py_ssize_t walk_scratch(const Walk* walk) noexcept nogil:
     """Reals of a copy in the forward pass or in the backward one, or of one for the weight gradient; with the band, or the
-    gradient, of one panel that a maximum takes."""
-    return copies_size(walk) + band_size(walk)
+    gradient, of one panel that a maximum takes, and what winograd.h needs."""
+    return copies_size(walk) + band_size(walk) + PLACES * tiles_of(walk) * (panels(walk.channels) + 1) * WIDTH
+
+
+cdef inline Py_ssize_t tiles_of(const Walk* walk) noexcept nogil:
+    return walk.band // 2 * ceil_div(walk.lattice[0].width, 2) if walk.fast else 0
 
 
 cdef inline Py_ssize_t band_size(const Walk* walk) noexcept nogil:

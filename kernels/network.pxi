@@ -56,6 +56,7 @@ cdef struct Workspace:
     Py_ssize_t units
     double* norm          # squares of the gradient, of each panel: kernel and bias
     real** turned         # of each operation: the transposed weights of a convolution
+    real** fast           # of each walk: what winograd.h makes of the weights, or NULL
     real** sums           # and the gradient of its weights, while it grows
     double* factor        # of the optimizer's rate, of each kernel and bias
     real* survey          # what a survey needs of a whole weight
@@ -436,6 +437,7 @@ cdef void predict_task(void* argument, int thread, int threads) noexcept nogil:
     cdef Part part = Part(thread, threads, 0, 0, NULL, work.scratch, False, 0)
     if job.losses == NULL:  # penalties belong to a loss
         work.row_penalty = NULL
+    prepare_products(net, &work, net.count, 0, 1)
     for chunk in range(share(chunks, thread, threads), share(chunks, thread + 1, threads)):
         if interrupted(job, thread):
             break
@@ -467,6 +469,7 @@ cdef void predict_together(void* argument, int thread, int threads) noexcept nog
     cdef Py_ssize_t rows = job.total - job.first
     cdef Part part = Part(thread, threads, rows, 0, NULL, job.work[thread].scratch, True, job.first)
     work.row_penalty = NULL
+    prepare_products(job.net, &work, job.net.count, thread, threads)
     if thread == 0:
         gather(job, &work, job.first, 0, rows, thread)
         spread(job, &work, 0, rows, thread)

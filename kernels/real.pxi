@@ -64,6 +64,12 @@ cdef extern from "windows.h" nogil:
     void average_pool(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* x, real* y)
     void average_pool_back(const Geometry* g, Py_ssize_t begin, Py_ssize_t end, const real* d, real* dx)
 
+cdef extern from "winograd.h" nogil:
+    const Py_ssize_t PLACES
+    void winograd_weights(const real* W, const ptrdiff_t* line, Py_ssize_t depth, real* U)
+    void winograd_source(Py_ssize_t n, const real* A, Py_ssize_t row, real* V, Py_ssize_t place)
+    void winograd_target(Py_ssize_t n, const real* P, Py_ssize_t place, const real* start, real* Z, Py_ssize_t row)
+
 ctypedef int (*Stops)(void* who) noexcept nogil
 
 cdef extern from "sums.h" nogil:

@@ -24,6 +24,7 @@ cdef bint forward_phases(Job* job, Py_ssize_t step, Py_ssize_t start, Part* part
             pool_set(&job.late)
     gather_share(job, start, share(part.samples, part.thread, part.threads),
                  share(part.samples, part.thread + 1, part.threads), part.thread)
+    prepare_products(net, job.work, net.trained, part.thread, part.threads)
     if job.sparse and part.thread == 0:
         turn_batch(job, start, part.samples)
     meet(job, part.thread, part.threads)

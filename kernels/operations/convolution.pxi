@@ -22,7 +22,8 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
     cdef Lattice* lattice
     cdef Py_ssize_t columns = op.inputs if backward else op.outputs, target = i if backward else i + 1
     cdef Py_ssize_t source = i + 1 if backward else i, positions = walk.target_height * walk.target_width
-    cdef Py_ssize_t y, row = 0, end, p, k, plane = 0, line, lines, distance
+    cdef Py_ssize_t y, row = 0, begin, end, p, k, plane = 0, line, lines, distance
+    cdef real* tiles
     cdef const real* origin
     cdef const real* from_
     cdef const real* weights
@@ -58,7 +59,15 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
                 map = (work.d[target] if backward else work.a[target]) + p * work.stride[target] + n * positions * WIDTH
             for k in range(walk.count):
                 lattice = &walk.lattice[k]
-                for y in range(row, least(end, lattice.height)):
+                begin = row
+                if walk.fast:
+                    tiles = part.scratch + copies_size(walk) + band_size(walk)
+                    if p == 0:
+                        fast_sources(walk, origin, plane, end - row, tiles)
+                    fast_targets(walk, work.fast[2 * i + backward] + p * PLACES * walk.channels * WIDTH,
+                                 columns_of(columns, p), end - row, tiles, start, map + row * walk.target_width * WIDTH)
+                    begin += (end - row) // 2 * 2
+                for y in range(begin, least(end, lattice.height)):
                     from_ = origin + (y - row) * walk.stride_y * walk.line * walk.pixel
                     z = map + ((lattice.y + y * walk.step_y) * walk.target_width + lattice.x) * WIDTH
                     if walk.lanes:
@@ -79,6 +88,60 @@ cdef void walk_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, bin
             else:
                 activate(op, work, i, p, lines * WIDTH, map + line * WIDTH)
         row = end
+
+
+cdef void fast_sources(const Walk* walk, const real* origin, Py_ssize_t plane, Py_ssize_t rows, real* tiles) noexcept nogil:
+    """The tiles of a band, place after place and at each a panel matrix of them: V of winograd.h."""
+    cdef Py_ssize_t width = walk.lattice[0].width, count = rows // 2 * ceil_div(width, 2), p, y
+    for p in range(panels(walk.channels)):
+        for y in range(rows // 2):
+            winograd_source(width, origin + p * plane + 2 * y * walk.line * WIDTH, walk.line * WIDTH,
+                            tiles + (p * count + y * ceil_div(width, 2)) * WIDTH,
+                            panels(walk.channels) * count * WIDTH)
+
+
+cdef void fast_targets(const Walk* walk, const real* u, Py_ssize_t columns, Py_ssize_t rows, real* tiles,
+                       const real* start, real* z) noexcept nogil:
+    """Pairs of rows of one panel of targets, of the tiles and of G W G^T."""
+    cdef Py_ssize_t width = walk.lattice[0].width, count = rows // 2 * ceil_div(width, 2), k, y
+    cdef Py_ssize_t place = panels(walk.channels) * count * WIDTH
+    cdef real* products = tiles + PLACES * place
+    cdef real[64] zero
+    set_zero(zero)
+    for k in range(PLACES):
+        forward_panel(count, columns, tiles + k * place, count * WIDTH, u + k * walk.channels * WIDTH, walk.channels,
+                      zero, 0, products + k * count * WIDTH)
+    for y in range(rows // 2):
+        winograd_target(width, products + y * ceil_div(width, 2) * WIDTH, count * WIDTH, start,
+                        z + 2 * y * walk.target_width * WIDTH, walk.target_width * WIDTH)
+
+
+cdef void fast_weights(Network* net, Workspace* work, Py_ssize_t i, bint backward, Py_ssize_t first,
+                       Py_ssize_t last) noexcept nogil:
+    """G W G^T of winograd.h, of some panels of the weights; backward of those that turn_weights has turned."""
+    cdef Operation* op = &net.operations[i]
+    cdef Walk* walk = walk_of(net, i, backward)
+    cdef const real* w = net.arena + op.offset
+    cdef Py_ssize_t distance = panel_size(op), p
+    if backward:
+        w, distance = work.turned[i], turned_lines(op) * WIDTH
+    for p in range(first, last):
+        winograd_weights(w + p * distance, walk.square, walk.channels,
+                         work.fast[2 * i + backward] + p * PLACES * walk.channels * WIDTH)
+
+
+cdef void prepare_products(Network* net, Workspace* work, Py_ssize_t count, int thread, int threads) noexcept nogil:
+    """A thread's share of what the first `count` operations need of their weights."""
+    cdef Py_ssize_t i, n
+    for i in range(count):
+        if work.fast[2 * i] != NULL:
+            n = panels(net.operations[i].outputs)
+            fast_weights(net, work, i, False, share(n, thread, threads), share(n, thread + 1, threads))
+
+
+cdef Py_ssize_t fast_size(const Walk* walk, Py_ssize_t columns) noexcept nogil:
+    """Reals of G W G^T."""
+    return panels(columns) * PLACES * walk.channels * WIDTH if walk.fast else 0
 
 
 cdef void conv_sample(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, Part* part) noexcept nogil:
@@ -102,8 +165,9 @@ cdef void turn_weights(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Py_ssize_t count = taps_of(op), groups = op.geometry.groups, unit, p, t, lane, j
     cdef Py_ssize_t inputs = op.inputs // groups, outputs = op.outputs // groups, channel, f
     cdef real* to
-    for unit in range(share(panels(op.inputs) * count, part.thread, part.threads),
-                      share(panels(op.inputs) * count, part.thread + 1, part.threads)):
+    cdef Py_ssize_t first = share(panels(op.inputs), part.thread, part.threads)
+    cdef Py_ssize_t last = share(panels(op.inputs), part.thread + 1, part.threads)
+    for unit in range(first * count, last * count):
         p, t = unit // count, unit % count
         to = job.work.turned[i] + (p * turned_lines(op) + t * (turned_lines(op) // count)) * WIDTH
         if groups == 1:
@@ -117,6 +181,8 @@ cdef void turn_weights(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
                 if channel < op.inputs:
                     to[j * WIDTH + lane] = w[f // WIDTH * panel_size(op) + (t * inputs + channel % inputs) * WIDTH
                                              + f % WIDTH]
+    if walk_of(job.net, i, True).fast:
+        fast_weights(job.net, job.work, i, True, first, last)
 
 
 cdef void conv_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
