@@ -125,8 +125,8 @@ cdef void max_pool_band(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t n, P
     cdef bint relu = conv.activation == RELU_KERNEL
     cdef Py_ssize_t begin = first // g.stride_y, end = last // g.stride_y if last < g.height else g.out_height, pixel
     cdef real* y = pooled_at(work.a, job.net, work, i, n, p, &pixel)
-    if activation_of(conv).forward != NULL and not relu:
-        activation_of(conv).forward((last - first) * g.width * WIDTH, band + first * g.width * WIDTH, conv.parameters)
+    if not relu:
+        elementwise_infer(job.net, conv, p, (last - first) * g.width * WIDTH, band + first * g.width * WIDTH)
     max_pool(g, begin, end, <real>(0 if relu else -INFINITY), band, y, pixel, taps_at(work, op, i, n, p))
 
 
