@@ -54,7 +54,7 @@ def jitted(function: Any) -> Any:
 def _made(what: str, arguments: list[Any], body: Function) -> Any:
     try:
         return cfunc(types.void(*arguments), **OPTIONS)(body)
-    except NumbaError as error:
+    except (NumbaError, TypeError) as error:  # TypeError: another number of arguments, told by an older Numba
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         shown = " ".join(lines)[:600]
         raise TypeError(
