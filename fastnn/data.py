@@ -106,14 +106,13 @@ def check_finite(source: Source, name: str, nonfinite: Any) -> None:
     """No NaN and no infinity; ``nonfinite`` finds the first."""
     if source.kind != "f":
         return
-    place = nonfinite(source if source.starts is None else Source(source.array))
+    numbers = source.entries if isinstance(source, Sparse) else source
+    place = nonfinite(numbers)
     if place is not None:
         row, column = place
-        if source.starts is not None and source.indices is not None:
-            value, column = source.array[row], int(source.indices[row])
-            row = int(np.searchsorted(source.starts, row, side="right")) - 1
-        else:
-            value = source.array[row].reshape(-1)[column] if source.array.ndim > 1 else source.array[row]
+        value = numbers.array[row].reshape(-1)[column]
+        if isinstance(source, Sparse):
+            row, column = source.place(row)
         raise ValueError(
             f"{name} has the value {value} in row {row}, {column_name(source.names, column)}, which is not finite"
             " in the model's dtype; drop or replace NaN and infinity first"

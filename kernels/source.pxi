@@ -193,13 +193,16 @@ cdef void bind_readers(Source* s, const number* _) noexcept:
 
 cdef tuple read_source(Source* s, object source):
     """Fills s from the array of a fastnn.data.Source; what is returned must live as long as s."""
-    cdef cnp.ndarray array = <cnp.ndarray?>source.array
-    cdef int axis, axes = cnp.PyArray_NDIM(array)
-    cdef Py_ssize_t itemsize = cnp.PyArray_ITEMSIZE(array), distance = itemsize
+    cdef cnp.ndarray array
+    cdef int axis, axes
+    cdef Py_ssize_t itemsize, distance
     cdef bint side_by_side = True
-    s.starts = NULL
     if source.starts is not None:
         return read_sparse(s, source)
+    array = <cnp.ndarray?>source.array
+    axes = cnp.PyArray_NDIM(array)
+    itemsize = distance = cnp.PyArray_ITEMSIZE(array)
+    s.starts = NULL
     if axes < 1 or not cnp.PyArray_ISBEHAVED_RO(array):
         raise ValueError(f"expected aligned rows of numbers in this machine's byte order, got shape {(<object>array).shape}")
     s.data = <const char*>cnp.PyArray_DATA(array)
@@ -275,9 +278,9 @@ cdef bint targets_within(const Source* s, double lowest, double highest, bint wh
 
 
 cdef tuple read_sparse(Source* s, object source):
-    """The same for a fastnn.engine.source.Sparse: its array holds the values of the entries."""
+    """The same for a fastnn.engine.source.Sparse."""
     cdef list keep = []
-    cdef cnp.ndarray values = <cnp.ndarray?>source.array
+    cdef cnp.ndarray values = <cnp.ndarray?>source.entries.array
     cdef cnp.ndarray starts = checked(source.starts, cnp.NPY_INT64, "starts", 1, ANY, False, keep)
     cdef cnp.ndarray indices = checked(source.indices, cnp.NPY_INT32, "indices", 0, ANY, False, keep)
     cdef Py_ssize_t count = cnp.PyArray_DIM(indices, 0), e
@@ -301,7 +304,7 @@ cdef tuple read_sparse(Source* s, object source):
         raise ValueError(f"the entries of a sparse matrix lie outside of its {s.rows} rows and {s.columns} columns")
     bind_source(s, (<object>values).dtype.kind, s.stride)
     s.panels = &sparse_panels
-    return keep, values, source.pin
+    return keep, values, source.entries.pin
 
 
 cdef void read_entries(const number* data, Py_ssize_t first, Py_ssize_t n, reals_out to) noexcept nogil:

@@ -3,8 +3,8 @@
     python tests/interrupts.py [programs] [first seed]
 
 Each program is a random network with random data that is trained, evaluated or asked until a signal interrupts it, on
-one thread and on two. A program whose latency exceeds the promise runs again, at most three times: on a busy machine
-the process itself may have to wait. Prints quantiles; exits with 1 where a promise is broken.
+one thread and on two. All times are of the processor, so that a busy machine changes little; a program whose latency
+exceeds the promise runs again, at most three times. Prints quantiles; exits with 1 where a promise is broken.
 """
 
 import signal
@@ -12,9 +12,10 @@ import sys
 import time
 
 import numpy as np
+import scipy.sparse
 
 import fastnn
-from fastnn import augmentation, optimizers
+from fastnn import augmentation, layers, optimizers
 from fastnn.layers import (
     Activation,
     BatchNormalization,
@@ -27,6 +28,7 @@ from fastnn.layers import (
 )
 
 PROMISE = 0.2  # seconds
+OTHERS = 7  # of the generator that draws maps and sparse rows: programs without them are those that were drawn before
 ACTIVATIONS = ["relu", "gelu", "mish", "tanh", "softmax", "log_softmax", "selu", "softplus"]
 OPTIMIZERS = [one.__name__ for one in optimizers.ENTRIES]
 
@@ -54,6 +56,34 @@ def random_layers(rng, width):
     return made
 
 
+def random_maps(rng):
+    """The shape of a sample, and layers on its maps."""
+    side, channels = int(2 ** rng.uniform(2, 6)), int(2 ** rng.uniform(0, 6))
+    makes = [
+        lambda: layers.Conv2D(int(2 ** rng.uniform(0, 7)), int(rng.integers(1, 6)), padding="same", activation="relu"),
+        lambda: layers.Conv2D(int(2 ** rng.uniform(0, 7)), 3, strides=2, padding="same"),
+        lambda: layers.Conv2D(2 * channels, 3, groups=channels, padding="same") if not made else BatchNormalization(),
+        lambda: layers.DepthwiseConv2D(5, padding="same"),
+        lambda: layers.SeparableConv2D(int(2 ** rng.uniform(0, 6)), 3, padding="same", activation="gelu"),
+        lambda: layers.Conv2DTranspose(int(2 ** rng.uniform(0, 5)), 3, strides=2, padding="same"),
+        lambda: layers.MaxPooling2D(3, strides=1, padding="same"),
+        lambda: layers.AveragePooling2D(2, padding="same"),
+        lambda: layers.UpSampling2D(2, interpolation="bilinear"),
+        lambda: layers.SpatialDropout2D(0.2),
+        lambda: BatchNormalization(),
+        lambda: LayerNormalization(),
+    ]
+    start = shape = (side, side, channels)
+    made = []
+    for _ in range(rng.integers(1, 7)):
+        layer = makes[rng.integers(0, len(makes))]()
+        after = layer.shape_after(shape)
+        if np.prod(after) < 500_000:
+            made.append(layer)
+            shape = after
+    return start, [*made, Flatten() if rng.random() < 0.5 else layers.GlobalAveragePooling2D()]
+
+
 def random_program(seed):
     """(what is called, the model, something to train on afterwards)."""
     rng = np.random.default_rng(seed)
@@ -61,12 +91,16 @@ def random_program(seed):
     classes = int(2 ** rng.uniform(1, 9))
     images = rng.random() < 0.15
     shape = (12, 12) if images else (size,)
+    front, other = [Flatten()] if images else [], np.random.default_rng([seed, OTHERS])
+    maps, sparse = not images and other.random() < 0.4, not images and other.random() < 0.3
+    if maps:
+        shape, front = random_maps(other)
     columns = int(np.prod(shape))
     width = int(2 ** rng.uniform(0, 10.5))
     rows = int(min(2 ** rng.uniform(3, 17), 3e7 / max(columns, width, classes)))
     dtype = ["float32", "float64"][rng.integers(0, 2)]
-    layers = [Input(shape), *([Flatten()] if images else []), *random_layers(rng, width), Dense(classes, "softmax")]
-    model = fastnn.Sequential(layers, rng=seed, dtype=dtype)
+    stack = [Input(shape), *front, *random_layers(rng, width), Dense(classes, "softmax")]
+    model = fastnn.Sequential(stack, rng=seed, dtype=dtype)
     clip = [{}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}, {"use_ema": True}][rng.integers(0, 4)]
     name = str(rng.choice(OPTIMIZERS))
     clip = {} if name == "ScheduleFreeAdamW" and "use_ema" in clip else clip
@@ -74,6 +108,9 @@ def random_program(seed):
     metrics = [[], ["accuracy"], ["accuracy", "logloss"]][rng.integers(0, 3)]
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=metrics)
     X = rng.random((rows, *shape), dtype=np.float32).astype(str(rng.choice(["float32", "float64", "float16"])))
+    if sparse and not maps:
+        share, kind = 10 ** other.uniform(-3, 0), np.promote_types(X.dtype, np.float32)
+        X = scipy.sparse.random(rows, columns, share, "csr", kind, other)
     y = rng.integers(0, classes, rows)
     batch = "all" if rng.random() < 0.3 else int(2 ** rng.uniform(0, 12))
     arguments = {"batch_size": batch, "epochs": 10**6, "verbose": 0}
@@ -97,22 +134,23 @@ def random_program(seed):
         "predict": lambda: model.predict(X),
         "evaluate": lambda: model.evaluate(X, y, verbose=0),
     }[kind]
-    dense = "-".join(type(layer).__name__[:5] for layer in layers)
-    return call, model, (X[:64], y[:64]), f"{kind} {rows} x {columns}, width {width}, batch {batch}, {dtype}, {dense}"
+    names = "-".join(type(layer).__name__[:9] for layer in stack)
+    what = f"{kind} {rows} x {shape}{' sparse' if scipy.sparse.issparse(X) else ''}"
+    return call, model, (X[:64], y[:64]), f"{what}, width {width}, batch {batch}, {dtype}, {names}"
 
 
 def latency(seed, threads):
-    """Seconds from the signal to KeyboardInterrupt, and what the program was; checks the model afterwards."""
+    """Seconds of each core from the signal to KeyboardInterrupt, and the program's name; checks the model after it."""
     fastnn.set_num_threads(threads)
     call, model, (X, y), what = random_program(seed)
     moment = np.random.default_rng([seed, threads]).uniform(0.005, 0.4)
-    began = time.monotonic()
-    signal.setitimer(signal.ITIMER_REAL, moment)
+    began = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, moment)  # after so many seconds of the processor
     try:
         while True:
             call()
     except KeyboardInterrupt:
-        late = time.monotonic() - began - moment
+        late = (time.process_time() - began - moment) / threads
     assert all(np.isfinite(weights).all() for weights in model.get_weights()), what
     before = model.iterations
     history = model.fit(X, y, batch_size=16, epochs=1, verbose=0)
@@ -121,7 +159,7 @@ def latency(seed, threads):
 
 
 def main(programs=200, first=0):
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.signal(signal.SIGPROF, signal.default_int_handler)
     worst, broken = {1: [], 2: []}, []
     for seed in range(first, first + programs):
         for threads in worst:

@@ -199,9 +199,8 @@ class Exact(reference.Engine):
 
 
 def _rounded(op, dtype):
-    """An operation with the numbers that the type makes of its settings."""
-    names = [name for name in ("epsilon", "momentum") if name in op._fields]
-    return op.replace(**{name: float(dtype.type(getattr(op, name))) for name in names})
+    """An operation with the number that the type makes of its epsilon; moving averages are computed in float64 always."""
+    return op.replace(epsilon=float(dtype.type(op.epsilon))) if "epsilon" in op._fields else op
 
 
 class Inexact(Exact):

@@ -17,9 +17,8 @@ class Source:
     a row; kind: of the dtype; names: of the columns of a table, for messages; pin: keeps the memory where it is.
     """
 
-    __slots__ = ("array", "columns", "indices", "kind", "names", "pin", "starts")
-    starts: NDArray[np.int64] | None  # of a sparse matrix
-    indices: NDArray[np.int32] | None
+    __slots__ = ("array", "columns", "kind", "names", "pin")
+    starts: NDArray[np.int64] | None = None  # of the entries of each row, in a sparse matrix
 
     def __init__(self, array: NDArray[Any], names: list[Any] | None = None) -> None:
         array = array.view(np.ndarray)
@@ -28,7 +27,6 @@ class Source:
         self.pin = pin(array)
         self.columns = prod(array.shape[1:])
         self.kind = array.dtype.kind
-        self.starts = self.indices = None
 
     def __len__(self) -> int:
         return len(self.array)
@@ -54,7 +52,7 @@ class Source:
 class Sparse(Source):
     """Rows of which only the non-zeros are there: SciPy's CSR format. Entries of the same place add up.
 
-    array: the values of all entries; indices: their columns; starts: (rows + 1,), where the entries of each row begin.
+    It has no array. entries: the values; indices: their columns; starts: (rows + 1,), where those of each row begin.
 
     >>> two = Sparse(np.array([5.0, 6.0]), np.array([2, 0]), np.array([0, 1, 2]), columns=3)
     >>> two.take(slice(None))
@@ -62,16 +60,18 @@ class Sparse(Source):
            [6., 0., 0.]])
     """
 
-    __slots__ = ()
+    __slots__ = ("entries", "indices", "starts")
+    starts: NDArray[np.int64]
 
     def __init__(self, values: NDArray[Any], indices: NDArray[Any], starts: NDArray[Any], columns: int) -> None:
-        super().__init__(np.ascontiguousarray(values))
+        self.entries = Source(np.ascontiguousarray(values))
         self.indices = np.ascontiguousarray(indices, dtype=np.int32)
         self.starts = np.ascontiguousarray(starts, dtype=np.int64)
         self.columns = columns
+        self.kind = self.entries.kind
+        self.names = None
 
     def __len__(self) -> int:
-        assert self.starts is not None  # noqa: S101
         return len(self.starts) - 1
 
     @property
@@ -80,22 +80,25 @@ class Sparse(Source):
 
     @property
     def filled(self) -> float:
-        return len(self.array) / max(1, len(self) * self.columns)
+        return len(self.entries) / max(1, len(self) * self.columns)
+
+    def place(self, entry: int) -> tuple[int, int]:
+        """The row and the column of an entry."""
+        return int(np.searchsorted(self.starts, entry, side="right")) - 1, int(self.indices[entry])
 
     def take(self, rows: Any) -> NDArray[Any]:
         part = self.chosen(rows)
-        assert part.starts is not None and part.indices is not None  # noqa: S101
-        out = np.zeros(part.shape, dtype=self.array.dtype if self.kind == "f" else np.float64)
-        np.add.at(out, (np.repeat(np.arange(len(part)), np.diff(part.starts)), part.indices), part.array)
+        values = part.entries.array
+        out = np.zeros(part.shape, dtype=values.dtype if self.kind == "f" else np.float64)
+        np.add.at(out, (np.repeat(np.arange(len(part)), np.diff(part.starts)), part.indices), values)
         return out
 
     def chosen(self, rows: Any) -> Sparse:
-        assert self.starts is not None and self.indices is not None  # noqa: S101
         first, last = self.starts[:-1][rows], self.starts[1:][rows]
         lengths = last - first
         starts = np.append(0, np.cumsum(lengths))
         places = np.arange(starts[-1]) + np.repeat(first - starts[:-1], lengths)
-        return Sparse(self.array[places], self.indices[places], starts, self.columns)
+        return Sparse(self.entries.array[places], self.indices[places], starts, self.columns)
 
 
 def pin(array: NDArray[Any]) -> weakref.ref[NDArray[Any]]:

@@ -29,8 +29,8 @@ SELDOM = 1.0  # seconds: of epochs that are shorter, not each ends with a checkp
 State = dict[str, Any]
 
 
-class Fit(Protocol):
-    """What is written of a fit; see ``fastnn.training.run.Run``."""
+class Checkpointed(Protocol):
+    """The part of a ``fastnn.training.run.Run`` that checkpoints write and restore."""
 
     model: Any
     feed: Feed
@@ -78,7 +78,7 @@ class Checkpoints:
 
     # -- going on ------------------------------------------------------------------------------------------------------
 
-    def begin(self, run: Fit) -> tuple[int, Logs]:
+    def begin(self, run: Checkpointed) -> tuple[int, Logs]:
         """Puts all back as the newest checkpoint says. Returns the next epoch, and the logs of the one before."""
         os.makedirs(self.folder, exist_ok=True)
         remove_parts(self.folder)
@@ -108,7 +108,7 @@ class Checkpoints:
             run.validation.set_state(self.state["validation"])
         return self.state["epoch"], self.state["logs"]
 
-    def enter(self, run: Fit) -> State | None:
+    def enter(self, run: Checkpointed) -> State | None:
         """After ``on_epoch_begin``: what the epoch has done already, where it is one that was interrupted."""
         state, self.state = self.state, None
         inside = None if state is None else state["inside"]
@@ -119,7 +119,7 @@ class Checkpoints:
         self.feed, self.epochs = run.feed.get_state(), run.model.network.epochs
         return inside
 
-    def _restore(self, run: Fit, state: State) -> None:
+    def _restore(self, run: Checkpointed, state: State) -> None:
         """Weights, counters, settings and what callbacks remember."""
         from fastnn.engine import tensors
 
@@ -142,14 +142,14 @@ class Checkpoints:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def step(self, run: Fit, epoch: Any) -> None:
+    def step(self, run: Checkpointed, epoch: Any) -> None:
         """Within an epoch, after each call of the engine."""
         steps = run.model.network.iterations - self.last
         if time.monotonic() - self.when >= self.save_seconds or (self.save_steps and steps >= self.save_steps):
             inside = epoch.get_state() | {"epochs": self.epochs}
             self._write(run, epoch.epoch, {}, self.feed, inside)
 
-    def end_epoch(self, run: Fit, epoch: int, logs: Logs, last: bool) -> None:
+    def end_epoch(self, run: Checkpointed, epoch: int, logs: Logs, last: bool) -> None:
         """After an epoch; last: there is no further one."""
         if last or time.monotonic() - self.when >= min(SELDOM, self.save_seconds):
             self._write(run, epoch + 1, logs, run.feed.get_state(), None)
@@ -159,7 +159,7 @@ class Checkpoints:
         for name in self.files() if self.delete else []:
             os.unlink(os.path.join(self.folder, name))
 
-    def _write(self, run: Fit, epoch: int, logs: Logs, feed: State, inside: State | None) -> None:
+    def _write(self, run: Checkpointed, epoch: int, logs: Logs, feed: State, inside: State | None) -> None:
         from fastnn.basics import container
         from fastnn.description import Arrays, encode, is_plain
         from fastnn.engine import tensors
@@ -187,11 +187,11 @@ class Checkpoints:
         for old in self.files()[: -self.keep]:
             os.unlink(os.path.join(self.folder, old))
 
-    def _written(self, run: Fit) -> None:
+    def _written(self, run: Checkpointed) -> None:
         self.when, self.last = time.monotonic(), run.model.network.iterations
 
 
-def _listeners(run: Fit) -> list[Callback]:
+def _listeners(run: Checkpointed) -> list[Callback]:
     """Who remembers something: not the displays."""
     return [*run.callbacks, run.model.history]
 
@@ -215,7 +215,7 @@ def _compare(path: str, then: State, now: State) -> None:
             )
 
 
-def fingerprint(run: Fit) -> State:
+def fingerprint(run: Checkpointed) -> State:
     """What must be the same in a fit that goes on from a checkpoint."""
     from fastnn.engine import tensors
 
