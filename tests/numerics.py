@@ -199,7 +199,7 @@ class Exact(reference.Engine):
 
 
 def _rounded(op, dtype):
-    """An operation with the number that the type makes of its epsilon; moving averages are computed in float64 always."""
+    """An operation with the epsilon that the type makes of its own; moving averages are computed in float64 anyway."""
     return op.replace(epsilon=float(dtype.type(op.epsilon))) if "epsilon" in op._fields else op
 
 
