@@ -90,12 +90,13 @@ cdef void cosine_similarity(Py_ssize_t n, reals_out a, reals_in t, reals_out d, 
     for k in range(n):
         for r in range(WIDTH):
             cosine[r] = cosine[r] + (a[k * WIDTH + r] / length[r]) * (t[k * WIDTH + r] / other[r])
+    for r in range(WIDTH):  # not below: GCC 11 would take the length of another lane there
+        e[r] = -cosine[r]
+        cosine[r] = cosine[r] if length[r] > <real>1e-6 else 0
     for k in range(n):
         for r in range(WIDTH):
-            u = a[k * WIDTH + r] / length[r] * cosine[r] if length[r] > <real>1e-6 else 0
+            u = a[k * WIDTH + r] / length[r] * cosine[r]
             d[k * WIDTH + r] = (u - t[k * WIDTH + r] / other[r]) / length[r]
-    for r in range(WIDTH):
-        e[r] = -cosine[r]
 
 
 cdef void huber(Py_ssize_t n, reals_out a, reals_in t, reals_out d, reals_out e, const double* h) noexcept nogil:
