@@ -154,7 +154,7 @@ def latency(seed, threads):
     assert all(np.isfinite(weights).all() for weights in model.get_weights()), what
     before = model.iterations
     history = model.fit(X, y, batch_size=16, epochs=1, verbose=0)
-    assert np.isfinite(history.history["loss"]).all() and model.iterations == before + -(-len(X) // 16), what
+    assert np.isfinite(history.history["loss"]).all() and model.iterations == before + -(-len(y) // 16), what
     return late, what
 
 
