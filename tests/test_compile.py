@@ -198,5 +198,9 @@ def test_metrics_have_the_names_of_keras():
     names = ["root_mean_squared_error", "r2_score", "mean_absolute_error", "rmse", "r2"]
     assert list(history) == ["loss", *names, "val_loss", *(f"val_{name}" for name in names)]
     assert history["rmse"] == history["root_mean_squared_error"]
-    for entry, name in ((metrics.LogCoshError, "logcosh"), (metrics.MeanSquaredError, "mean_squared_error")):
+    for entry, name in (
+        (metrics.LogCoshError, "logcosh"),
+        (metrics.MeanSquaredError, "mean_squared_error"),
+        (metrics.SparseTopKCategoricalAccuracy, "sparse_top_k_categorical_accuracy"),
+    ):
         assert entry().name == name and type(metrics.get(name)) is entry

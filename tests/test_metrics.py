@@ -254,7 +254,7 @@ DECIDED = [metric for metric in metrics.ENTRIES if issubclass(metric, metrics.De
 def test_real_targets_are_refused(entry):
     metric, name = entry(), entry.name
     numbers = np.array([0.0, 1.0, 1.7, 0.2])
-    if entry not in (CategoricalAccuracy, metrics.SparseCategoricalAccuracy, TopKCategoricalAccuracy):
+    if not issubclass(entry, CategoricalAccuracy):
         with pytest.raises(ValueError, match=f"'{name}' needs targets .*y has 1.7.*(regression)?"):
             metric.update(numbers, np.full((4, 1), 0.5))
         with pytest.raises(ValueError, match=f"'{name}' needs targets .*y has (-1|2)"):

@@ -150,6 +150,7 @@ KERAS = {
     metrics.CategoricalAccuracy: ["name", "dtype"],
     metrics.SparseCategoricalAccuracy: ["name", "dtype"],
     metrics.TopKCategoricalAccuracy: ["k", "name", "dtype"],
+    metrics.SparseTopKCategoricalAccuracy: ["k", "name", "dtype"],
     metrics.Precision: ["thresholds", "top_k", "class_id", "name"],
     metrics.Recall: ["thresholds", "top_k", "class_id", "name"],
     metrics.F1: ["average", "threshold", "name"],

@@ -23,6 +23,7 @@ from fastnn.metrics.classes import (
     Decided,
     LogLoss,
     SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
 from fastnn.metrics.confusion import (
@@ -133,6 +134,7 @@ ENTRIES: tuple[type[Metric], ...] = (
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
     TopKCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
     Precision,
     Recall,
     F1,
@@ -168,7 +170,6 @@ ENTRIES: tuple[type[Metric], ...] = (
 ALIASES = {
     "acc": "accuracy",
     "top_k": "top_k_categorical_accuracy",
-    "sparse_top_k_categorical_accuracy": "top_k_categorical_accuracy",
     "f1_score": "f1",
     "roc_auc": "auc",
     "mse": "mean_squared_error",
@@ -183,11 +184,10 @@ ALIASES = {
     "kld": "kl_divergence",
     "kullback_leibler_divergence": "kl_divergence",
     "bce": "binary_crossentropy",
-    "sparsetopkcategoricalaccuracy": "top_k_categorical_accuracy",
 }
 NAMES = Names("metric", Metric, ENTRIES, ALIASES)
 get, serialize, deserialize = NAMES.get, NAMES.serialize, NAMES.deserialize
-R2Score, SparseTopKCategoricalAccuracy = R2, TopKCategoricalAccuracy  # Keras' names
+R2Score = R2  # Keras' name
 
 
 def as_metric(given: Any) -> Any:

@@ -214,6 +214,18 @@ class TopKCategoricalAccuracy(CategoricalAccuracy):
         return np.asarray(above < self.k)
 
 
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """``TopKCategoricalAccuracy`` by Keras' name for labels. Source: Krizhevsky, Sutskever, Hinton, 2012.
+
+    >>> metric = SparseTopKCategoricalAccuracy(k=2)
+    >>> metric.update(np.array([1, 2]), np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([0, 0]))
+    >>> metric.name, metric.result()
+    ('sparse_top_k_categorical_accuracy', 0.5)
+    """
+
+    name = "sparse_top_k_categorical_accuracy"
+
+
 class LogLoss(Decided, Averaged):
     """Mean of -log p of what was true, p cut to [eps, 1 - eps] of the outputs' type, as in scikit-learn.
 
