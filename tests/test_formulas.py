@@ -439,6 +439,17 @@ def test_a_fit_that_is_resumed_knows_its_formula(tmp_path):
     assert model.history.history["loss"] == pytest.approx(make(mish).fit(X, Y, epochs=4).history["loss"], rel=1e-9)
 
 
+def test_estimators_take_a_function_too():
+    pytest.importorskip("sklearn")
+    from fastnn.estimators import MLPRegressor
+
+    results = []
+    for activation in (mish, "mish"):
+        model = MLPRegressor((7,), activation=activation, max_iter=5, early_stopping=False, random_state=0)
+        results.append(model.fit(X, Y).predict(X))
+    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
+
+
 def test_equal_formulas_are_equal_and_others_are_not():
     assert formulas.activation(mish) == formulas.activation(mish) != formulas.activation(mish, name="other")
     assert losses.MeanSquaredError() != formulas.activation(mish)

@@ -104,6 +104,7 @@ class BaseMLP(CallbackSupportMixin, Weights):
         "activation": [
             StrOptions(_names("activation", "identity", "logistic")),
             Activation,
+            callable,
             list,
             tuple,
         ],

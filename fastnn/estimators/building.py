@@ -25,6 +25,7 @@ from fastnn.layers import (
     Layer,
     LayerNormalization,
 )
+from fastnn.layers.functions import activation_of as layers_activation
 from fastnn.operations import Dense as Product
 from fastnn.optimizers import Optimizer
 from fastnn.regularizers import L1L2
@@ -66,8 +67,8 @@ def hidden_sizes(given: Any) -> list[int]:
 
 
 def activation_of(given: Any) -> Activation:
-    """By scikit-learn's name, by the catalogue's, or an object."""
-    return resolve("activation", ACTIVATIONS.get(given, given) if isinstance(given, str) else given, Activation)
+    """By scikit-learn's name, by the catalogue's, an object, or a function of one number."""
+    return layers_activation(ACTIVATIONS.get(given, given) if isinstance(given, str) else given)
 
 
 def _each(name: str, given: Any, hidden: list[int]) -> list[Any]:
