@@ -445,7 +445,9 @@ def test_estimators_take_a_function_too():
 
     results = []
     for activation in (mish, "mish"):
-        model = MLPRegressor((7,), activation=activation, max_iter=5, early_stopping=False, random_state=0)
+        model = MLPRegressor(
+            hidden_layer_sizes=(7,), activation=activation, max_iter=5, early_stopping=False, random_state=0
+        )
         results.append(model.fit(X, Y).predict(X))
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
 
