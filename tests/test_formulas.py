@@ -448,7 +448,8 @@ def test_estimators_take_a_function_too():
         model = MLPRegressor(
             hidden_layer_sizes=(7,), activation=activation, max_iter=5, early_stopping=False, random_state=0
         )
-        results.append(model.fit(X, Y).predict(X))
+        with pytest.warns(UserWarning, match="Maximum iterations"):
+            results.append(model.fit(X, Y).predict(X))
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
 
 
