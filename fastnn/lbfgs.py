@@ -13,7 +13,7 @@ from fastnn.data import check_rows
 from fastnn.engine.program import Program
 from fastnn.engine.source import Source
 from fastnn.errors import DivergenceError, NotCompiledError
-from fastnn.operations import BatchNormalization, Dropout, Noise
+from fastnn.operations import BatchNormalization
 
 if TYPE_CHECKING:
     from fastnn.models.sequential import Sequential
@@ -171,7 +171,7 @@ def _refuse(model: Sequential) -> None:
     """What has no fixed loss and what has limits."""
     for op in model.program.steps:
         layer = model.layers[op.layer]
-        if isinstance(op, (Dropout, Noise)):
+        if op.random:
             raise ValueError(
                 f"L-BFGS needs a loss that does not change between evaluations, but layer {layer.name!r} draws random"
                 " numbers; leave it out, or use fit()"
@@ -193,7 +193,7 @@ def _settle(model: Sequential, x: Source) -> None:
     tape.forward(Engine(program, model.arena).take(x, slice(None)))
     for op, values, inputs in zip(program.trained, arrays, tape.inputs, strict=False):
         if isinstance(op, BatchNormalization):
-            values[2:] = [inputs.mean(axis=0), inputs.var(axis=0)]
+            values[-2:] = [inputs.mean(axis=0), inputs.var(axis=0)]
             program.write(row, op, values)
 
 

@@ -13,7 +13,7 @@ cdef inline Py_ssize_t odd_stride(Py_ssize_t rows) noexcept:
 
 cdef inline Py_ssize_t units_of(Operation* op) noexcept:
     """Parts of the weights whose penalties are summed apart: WIDTH lines of a panel each, and the bias."""
-    return panels(op.outputs) * (panels(op.kernel_rows) + 1) if op.kernel_rows else 0
+    return panels(op.outputs) * (panels(op.kernel_rows) + 1) if op.kernel_rows or op.bias else 0
 
 
 cdef int check_memory(Network* net, Py_ssize_t rows, Py_ssize_t count, Py_ssize_t threads) except -1:

@@ -21,6 +21,7 @@ cdef struct Operation:
     int64_t trainable     # 0 where training leaves its weights as they are
     int64_t matrices      # how many its kernel is to the optimizer, 0 where it is a vector
     int64_t kernel_decays, bias_decays  # whether weight decay means them
+    int64_t seed          # of its random numbers; negative: the job's
     int64_t activation    # number of its kernel
     int64_t constraint, bias_constraint  # on the kernel and on the bias: NON_NEGATIVE, LIMITED_NORM, or 0
     int64_t along         # the norms that the first limits: 0 of each column, 1 of each line, 2 of all
@@ -151,6 +152,8 @@ cdef struct Looking:
 
 cdef enum Sizes:
     ALIKE      # the same pixels and columns
+    LINE       # the same, with a line of weights
+    SCALES     # the same, with a line to multiply by or none, and one to add or none
     PRODUCT    # other columns, with weights
     WALK       # other pixels too: a convolution
     WALK_BACK  # a transposed one

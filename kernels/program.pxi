@@ -25,6 +25,8 @@ cdef Py_ssize_t kernel_lines(Operation* op, Sizes sizes) noexcept:
     cdef Geometry* g = &op.geometry
     if sizes == PRODUCT:
         return op.inputs
+    if sizes == LINE or sizes == SCALES:
+        return 1 if sizes == LINE or op.kernel_rows != 0 else 0
     if sizes != WALK and sizes != WALK_BACK:
         return 0
     if not (0 < g.window_height < MOST and 0 < g.window_width < MOST and 0 < g.groups <= op.inputs
@@ -42,7 +44,7 @@ cdef bint fits(Operation* op, Sizes sizes) noexcept:
     cdef bint windows = (maps and 0 < g.window_height < MOST and 0 < g.window_width < MOST and 0 < g.stride_y < MOST
                          and 0 < g.stride_x < MOST and 0 < g.dilation_y < MOST and 0 < g.dilation_x < MOST
                          and 0 <= g.top < MOST and 0 <= g.left < MOST)
-    if sizes == ALIKE:
+    if sizes == ALIKE or sizes == LINE or sizes == SCALES:
         return op.inputs == op.outputs and op.positions_in == op.positions_out
     if sizes == PRODUCT:
         return op.positions_in == op.positions_out
@@ -70,12 +72,12 @@ cdef int check_program(Network* net, parameters) except -1:
         number_of("constraint", op.constraint, LIMITED_NORM + 1)
         number_of("bias_constraint", op.bias_constraint, LIMITED_NORM + 1)
         products = kernel_lines(op, kind.sizes)
-        lines = products + kind.lines
+        lines = products + kind.lines + (op.bias != 0 if kind.sizes == SCALES else 0)
         if not (op.inputs == columns and op.positions_in == positions
                 and 0 < op.inputs < MOST and 0 < op.outputs < MOST
                 and 0 < op.positions_in < MOST and 0 < op.positions_out < MOST
                 and fits(op, kind.sizes)
-                and op.rows == lines and op.kernel_rows == (products if products else least(lines, 1))
+                and op.rows == lines and op.kernel_rows == products
                 and activation_of(op).blockwise == (kind.forward == rowwise_forward)
                 and (op.constraint == 0 or op.kernel_rows > 0) and (op.bias_constraint == 0 or op.bias)
                 and 0 <= op.offset <= net.size and op.offset % WIDTH == 0

@@ -83,6 +83,8 @@ cdef extern from "sums.h" nogil:
         void* who
     ctypedef void (*block_sums)(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums) noexcept nogil
     void sum_of_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
+    void sum_of_negative_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
+    void sum_of_deviations(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
     void sum_of_line_products(const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
     void pairwise(block_sums block, int count, const summands* of, Py_ssize_t first, Py_ssize_t last, real* sums)
     void moments(Py_ssize_t n, const real* x, real* mean, real* variance, Stops stops, void* who)

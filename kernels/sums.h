@@ -120,6 +120,19 @@ static void sum_of_line_products(const summands *of, ptrdiff_t first, ptrdiff_t 
     }
 }
 
+/* sum d x where x < 0 */
+static void sum_of_negative_products(const summands *of, ptrdiff_t first, ptrdiff_t last, real *sums) {
+    for (int l = 0; l < WIDTH; l += LANES) {
+        const real *x = of->x + first * WIDTH + l, *d = of->d + first * WIDTH + l;
+        vec c[2] = {0};
+        for (ptrdiff_t r = first; r < last; r++, x += WIDTH, d += WIDTH) {
+            const vec v = load(x);
+            c[r & 1] += load(d) * (vec)((vec_index)v & (v < 0));
+        }
+        store(sums + l, c[0] + c[1]);
+    }
+}
+
 /* G[:] = sum_r D[r, :]: the gradient of the bias. */
 static void bias_gradient(const real *D, ptrdiff_t rows, real *G, int (*stops)(void *who), void *who) {
     const summands of = {.x = D, .stops = stops, .who = who};

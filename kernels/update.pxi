@@ -22,6 +22,37 @@ cdef void hand_over(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const 
         memcpy(job.gradient + position, g, n * sizeof(real))
 
 
+ctypedef void (*LineSums)(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, Looking* looking,
+                          real* g) noexcept nogil
+
+
+cdef inline Py_ssize_t first_panel(Operation* op, int thread, int threads) noexcept nogil:
+    """Threads divide what is summed over whole columns by panels: thread number `thread` begins with this one."""
+    return share(panels(op.outputs), thread, threads)
+
+
+cdef void update_lines(Job* job, Py_ssize_t i, Part* part, LineSums sums) noexcept nogil:
+    """Gradients of an operation's line of factors and of its bias, one behind the other in `sums`, to the optimizer."""
+    cdef Operation* op = &job.net.operations[i]
+    cdef Py_ssize_t groups = panels(op.kernel_rows), p, position
+    cdef double* penalty = job.work.penalty[i]
+    cdef Looking looking = Looking(job, part.thread)
+    for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
+        if interrupted(job, part.thread):
+            return
+        sums(job.work, i, p, part.samples * op.positions_out, &looking, part.scratch)
+        position = op.offset + p * panel_size(op)
+        if op.kernel_rows:
+            if job.net.penalized:
+                penalty[p * (groups + 1)] = add_penalty(job, op.kernel_penalty, position, WIDTH, part.scratch)
+            hand_over(job, position, WIDTH, part.scratch, part.h)
+        if op.bias:
+            position += op.kernel_rows * WIDTH
+            if job.net.penalized:
+                penalty[p * (groups + 1) + groups] = add_penalty(job, op.bias_penalty, position, WIDTH, part.scratch + WIDTH)
+            hand_over(job, position, WIDTH, part.scratch + WIDTH, part.h)
+
+
 cdef void update_part(Job* job, Py_ssize_t position, Py_ssize_t n, real* g, const real* h) noexcept nogil:
     """One step of the optimizer, with clipping before and decay and averaging around it."""
     update_by(job, job.net.update, position, n, g, h)
@@ -54,13 +85,13 @@ cdef void measure_gradient(Job* job, int thread, int threads) noexcept nogil:
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
             job.work.norm[2 * (panel + p)] = norm(op.kernel_rows * WIDTH, g)
-            job.work.norm[2 * (panel + p) + 1] = norm(WIDTH, g + op.kernel_rows * WIDTH)
+            job.work.norm[2 * (panel + p) + 1] = norm(WIDTH, g + op.kernel_rows * WIDTH) if op.bias else 0
         panel += panels(op.outputs)
 
 
 cdef inline bint is_trained(Operation* op) noexcept nogil:
     """Whether the operation has weights that training changes."""
-    return op.kernel_rows != 0 and op.trainable
+    return (op.kernel_rows != 0 or op.bias) and op.trainable
 
 
 cdef inline bint clips_norm(Network* net) noexcept nogil:
@@ -106,7 +137,7 @@ cdef struct Variable:
 cdef bint variable_of(Job* job, Py_ssize_t i, int which, Variable* v) noexcept nogil:
     """The kernel (0) or the bias (1) of an operation; False where training changes none."""
     cdef Operation* op = &job.net.operations[i]
-    if not is_trained(op) or (which == 1 and not op.bias):
+    if not is_trained(op) or not (op.bias if which == 1 else op.kernel_rows):
         return False
     v.op = op
     v.at = op.offset + which * op.kernel_rows * WIDTH
@@ -147,7 +178,7 @@ cdef void clip_stored(Job* job, int thread, int threads) noexcept nogil:
         for p in range(share(panels(op.outputs), thread, threads), share(panels(op.outputs), thread + 1, threads)):
             g = job.gradient + op.offset + p * panel_size(op)
             shorten(net.clip_norm + net.global_clip_norm, kernel, n, g)
-            shorten(net.clip_norm + net.global_clip_norm, bias, WIDTH, g + n)
+            shorten(net.clip_norm + net.global_clip_norm, bias, WIDTH if op.bias else 0, g + n)
         panel += panels(op.outputs)
 
 

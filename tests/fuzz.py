@@ -46,6 +46,7 @@ ROWS = (1, 2, 3, 5, 8, 13, 29, 31, 32, 33, 47, 64, 65, 90)
 BATCHES = (1, 2, 3, 5, 7, 8, 13, 16, 31, 32, 33, 64, 200, "all", None)
 CHANNELS = (1, 1, 2, 3, 4, 6, 8, 16, 17, 20)
 MAPS = 7  # of the generator that draws layers on maps: programs without them are those that were drawn before
+LATER = 8  # of the generator that draws layers which came later, for the same reason
 MOST_NUMBERS = 1500  # of a sample behind a layer on maps
 MOST_STEPS = 9  # more, and errors grow beyond what says anything
 NOISES = (2, 14)  # samples of roundings at first, and more of them where these do not explain an error
@@ -132,6 +133,7 @@ class Drawn:
         self.loss, self.outputs, self.activation = self.draw_loss()
         self.hidden = [self.draw_layer() for _ in range(r.one((0, 1, 1, 2, 2, 3, 4)))]
         self.maps, self.map_shape = self.draw_maps(Random([seed, MAPS]))
+        self.add_later_layers(Random([seed, LATER]))
         self.last = partial(Dense, self.outputs, self.activation, **self.draw_dense())
         self.optimizer = self.draw_optimizer()
         self.metrics = [r.one(METRICS[self.loss.targets])] if r.chance(0.4) else []
@@ -204,8 +206,8 @@ class Drawn:
                 partial(Activation, activation),
                 partial(Dropout, r.number(0, 0.9)),
                 partial(GaussianNoise, r.number(0, 0.5)),
-                partial(BatchNormalization, r.number(0.1, 0.99), r.one((1e-3, 0.1))),
-                partial(LayerNormalization, r.one((1e-3, 0.1))),
+                partial(BatchNormalization, momentum=r.number(0.1, 0.99), epsilon=r.one((1e-3, 0.1))),
+                partial(LayerNormalization, epsilon=r.one((1e-3, 0.1))),
                 UnitNormalization,
             )
         )
@@ -228,6 +230,44 @@ class Drawn:
             2: (layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D),
         }
         return [*found, r.one((Flatten, Flatten, *ends[axes]))], start
+
+    def add_later_layers(self, r):
+        """Some of the layers that came later, among the others: rows of numbers, and maps, whose shape they leave."""
+        for found, axes in ((self.hidden, 1), (self.maps[:-1], len(self.map_shape or ()))):
+            while axes and r.chance(0.25):
+                place = int(r.rng.integers(len(found) + 1))
+                (self.hidden if found is self.hidden else self.maps).insert(place, self.draw_later_layer(r, axes))
+
+    def draw_later_layer(self, r, axes):
+        axis = r.one(range(1, axes + 1))
+        parts = {"center": r.chance(0.5), "scale": r.chance(0.5)}
+        if r.chance(0.3):
+            parts |= {"gamma_regularizer": r.one(("l1", "l2")), "beta_constraint": r.one((MaxNorm(0.1), NonNeg()))}
+        shared = None if r.chance(0.5) else [axis]
+        return r.one(
+            (
+                partial(
+                    layers.PReLU,
+                    r.one(("zeros", "he_normal")),
+                    alpha_regularizer=r.one((None, "l2")),
+                    shared_axes=shared,
+                ),
+                partial(layers.AlphaDropout, r.number(0, 0.5), seed=r.one((None, 3))),
+                partial(layers.GaussianDropout, r.number(0, 0.5)),
+                partial(
+                    Dropout,
+                    r.number(0, 0.7),
+                    (r.one((None, 1)), *[r.one((None, 1)) for _ in range(axes)]),
+                    r.one((None, 5)),
+                ),
+                partial(BatchNormalization, axis, r.number(0.1, 0.99), 0.1, **parts),
+                partial(LayerNormalization, r.one((axis, list(range(1, axes + 1)))), 0.1, **parts),
+                partial(layers.RMSNormalization, axis, 0.1),
+                partial(
+                    layers.GroupNormalization, r.one((1, -1)), epsilon=0.1, center=parts["scale"], scale=parts["scale"]
+                ),
+            )
+        )
 
     def draw_map_layer(self, r, axes, shape):
         def sizes(most):

@@ -106,6 +106,51 @@ CASES = [
     case("BatchNormalization", (7, 3)),
     case("LayerNormalization", (4, 2, 3)),
     case("UnitNormalization", (4, 2, 3)),
+    case("BatchNormalization", (4, 2, 3), center=False),
+    case("BatchNormalization", (7, 3), scale=False, batch=5),
+    case("BatchNormalization", (7, 3), center=False, scale=False, batch=5),
+    case("BatchNormalization", (4, 2, 3), axis=1, batch=5),
+    case("LayerNormalization", (4, 2, 3), center=False),
+    case("LayerNormalization", (4, 2, 3), scale=False),
+    case("LayerNormalization", (5,), center=False, scale=False),
+    case("LayerNormalization", (4, 2, 3), axis=[1, 3]),
+    case("LayerNormalization", (4, 2, 3), axis=[1, 2, 3], scale=False),
+    case("UnitNormalization", (4, 2, 3), axis=1),
+    case("UnitNormalization", (4, 2, 3), axis=[2, 3]),
+    case("RMSNormalization", (17,)),
+    case("RMSNormalization", (4, 2, 3), epsilon=0.1),
+    case("GroupNormalization", (4, 2, 6), 2),
+    case("GroupNormalization", (4, 2, 6), -1, batch=5),
+    case("GroupNormalization", (6,), 3, center=False),
+    case("GroupNormalization", (6, 4, 2), 3, axis=1),
+    case("GroupNormalization", (4, 6), 1, center=False, scale=False),
+    case("Softmax", (4, 2, 3), axis=1),
+    case("Softmax", (4, 2, 3), axis=[1, 2]),
+    case("PReLU", (17,)),
+    case("PReLU", (4, 2, 3), shared_axes=[1, 2], batch=33),
+    case("PReLU", (4, 2, 3), shared_axes=[3]),
+    case("PReLU", (4, 2, 3), shared_axes=[2]),
+    case("PReLU", (4, 2, 3)),
+    case("RepeatVector", (3,), 4),
+    case("Identity", (4, 3)),
+    case("ZeroPadding1D", (4, 2)),
+    case("ZeroPadding1D", (4, 2), (0, 3)),
+    case("Cropping1D", (7, 2)),
+    case("Cropping1D", (7, 2), (3, 0)),
+    case("UpSampling1D", (4, 2), 3),
+    *(
+        case("DepthwiseConv1D", (11, 3), 4, strides=strides, padding=padding, depth_multiplier=multiplier)
+        for strides, multiplier in [(1, 2), (3, 1)]
+        for padding in ("valid", "same")
+    ),
+    case("SeparableConv1D", (11, 3), 5, 3, strides=2, padding="same", depth_multiplier=2, activation="elu"),
+    case("SeparableConv1D", (11, 3), 2, 3, dilation_rate=2, use_bias=False),
+    *(
+        case("Conv1DTranspose", (5, 3), 4, kernel, strides=strides, padding=padding)
+        for kernel, strides in [(3, 1), (3, 2), (2, 3)]
+        for padding in ("valid", "same")
+    ),
+    case("Conv1DTranspose", (5, 2), 3, 4, strides=3, padding="same", output_padding=1, activation="sigmoid"),
 ]
 
 NETWORK = [  # of samples (8, 7, 2) of four classes, trained by SGD; each line a layer, its arguments and settings
@@ -123,7 +168,13 @@ NETWORK = [  # of samples (8, 7, 2) of four classes, trained by SGD; each line a
 ]
 SAMPLES, BATCH, EPOCHS = 12, 4, 3
 
-KERAS_ROUNDS = ("GlobalAverage", "BatchNorm", "LayerNorm")  # means, which Keras 3 on JAX always takes in float32
+KERAS_ROUNDS = (
+    "GlobalAverage",
+    "BatchNorm",
+    "LayerNorm",
+    "GroupNorm",
+    "RMSNorm",
+)  # means, which Keras 3 on JAX always takes in float32
 
 
 def name_of(case):

@@ -46,7 +46,20 @@ LAYERS = {  # settings of each layer between an Input(4) and a Dense(3)
         kernel_constraint=constraints.MaxNorm(1.5),
         name="own",
     ),
-    "Dropout": lambda: layers.Dropout(0.25),
+    "Dropout": lambda: layers.Dropout(0.25, (1, None), seed=3),
+    "AlphaDropout": lambda: layers.AlphaDropout(0.25, noise_shape=(None, 1)),
+    "GaussianDropout": lambda: layers.GaussianDropout(0.25, seed=2**60),
+    "GroupNormalization": lambda: layers.GroupNormalization(2, beta_regularizer="l2", gamma_constraint="non_neg"),
+    "PReLU": lambda: layers.PReLU("he_normal", regularizers.L1(0.1), constraints.MaxNorm(1.0), shared_axes=[1]),
+    "RMSNormalization": lambda: layers.RMSNormalization(epsilon=0.1),
+    "frozen PReLU": lambda: layers.PReLU(trainable=False),
+    "BatchNormalization without gamma": lambda: layers.BatchNormalization(
+        scale=False, beta_initializer="ones", beta_regularizer="l1", beta_constraint=constraints.MaxNorm(0.5)
+    ),
+    "BatchNormalization without beta": lambda: layers.BatchNormalization(
+        center=False, gamma_regularizer=regularizers.L2(0.1), moving_variance_initializer=initializers.Constant(2.0)
+    ),
+    "LayerNormalization of nothing": lambda: layers.LayerNormalization([1], center=False, scale=False),
     "ELU": lambda: layers.ELU(0.5),
     "Flatten": layers.Flatten,
     "GaussianNoise": lambda: layers.GaussianNoise(0.1),

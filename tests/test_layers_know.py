@@ -204,8 +204,9 @@ def test_layers_can_be_called(case):
     model = fastnn.Sequential([layer])
     np.testing.assert_allclose(model.predict(x), out, rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(model.layers[0](x), out, rtol=1e-6)
-    with pytest.raises(ValueError, match="is built for samples of"):
-        layer(np.ones((2, 7)))
+    if layer.weights:
+        with pytest.raises(ValueError, match="is built for samples of"):
+            layer(np.ones((2, 4, 4, 7)))
     with pytest.raises(ValueError, match="belongs to a model"):
         model.layers[0].build((None, *shape))
     fresh = make_layer()
@@ -219,6 +220,36 @@ def test_layers_called_as_in_training():
     assert set(np.unique(out)) == {0.0, np.float32(1 / 0.75)} and abs((out == 0).mean() - 0.25) < 0.02
     out = BatchNormalization()(RNG.normal(3, 2, size=(500, 2)), training=True)
     assert np.abs(out.mean(axis=0)).max() < 1e-4 and np.abs(out.std(axis=0) - 1).max() < 1e-3
+
+
+@pytest.mark.parametrize("where", ["alone", "in a model", "frozen"])
+def test_moving_statistics_follow_calls_in_training(where):
+    """As in Keras; a frozen layer works with those it has."""
+    x = RNG.normal(3, 2, size=(500, 2))
+    layer = BatchNormalization(momentum=0.5, center=False, trainable=where != "frozen")
+    layer(x)
+    if where == "in a model":
+        fastnn.Sequential([Input(2), layer, Dense(1)])
+    before = [one.value for one in layer.weights]
+    out = layer(x, training=True)
+    gamma, mean, variance = (one.value for one in layer.weights)
+    if where == "frozen":
+        assert equal(before, [gamma, mean, variance]) and (out == layer(x)).all()
+        return
+    np.testing.assert_allclose(mean, x.mean(axis=0) / 2, rtol=1e-5)
+    np.testing.assert_allclose(variance, 0.5 + x.var(axis=0) / 2, rtol=1e-5)
+    assert (gamma == before[0]).all()
+
+
+def test_layers_take_other_shapes_that_their_weights_fit():
+    layer = Dense(3)
+    flat = layer(np.ones((2, 4)))
+    assert layer(np.ones((2, 5, 4))).shape == (2, 5, 3) and (layer(np.ones((2, 5, 4)))[0, 0] == flat[0]).all()
+    assert Conv2D(2, 2, input_shape=(5, 5, 1))(np.ones((1, 7, 6, 1))).shape == (1, 6, 5, 2)
+    with pytest.raises(ValueError, match="is built for samples of"):
+        layer(np.ones((2, 5)))
+    with pytest.raises(ValueError, match="is built for samples of"):
+        layer(np.ones(4))
 
 
 def test_configs_of_models():
@@ -248,12 +279,15 @@ def test_words_of_keras_that_do_little():
         fastnn.Sequential([make()])
 
 
-def test_normalizations_take_the_last_axis():
+def test_normalizations_take_axes_of_rows_and_samples():
     for layer in (BatchNormalization, LayerNormalization, fastnn.layers.UnitNormalization):
         for axis in (-1, 2, [2]):
             assert fastnn.Sequential([Input((4, 3)), layer(axis=axis)]).output_shape == (None, 4, 3)
-        with pytest.raises(ValueError, match="axis must be the last one, -1 or 2 for samples of shape"):
-            fastnn.Sequential([Input((4, 3)), layer(axis=1)])
+        for axis in (0, 3):
+            with pytest.raises(
+                ValueError, match=r"axis must be 1 to 2, or -1 for the last, of samples of shape .4, 3., whose"
+            ):
+                fastnn.Sequential([Input((4, 3)), layer(axis=axis)])
 
 
 def test_weights_are_assigned_not_set():

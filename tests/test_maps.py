@@ -64,7 +64,7 @@ def check_beside_keras(case, dtype):
     for op in steps:
         n = len(op.shapes)
         own, shown = op.taken([values.astype(dtype) for values in shown[:n]]), shown[n:]
-        if op.kernel_rows > 1 and not op.bias:
+        if op.applies_activation and not op.bias:
             own.append(np.zeros(op.outputs, dtype=dtype))
         before = a
         a, kept = op.forward(before, own, Draws(0, 0, 0, 8))
@@ -616,3 +616,12 @@ def test_pooling_of_maps_larger_than_the_samples(dtype):
         model.compile("sgd", "mse")
         answers.append([*model.predict(X).ravel(), model.evaluate(X, np.ones(5))])
     assert np.allclose(*answers, rtol=1e-5 if dtype == "float32" else 1e-10)
+
+
+def test_two_reshapes_behind_noise_come_first():
+    """What is done to each number by itself changes places with both."""
+    x = np.random.default_rng(0).normal(size=(5, 9, 2))
+    model = fastnn.Sequential(
+        [Input((9, 2)), layers.GaussianNoise(0.2), Flatten(), layers.Reshape((18, 1)), Dense(3), Flatten()]
+    )
+    assert model.predict(x).shape == (5, 54)

@@ -7,23 +7,38 @@ from numerics import derivative, engines, eps, sizes, train, weights_of
 from fastnn import operations
 from fastnn.activations import GELU, LeakyReLU, LogSoftmax, ReLU, Softmax, Tanh
 from fastnn.basics import backend
+from fastnn.constraints import MaxNorm, NonNeg, UnitNorm
 from fastnn.engine.program import assemble
 from fastnn.engine.source import Source
 from fastnn.losses import MeanSquaredError
 from fastnn.operations import Draws
 from fastnn.optimizers import SGD
+from fastnn.regularizers import L1L2
 
 SETTINGS = {  # of each kind: what makes a difference to its kernel
     operations.Dense: [{"bias": True}, {"bias": False, "activation": GELU()}, {"bias": True, "activation": ReLU()}],
     operations.Elementwise: [{"activation": LeakyReLU(0.1)}, {"activation": GELU()}],
     operations.Rowwise: [{"activation": Softmax()}, {"activation": LogSoftmax()}],
-    operations.Dropout: [{"rate": 0.3}],
+    operations.Dropout: [
+        {"rate": 0.3},
+        {"rate": 0.3, "saturate": True, "seed": 5},
+        {"rate": 0.4, "spatial": True, "batchwise": True},
+    ],
     operations.Noise: [{"stddev": 0.5}],
     operations.BatchNormalization: [
         {"bias": True, "epsilon": 1e-3, "momentum": 0.9},
         {"bias": True, "epsilon": 1e-3, "momentum": 0.9, "trainable": False},  # with its moving statistics
+        {"bias": True, "scale": False, "bias_regularizer": L1L2(0.1, 0.2)},
+        {"bias": False, "momentum": 0.9, "kernel_regularizer": L1L2(0.1, 0.2)},
+        {"bias": False, "scale": False, "momentum": 0.9},
     ],
-    operations.LayerNormalization: [{"bias": True, "epsilon": 1e-3}],
+    operations.LayerNormalization: [
+        {"bias": True, "epsilon": 1e-3},
+        {"bias": True, "scale": False, "bias_constraint": NonNeg()},
+        {"bias": False, "constraint": MaxNorm(1.0), "kernel_regularizer": L1L2(0.1, 0.2)},
+        {"bias": False, "scale": False},
+        {"bias": False, "centred": False},
+    ],
     operations.UnitNormalization: [{}],
     operations.Convolution: [
         {"map_in": (3, 4), "map_out": (3, 4), "window": (3, 2), "corner": (1, 1), "bias": True},
@@ -38,6 +53,8 @@ SETTINGS = {  # of each kind: what makes a difference to its kernel
     ],
     operations.Resampling: [{"map_in": (2, 3), "map_out": (4, 6), "factor": (2, 2), "smooth": True}],
     operations.Permutation: [{"map_in": (2, 3), "map_out": (3, 2)}],
+    operations.NoisyFactors: [{"stddev": 0.5}],
+    operations.PReLU: [{}, {"kernel_regularizer": L1L2(0.1, 0.2), "constraint": UnitNorm()}],
 }
 CASES = [(kind, settings) for kind in operations.ENTRIES for settings in SETTINGS[kind]]
 IDS = [f"{kind.name}-{i}" for i, (kind, _) in enumerate(CASES)]
@@ -95,7 +112,7 @@ def network_of(engine, dtype, op, seed=0):
     for op in program.steps:
         if op.rows:
             lines = rng.uniform(0.5, 1.5, size=(op.rows, op.outputs)) * rng.choice([-1, 1], size=(op.rows, 1))
-            lines[2:4] = np.abs(lines[2:4])  # a moving variance
+            lines[-1] = np.abs(lines[-1])  # a moving variance
             program.write(net.arena[0], op, op.arrays(lines.astype(np.float32).astype(dtype)))
     return net
 
@@ -120,7 +137,9 @@ def check_against_the_twin(engine, dtype, kind, settings, columns, rows, threads
 def check_one(engine, dtype, op, rows, threads=1):
     """Inference, one step of training and the gradient, beside the twin in float64."""
     net = network_of(engine, dtype, op)
-    wide = dtype if isinstance(op, operations.Noise) else "float64"  # whose numbers belong to lines of one type
+    wide = (
+        dtype if isinstance(op, (operations.Noise, operations.NoisyFactors)) else "float64"
+    )  # whose numbers belong to lines of one type
     twin = network_of(engines(wide)["reference"], wide, op)
     x, y = (values.astype(wide) for values in samples(rows, op.outputs * op.positions_out))
     short = x.astype(dtype), y.astype(dtype)
@@ -256,6 +275,9 @@ MAPS = [  # windows, strides, dilations, groups and padding, each different alon
     operations.Permutation(2, 24, map_in=(3, 4)),
     operations.Permutation(2, 3, map_in=(3, 4), map_out=(2, 4), shape=(3, 4, 2), axes=(2, 1, 0)),
     operations.Dropout(3, 3, map_in=(2, 3), map_out=(2, 3), rate=0.4, spatial=True),
+    operations.Dropout(3, 3, map_in=(2, 3), map_out=(2, 3), rate=0.4, spatial=True, batchwise=True, saturate=True),
+    operations.NoisyFactors(3, 3, map_in=(2, 3), map_out=(2, 3), stddev=0.4),
+    operations.PReLU(3, 3, map_in=(2, 3), map_out=(2, 3)),
 ]
 
 

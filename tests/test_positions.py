@@ -31,6 +31,7 @@ CONVOLUTION = [
     *["activity_regularizer", "kernel_constraint", "bias_constraint"],
 ]
 POOLING = ["pool_size", "strides", "padding", "data_format", "name"]
+SCALES = ["beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"]
 KERAS = {
     optimizers.SGD: ["learning_rate", "momentum", "nesterov", *OPTIMIZER],
     optimizers.RMSprop: ["learning_rate", "rho", "momentum", "epsilon", "centered", *OPTIMIZER],
@@ -87,8 +88,22 @@ KERAS = {
     layers.ActivityRegularization: ["l1", "l2"],
     layers.Dropout: ["rate", "noise_shape", "seed"],
     layers.GaussianNoise: ["stddev", "seed"],
-    layers.BatchNormalization: ["axis", "momentum", "epsilon"],
-    layers.LayerNormalization: ["axis", "epsilon"],
+    layers.BatchNormalization: [
+        *["axis", "momentum", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer"],
+        *["moving_mean_initializer", "moving_variance_initializer", *SCALES],
+    ],
+    layers.LayerNormalization: [
+        *["axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer", *SCALES]
+    ],
+    layers.GroupNormalization: [
+        *["groups", "axis", "epsilon", "center", "scale", "beta_initializer", "gamma_initializer", *SCALES]
+    ],
+    layers.RMSNormalization: ["axis", "epsilon"],
+    layers.PReLU: ["alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes"],
+    layers.AlphaDropout: ["rate", "noise_shape", "seed"],
+    layers.GaussianDropout: ["rate", "seed"],
+    layers.Identity: [],
+    layers.RepeatVector: ["n"],
     layers.UnitNormalization: ["axis"],
     layers.Conv1D: CONVOLUTION,
     layers.Conv2D: CONVOLUTION,
@@ -119,6 +134,9 @@ KERAS = {
     layers.ZeroPadding2D: ["padding", "data_format"],
     layers.Cropping2D: ["cropping", "data_format"],
     layers.UpSampling2D: ["size", "data_format", "interpolation"],
+    layers.ZeroPadding1D: ["padding", "data_format"],
+    layers.Cropping1D: ["cropping", "data_format"],
+    layers.UpSampling1D: ["size"],
     layers.Reshape: ["target_shape"],
     layers.Permute: ["dims"],
     layers.SpatialDropout1D: ["rate", "seed"],
@@ -205,6 +223,11 @@ KERAS = {
     callbacks.TerminateOnNaN: ["raise_error"],
     Sequential: ["layers", "trainable", "name"],
 }
+KERAS |= {
+    layers.DepthwiseConv1D: KERAS[layers.DepthwiseConv2D],
+    layers.SeparableConv1D: KERAS[layers.SeparableConv2D],
+    layers.Conv1DTranspose: KERAS[layers.Conv2DTranspose],
+}
 OURS = {  # the words of fastnn for Keras' ones
     "initial_learning_rate": "initial",
     "decay_steps": "steps",
@@ -251,7 +274,8 @@ def test_the_second_number_of_adamw_is_its_decay():
         (lambda: metrics.AUC(200), "AUC takes no setting by position, got 1"),
         (lambda: schedules.Cosine(0.1, 10, 0.0, 5), "at most 3 settings by position"),
         (lambda: layers.BatchNormalization(0.9), "axis must be a whole number, got 0.9"),
-        (lambda: layers.Dropout(0.5, "name"), "positional"),
+        (lambda: layers.Dropout(0.5, "name"), "noise_shape must be a tuple such as"),
+        (lambda: layers.GaussianNoise(0.5, 1, "name"), "positional"),
         (lambda: Sequential([], True, "name", 0), "positional"),
     ],
 )

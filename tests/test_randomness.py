@@ -10,8 +10,10 @@ from numerics import assemble, eps, train
 from fastnn import Sequential
 from fastnn.basics import counter
 from fastnn.engine.source import Source
-from fastnn.layers import Dense, Dropout, GaussianNoise, Input
+from fastnn.layers import AlphaDropout, Dense, Dropout, GaussianDropout, GaussianNoise, Input, Permute, Reshape
+from fastnn.operations.randomness import SATURATION
 from fastnn.optimizers import SGD
+from fastnn.random import SeedGenerator
 
 ROWS, COLUMNS = 400, 250
 COUNT = ROWS * COLUMNS
@@ -104,7 +106,7 @@ def test_dropout(core, rate, seed):
         assert abs((z * z).mean() - 1) < SIGMAS * sqrt(2.2 / len(z))
 
 
-@pytest.mark.parametrize("layer", [Dropout(0.5), Dropout(0.2), GaussianNoise(1.0)], ids=repr)
+@pytest.mark.parametrize("layer", [Dropout(0.5), Dropout(0.2), GaussianNoise(1.0), GaussianDropout(0.4)], ids=repr)
 def test_independence(core, layer):
     """Of steps, seeds, rows, columns, halves of a panel and neighbours: correlations are normal of variance 1 / n."""
     found = seen(core, layer, steps=3)
@@ -173,10 +175,102 @@ def test_radius_and_angle(core):
     assert kolmogorov(np.arctan2(a, b), lambda angle: 0.5 + angle / (2 * np.pi)) < sqrt(log(2e5) / 2)
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_alpha_dropout_keeps_mean_and_variance(core, rate):
+    """What is dropped becomes what SELU makes of very negative numbers; then s x + t. Keras' formula."""
+    x = np.random.default_rng(0).normal(size=(ROWS, COLUMNS)).astype(core.REAL)
+    model = Sequential([Input(COLUMNS), AlphaDropout(rate)], rng=0, dtype=core.REAL.name)
+    out = model(x, training=True).astype(float)
+    s = ((1 - rate) * (1 + rate * SATURATION**2)) ** -0.5
+    t = -s * SATURATION * rate
+    dropped = np.isclose(out, s * SATURATION + t, atol=1e-6)
+    np.testing.assert_allclose(out[~dropped], (s * x + t)[~dropped], atol=1e-5)
+    assert abs(dropped.mean() - rate) < SIGMAS * sqrt(rate * (1 - rate) / COUNT) + 1e-5
+    assert abs(out.mean()) < SIGMAS * 2 / sqrt(COUNT) and abs(out.var() - 1) < 0.03
+    np.testing.assert_array_equal(model.predict(x), x)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_gaussian_dropout_multiplies_by_normal_numbers(core, rate):
+    found, deviation = seen(core, GaussianDropout(rate), value=2.0)[0] / 2, sqrt(rate / (1 - rate))
+    assert abs(found.mean() - 1) < SIGMAS * deviation / sqrt(COUNT)
+    assert abs(found.std() / deviation - 1) < SIGMAS / sqrt(2 * COUNT)
+    noise = seen(core, GaussianNoise(deviation), value=0.0)[0]  # the same draws
+    np.testing.assert_allclose(found, 1 + noise, atol=1e-6)
+    assert not seen(core, GaussianDropout(rate), value=0.0).any()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize(
+    ("noise_shape", "same"),
+    [((None, 1, 4), 1), ((None, 5, 1), 2), ((1, 5, 4), 0), ((1, 1, None), (0, 1)), ((None, 1, 1), (1, 2)), (None, ())],
+)
+def test_a_noise_shape_shares_draws(engine, noise_shape, same):
+    """Ones in it are axes along which all numbers are kept or dropped together, and no others are."""
+    model = Sequential([Input((5, 4)), Dropout(0.5, noise_shape)], rng=0, engine=engine)
+    mask = model(np.ones((30, 5, 4)), training=True)
+    for axis in range(3):
+        together = (mask == mask.take([0], axis)).all()
+        assert together == (axis in np.atleast_1d(same)), axis
+    model = Sequential([Input((5, 4)), Dropout(0.5, noise_shape), Reshape((20,)), Dense(20)], rng=0, engine=engine)
+    model.compile("sgd", "mse")
+    assert np.isfinite(model.fit(np.ones((30, 5, 4)), np.ones((30, 20)), verbose=0).history["loss"][0])
+
+
+def test_both_engines_share_the_same_draws():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 5, 4)), rng.normal(size=(20, 3))
+    found = []
+    for engine in ("compiled", "reference"):
+        stack = [Dropout(0.3, (None, 1, 4), seed=2), AlphaDropout(0.2, (1, 5, 4)), Permute((2, 1)), Reshape((20,))]
+        model = Sequential(
+            [Input((5, 4)), *stack, GaussianDropout(0.1), Dense(3)], rng=1, engine=engine, dtype="float64"
+        )
+        model.compile("adam", "mse")
+        found.append(model.fit(x, y, batch_size=7, epochs=3, verbose=0).history["loss"])
+    np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+def test_a_seed_of_the_layer_decides_its_draws(core):
+    """Whatever the model's seed and wherever the layer stands; a SeedGenerator gives its next seed."""
+    for kind in (Dropout, AlphaDropout, GaussianDropout, GaussianNoise):
+        one, other, free = (seen(core, kind(0.5, seed=7), seed=seed) for seed in (0, 1)), kind(0.5, seed=8), kind(0.5)
+        one, again = one
+        np.testing.assert_array_equal(one, again)
+        assert (one != seen(core, other)).any() and (seen(core, free) != seen(core, free, seed=1)).any()
+    x = np.ones((4, 6))
+    first, second = (
+        Sequential([Input(6), *before, Dropout(0.5, seed=3)], rng=rng)(x, training=True)
+        for before, rng in (([], 0), ([Dropout(0.0), GaussianNoise(1e-9)], 1))
+    )
+    np.testing.assert_allclose(first, second, atol=1e-6)
+    generator = SeedGenerator(5)
+    assert Dropout(0.5, seed=generator).seed == SeedGenerator(5).next() != Dropout(0.5, seed=generator).seed
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Dropout(0.5, seed=-1), ValueError, "Dropout: seed must be a seed of 0 or more, got -1"),
+        (lambda: GaussianNoise(0.5, seed="a"), TypeError, "GaussianNoise: seed must be None, a whole number"),
+        (lambda: GaussianDropout(1.0), ValueError, "GaussianDropout: rate must lie in"),
+        (lambda: Dropout(0.5, 3), TypeError, "noise_shape must be a tuple such as"),
+        (lambda: Dropout(0.5, (None, 0)), ValueError, "each of noise_shape must be 1 or more, got 0"),
+        (lambda: Sequential([Input(3), Dropout(0.5, (None, 2))]), ValueError, "noise_shape must be .rows, ....* .3,"),
+        (lambda: Sequential([Input(3), AlphaDropout(0.5, (3,))]), ValueError, "AlphaDropout: noise_shape must be"),
+    ],
+)
+def test_bad_settings_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
 # -- what the numbers depend on --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("layer", [Dropout(0.3), GaussianNoise(0.7)], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [Dropout(0.3), Dropout(0.3, seed=4), AlphaDropout(0.2), GaussianNoise(0.7), GaussianDropout(0.2)], ids=repr
+)
 def test_same_bits_for_any_threads_and_batch(core, layer):
     """Row r of a step draws the same numbers however many rows and threads there are; columns too."""
     found = seen(core, layer, rows=50, columns=40, steps=3)

@@ -9,7 +9,7 @@ import numpy as np
 from fastnn.activations import Activation, Array, Linear, LogSoftmax, Softmax
 from fastnn.engine.network import Network
 from fastnn.engine.program import assemble
-from fastnn.operations import BatchNormalization, Dense, Dropout, Elementwise, Noise, Operation, activate
+from fastnn.operations import BatchNormalization, Dense, Elementwise, Operation, activate
 
 
 def freeze(network: Network, derivable: bool = False) -> Network:
@@ -25,7 +25,7 @@ def freeze(network: Network, derivable: bool = False) -> Network:
     program, row = network.program, network.arena[0]
     steps: list[tuple[Operation, Any]] = []  # with copies of their weights in float64
     for op in program.steps:
-        if isinstance(op, (Dropout, Noise)):
+        if op.random:
             continue
         bare = op.replace(
             activity_regularizer=None, kernel_regularizer=None, bias_regularizer=None, constraint=None, trainable=True
@@ -33,11 +33,11 @@ def freeze(network: Network, derivable: bool = False) -> Network:
         weights: list[Any] = [array.astype(np.float64) for array in program.read(row, op)]
         before = steps[-1] if steps else None
         if isinstance(op, BatchNormalization) and before is not None and _is_linear(before[0]):
-            scale, shift = _affine(op, weights)
+            scale, shift = op.affine(weights)
             W, b = before[1]
             steps[-1] = before[0].replace(bias=True), [W * scale, b * scale + shift]
         elif type(op) is Dense and before is not None and _feeds(before[0], op):
-            scale, shift = _affine(before[0], before[1])
+            scale, shift = before[0].affine(before[1])  # type: ignore[attr-defined]
             W, b = weights
             steps[-1] = bare.replace(bias=True), [scale[:, None] * W, shift @ W + b]
         else:
@@ -58,7 +58,7 @@ def _derivable(op: Operation, weights: list[Array]) -> tuple[Operation, list[Arr
     """The same without statistics of a batch."""
     if not isinstance(op, BatchNormalization):
         return op, weights
-    scale, shift = _affine(op, weights)
+    scale, shift = op.affine(weights)
     product = Dense(op.inputs, op.outputs, bias=True, layer=op.layer, map_in=op.map_in, map_out=op.map_out)
     return product, [np.diag(scale), shift]
 
@@ -72,12 +72,6 @@ def _feeds(before: Operation, op: Operation) -> bool:
     """Whether a batch normalization has a column for each input."""
     same = (before.outputs, before.positions_out) == (op.inputs, op.positions_in)
     return isinstance(before, BatchNormalization) and same
-
-
-def _affine(op: Operation, weights: list[Array]) -> tuple[Array, Array]:
-    gamma, beta, mean, variance = weights
-    scale = gamma / np.sqrt(variance + op.parameters[0])
-    return scale, beta - mean * scale
 
 
 def dense_layers(network: Network) -> list[tuple[Array, Array, Activation]] | None:

@@ -22,7 +22,7 @@ from fastnn.basics.settings import Settings
 from fastnn.engine.source import Source
 from fastnn.layers import Layer
 from fastnn.losses import Loss
-from fastnn.operations import Dropout, Elementwise, Noise, Operation, Permutation, Rowwise
+from fastnn.operations import Elementwise, Operation, Permutation, Rowwise
 from fastnn.optimizers import Optimizer
 
 LINE_BYTES = 64
@@ -50,6 +50,7 @@ PLAIN = (
     "matrices",
     "kernel_decays",
     "bias_decays",
+    "seed",
 )
 OPERATION = np.dtype(
     [
@@ -318,8 +319,12 @@ def _told(op: Operation, layer: str, optimizer: Optimizer) -> Operation:
         return op
     paths = [f"{layer}/{name}" for name in op.weight_names]
     decays = [optimizer.decays(path) for path in paths]
+    place = min(op.kernel_rows, 1)  # of the bias
+    shape = op.shapes[0] if len(op.inner) < len(op.shapes[0]) else (op.outputs,)  # a line of weights is a vector
     return op.replace(
-        matrices=optimizer.matrices(paths[0], op.shapes[0]), kernel_decays=decays[0], bias_decays=decays[1:2] != [False]
+        matrices=optimizer.matrices(paths[0], shape) if place else 0,
+        kernel_decays=decays[0],
+        bias_decays=decays[place : place + 1] != [False],
     )
 
 
@@ -376,8 +381,8 @@ def _from_rows(steps: list[Operation]) -> list[Operation]:
     for i, op in enumerate(steps):
         if isinstance(op, Permutation) and not op.axes:
             shape = {"inputs": op.outputs, "outputs": op.outputs, "map_in": op.map_out, "map_out": op.map_out}
-            return [one.replace(**shape) for one in steps[:i]] + _from_rows(steps[i + 1 :])
-        if not isinstance(op, (Elementwise, Noise, Dropout)) or getattr(op, "spatial", False):
+            return _from_rows([one.replace(**shape) for one in steps[:i]] + steps[i + 1 :])
+        if not op.numberwise:
             break
     return steps
 

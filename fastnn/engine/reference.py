@@ -232,7 +232,7 @@ class Engine:
                     g = _shortened(g, optimizer.global_clipnorm, whole)
                 w = rows[0][i][j]
                 if updates:
-                    if (op.kernel_decays, op.bias_decays)[j]:
+                    if op.kernel_decays if j == 0 and op.kernel_rows else op.bias_decays:
                         w *= optimizer.decay_factor(scalars, op.matrices > 0 and j == 0)
                     whole_w, *own = (op.whole(one, j) for one in (w, *(slot[i][j] for slot in slots)))
                     optimizer.update(whole_w, op.whole(g, j), own, h)
@@ -245,7 +245,7 @@ class Engine:
             if op.constraint is not None and op.trainable:
                 _constrain(op, rows[0][i])
             if op.bias_constraint is not None and op.trainable:
-                op.bias_constraint.apply(rows[0][i][1])
+                op.bias_constraint.apply(rows[0][i][op.variables - 1])
 
 
 class Tape:

@@ -365,10 +365,11 @@ def _pooling(source: Source, op: Any, weights: list[Array], x: str, y: str) -> N
 
 
 def _layer_normalization(source: Source, op: Any, weights: list[Array], x: str, y: str) -> None:
-    gamma, beta, n = source.table(weights[0]), source.table(weights[1]), op.outputs
+    (gamma, beta), n = map(source.table, op.scales(weights, source.dtype)), op.outputs
     source.add(f"for (q = 0; q < {op.positions_out}; q++) {{")
     source.add(f"const {source.number} *v = {x} + q * {n};\ndouble mean = 0, sum = 0;")
-    source.add(f"for (j = 0; j < {n}; j++)\nsum += v[j];\nmean = sum / {n};\nsum = 0;")
+    if op.centred:
+        source.add(f"for (j = 0; j < {n}; j++)\nsum += v[j];\nmean = sum / {n};\nsum = 0;")
     source.add(f"for (j = 0; j < {n}; j++)\nsum += (v[j] - mean) * (v[j] - mean);")
     source.add(f"sum = 1 / sqrt(sum / {n} + {float(op.epsilon)!r});\nfor (j = 0; j < {n}; j++)")
     source.add(f"{y}[q * {n} + j] = ({source.number})((v[j] - mean) * sum) * {gamma}[j] + {beta}[j];\n}}")
@@ -416,6 +417,7 @@ TABLE: dict[type, Callable[[Source, Any, list[Array], str, str], None]] = {
     operations.Elementwise: _elementwise,
     operations.Rowwise: _rowwise,
     operations.BatchNormalization: _columnwise,
+    operations.PReLU: _columnwise,
     operations.LayerNormalization: _layer_normalization,
     operations.UnitNormalization: _unit_normalization,
     operations.Convolution: _convolution,

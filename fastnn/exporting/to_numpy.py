@@ -56,6 +56,10 @@ HELPERS = {
     variance = np.square(x - mean).mean(axis=-1, keepdims=True)
     return ((x - mean) / np.sqrt(variance + epsilon) * gamma + beta).astype(x.dtype)
 """,
+    "rms_normalization": """def rms_normalization(x, scale, epsilon):
+    square = np.square(x).mean(axis=-1, keepdims=True, dtype=np.float64)
+    return (x / np.sqrt(square + epsilon) * scale).astype(x.dtype)
+""",
     "unit_normalization": """def unit_normalization(x, least):
     most = np.maximum(np.abs(x).max(axis=-1, keepdims=True), 1e-30)
     length = np.sqrt(np.square(x / most).sum(axis=-1, keepdims=True))
@@ -188,7 +192,9 @@ def _columnwise(script: Script, op: Any, weights: list[Array]) -> str:
 
 
 def _layer_normalization(script: Script, op: Any, weights: list[Array]) -> str:
-    gamma, beta = script.keep("gamma", weights[0]), script.keep("beta", weights[1])
+    gamma, beta = map(script.keep, ("gamma", "beta"), op.scales(weights, script.dtype))
+    if not op.centred:
+        return f"{script.helper('rms_normalization')}(x, {gamma}, {float(op.epsilon)!r})"
     return f"{script.helper('layer_normalization')}(x, {gamma}, {beta}, {float(op.epsilon)!r})"
 
 
@@ -250,6 +256,7 @@ TABLE: dict[type, Callable[[Script, Any, list[Array]], str]] = {
     operations.Elementwise: _same,
     operations.Rowwise: _same,
     operations.BatchNormalization: _columnwise,
+    operations.PReLU: _columnwise,
     operations.LayerNormalization: _layer_normalization,
     operations.UnitNormalization: _unit_normalization,
     operations.Convolution: _convolution,

@@ -249,7 +249,11 @@ def _columnwise(graph: Graph, x: Batch, op: Any, weights: list[Array]) -> Batch:
 
 def _layer_normalization(graph: Graph, x: Batch, op: Any, weights: list[Array]) -> Batch:
     order, name = graph.with_channels(x, "flat" if x.pixels == 1 else "last")
-    gamma, beta = (graph.constant(one) for one in weights)
+    gamma, beta = (graph.constant(one) for one in op.scales(weights, graph.dtype))
+    if not op.centred:
+        square = graph.node("ReduceMean", graph.node("Mul", name, name), axes=[-1])
+        root = graph.node("Sqrt", graph.node("Add", square, graph.constant(float(op.epsilon))))
+        return Batch({order: graph.node("Mul", graph.node("Div", name, root), gamma)}, _size(op))
     node = graph.node("LayerNormalization", name, gamma, beta, axis=-1, epsilon=float(op.epsilon))
     return Batch({order: node}, _size(op))
 
@@ -367,6 +371,7 @@ TABLE: dict[type, Callable[[Graph, Batch, Any, list[Array]], Batch]] = {
     operations.Elementwise: _activation,
     operations.Rowwise: _activation,
     operations.BatchNormalization: _columnwise,
+    operations.PReLU: _columnwise,
     operations.LayerNormalization: _layer_normalization,
     operations.UnitNormalization: _unit_normalization,
     operations.Convolution: _convolution,

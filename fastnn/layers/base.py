@@ -260,7 +260,8 @@ class Layer:
     def __call__(self, x: ArrayLike, training: bool = False) -> NDArray[Any]:
         """The output for an array (rows, *shape), computed in NumPy; outside of a model the first call builds it.
 
-        training: as in a step of training, with fresh random numbers and the batch's statistics; no weight changes.
+        training: as in a step of training, with fresh random numbers and the batch's statistics, which the moving ones
+        follow; no other weight changes. Samples of another shape are taken where the weights fit them too.
 
         >>> from fastnn.layers import Dense
         >>> Dense(2, kernel_initializer="ones")([[1.0, 2.0]]).tolist()
@@ -271,20 +272,37 @@ class Layer:
         shape = array.shape[1:]
         if self._sample_shape() is None:
             self.build(array.shape)
-        if self._sample_shape() != shape or not shape:
-            raise ValueError(f"layer {self.name!r} is built for samples of {self._sample_shape()}, got x {array.shape}")
+        steps = self._steps_for(array.shape)
         network, weights = self._kept()[0], self.get_weights()
         a = array.astype(np.dtype(self._dtype or "float32") if network is None else network.dtype)
         seed = int(as_generator(None).integers(1 << 63)) if training else 0
-        for i, op in enumerate(self.operations(shape)):
+        after, changed = [], False
+        for i, op in enumerate(steps):
             own, weights = op.taken(weights[: len(op.shapes)]), weights[len(op.shapes) :]
             lines = np.zeros((op.rows, op.outputs), dtype=a.dtype)
             if own:
                 given = np.concatenate([np.atleast_2d(one) for one in own])
                 lines[: len(given)] = given
             known, a = op.arrays(lines), a.reshape(-1, op.inputs)
-            a = op.forward(a, known, Draws(seed, i, 0, 16))[0] if training else op.infer(a, known)
+            a, kept = op.forward(a, known, Draws(seed, i, 0, 16)) if training else (op.infer(a, known), None)
+            moved = op.remember(known, kept) or [] if training else []
+            after += op.shown([*known[: len(op.shapes) - len(moved)], *moved])
+            changed = changed or bool(moved)
+        if changed:
+            self.set_weights(after)
         return a.reshape(len(array), *self.shape_after(shape))
+
+    def _steps_for(self, shape: Shape) -> list[Operation]:
+        """What the layer does to x of a shape, or an error where its weights are for other samples."""
+        built = self._sample_shape()
+        if len(shape) < 2:
+            raise ValueError(f"layer {self.name!r} is built for samples of {built}, got x {shape}")
+        steps = [op.replace(trainable=op.trainable and self._trainable) for op in self.operations(shape[1:])]
+        if built is not None and built != shape[1:]:
+            own = [one for op in self.operations(built) for one in op.shapes]
+            if own != [one for op in steps for one in op.shapes]:
+                raise ValueError(f"layer {self.name!r} is built for samples of {built}, got x {shape}")
+        return steps
 
     def copied(self, weights: bool = True) -> Layer:
         """A copy that belongs to no model, with the weights of this one unless they are not wanted."""

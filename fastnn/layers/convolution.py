@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from fastnn import operations
 from fastnn.activations import Activation
 from fastnn.basics.checks import whole
-from fastnn.catalogue import resolve
 from fastnn.constraints import Constraint
-from fastnn.initializers import Initializer, as_initializer
+from fastnn.initializers import Initializer
 from fastnn.layers.base import Shape
-from fastnn.layers.dense import optional
+from fastnn.layers.dense import initializer_of, optional
 from fastnn.layers.functions import activation_of
 from fastnn.layers.maps import MapLayer, Sizes
 from fastnn.operations import Operation, activated
@@ -54,7 +53,7 @@ class _Convolution(MapLayer):
         self.activation = activation_of(activation)
         self.activity_regularizer = optional("regularizer", penalty, Regularizer)
         self.use_bias = bool(use_bias)
-        self.bias_initializer = _initializer(initializer)
+        self.bias_initializer = initializer_of(initializer)
         self.bias_regularizer = optional("regularizer", regularizer, Regularizer)
         self.bias_constraint = optional("constraint", constraint, Constraint)
 
@@ -126,7 +125,7 @@ class _Plain(_Convolution):
         self._set_output(
             activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
         )
-        self.kernel_initializer = _initializer(kernel_initializer)
+        self.kernel_initializer = initializer_of(kernel_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
 
@@ -222,11 +221,11 @@ class DepthwiseConv2D(_Convolution):
     ) -> None:
         super().__init__(**arguments)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
-        self.depth_multiplier = whole("DepthwiseConv2D: depth_multiplier", depth_multiplier, 1)
+        self.depth_multiplier = whole(f"{type(self).__name__}: depth_multiplier", depth_multiplier, 1)
         self._set_output(
             activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
         )
-        self.depthwise_initializer = _initializer(depthwise_initializer)
+        self.depthwise_initializer = initializer_of(depthwise_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
 
@@ -279,14 +278,14 @@ class SeparableConv2D(_Convolution):
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
-        self.filters = whole("SeparableConv2D: filters", filters, 1)
+        self.filters = whole(f"{type(self).__name__}: filters", filters, 1)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
-        self.depth_multiplier = whole("SeparableConv2D: depth_multiplier", depth_multiplier, 1)
+        self.depth_multiplier = whole(f"{type(self).__name__}: depth_multiplier", depth_multiplier, 1)
         self._set_output(
             activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
         )
-        self.depthwise_initializer = _initializer(depthwise_initializer)
-        self.pointwise_initializer = _initializer(pointwise_initializer)
+        self.depthwise_initializer = initializer_of(depthwise_initializer)
+        self.pointwise_initializer = initializer_of(pointwise_initializer)
         self.depthwise_regularizer = optional("regularizer", depthwise_regularizer, Regularizer)
         self.pointwise_regularizer = optional("regularizer", pointwise_regularizer, Regularizer)
         self.depthwise_constraint = optional("constraint", depthwise_constraint, Constraint)
@@ -306,7 +305,7 @@ class SeparableConv2D(_Convolution):
             self.filters,
             map_in=first.map_out,
             map_out=first.map_out,
-            kernel_shape=(1, 1, first.outputs, self.filters),
+            kernel_shape=(*[1] * self.axes, first.outputs, self.filters),
             kernel_name="pointwise_kernel",
             kernel_regularizer=self.pointwise_regularizer,
             constraint=self.pointwise_constraint,
@@ -348,18 +347,18 @@ class Conv2DTranspose(_Convolution):
         **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
-        self.filters = whole("Conv2DTranspose: filters", filters, 1)
+        self.filters = whole(f"{type(self).__name__}: filters", filters, 1)
         self._set_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self.output_padding = None if output_padding is None else self._sizes("output_padding", output_padding, 0)
         if any(left >= s for left, s in zip(self.output_padding or (), self.strides, strict=False)):
             raise ValueError(
-                f"Conv2DTranspose: output_padding must be less than strides, got output_padding={self.output_padding}"
-                f" and strides={self.strides}"
+                f"{type(self).__name__}: output_padding must be less than strides, got"
+                f" output_padding={self.output_padding} and strides={self.strides}"
             )
         self._set_output(
             activation, activity_regularizer, use_bias, bias_initializer, bias_regularizer, bias_constraint
         )
-        self.kernel_initializer = _initializer(kernel_initializer)
+        self.kernel_initializer = initializer_of(kernel_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
         self.kernel_constraint = optional("constraint", kernel_constraint, Constraint)
 
@@ -384,7 +383,7 @@ class Conv2DTranspose(_Convolution):
         sizes, _ = self._seen(input_shape)
         if min(sizes) < 1:
             raise ValueError(
-                f"Conv2DTranspose: output_padding={self.output_padding} leaves nothing of samples of shape"
+                f"{type(self).__name__}: output_padding={self.output_padding} leaves nothing of samples of shape"
                 f" {input_shape}"
             )
         return (*sizes, self.filters)
@@ -401,6 +400,36 @@ class Conv2DTranspose(_Convolution):
         return self._finished(product)
 
 
+class DepthwiseConv1D(DepthwiseConv2D):
+    """The same for signals (steps, channels); W of shape (*kernel_size, channels, depth_multiplier).
+
+    >>> DepthwiseConv1D(3, depth_multiplier=2).shape_after((10, 3))
+    (8, 6)
+    """
+
+    axes = 1
+
+
+class SeparableConv1D(SeparableConv2D):
+    """The same for signals (steps, channels); the second weights have shape (1, channels * depth_multiplier, filters).
+
+    >>> SeparableConv1D(8, 3).shape_after((10, 3))
+    (8, 8)
+    """
+
+    axes = 1
+
+
+class Conv1DTranspose(Conv2DTranspose):
+    """The same for signals (steps, channels); W of shape (*kernel_size, filters, channels).
+
+    >>> Conv1DTranspose(4, 3, strides=2, padding="same").shape_after((10, 3))
+    (20, 4)
+    """
+
+    axes = 1
+
+
 def _depthwise(layer: DepthwiseConv2D | SeparableConv2D, input_shape: Shape) -> Operation:
     channels, multiplier = input_shape[-1], layer.depth_multiplier
     return operations.Convolution(
@@ -412,7 +441,3 @@ def _depthwise(layer: DepthwiseConv2D | SeparableConv2D, input_shape: Shape) -> 
         kernel_regularizer=layer.depthwise_regularizer,
         constraint=layer.depthwise_constraint,
     )
-
-
-def _initializer(given: object) -> Initializer:
-    return resolve("initializer", as_initializer(given), Initializer)

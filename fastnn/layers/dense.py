@@ -53,8 +53,8 @@ class Dense(Layer):
         self.units = whole("Dense: units", units, 1)
         self.activation: Activation = activation_of(activation)
         self.use_bias = bool(use_bias)
-        self.kernel_initializer: Initializer = resolve("initializer", as_initializer(kernel_initializer), Initializer)
-        self.bias_initializer: Initializer = resolve("initializer", as_initializer(bias_initializer), Initializer)
+        self.kernel_initializer: Initializer = initializer_of(kernel_initializer)
+        self.bias_initializer: Initializer = initializer_of(bias_initializer)
         self.kernel_regularizer = optional("regularizer", kernel_regularizer, Regularizer)
         self.bias_regularizer = optional("regularizer", bias_regularizer, Regularizer)
         self.activity_regularizer = optional("regularizer", activity_regularizer, Regularizer)
@@ -84,3 +84,8 @@ class Dense(Layer):
 
 def optional(kind: str, given: Any, base: type[T]) -> T | None:
     return None if given is None else resolve(kind, given, base)
+
+
+def initializer_of(given: object) -> Initializer:
+    """An initializer: by its name, an object, an array or a function."""
+    return resolve("initializer", as_initializer(given), Initializer)

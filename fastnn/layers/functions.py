@@ -11,8 +11,9 @@ from fastnn import activations
 from fastnn.activations import Activation, Array
 from fastnn.basics.checks import number
 from fastnn.catalogue import resolve
+from fastnn.layers.axes import along, checked_axes, sample_axes
 from fastnn.layers.base import Layer, Shape, check_called, map_of
-from fastnn.operations import Operation, activate
+from fastnn.operations import Operation, Rowwise, activate
 from fastnn.regularizers import L1L2
 
 
@@ -111,19 +112,32 @@ class ELU(_Function):
 
 
 class Softmax(_Function):
-    """a_k = exp(z_k) / sum_j exp(z_j) along the last axis, the only one that ``axis`` may name.
+    """a_k = exp(z_k) / sum_j exp(z_j) along an axis of (rows, *shape), or over several.
 
     Source: Bridle, 1990; see ``fastnn.activations.Softmax``.
 
-    >>> Softmax().function()
-    Softmax()
+    >>> Softmax(axis=1)([[[0.0, 0.0], [0.0, 0.0]]]).tolist()
+    [[[0.5, 0.5], [0.5, 0.5]]]
     """
 
-    def __init__(self, axis: int = -1, **arguments: Any) -> None:
+    def __init__(self, axis: int | list[int] = -1, **arguments: Any) -> None:
         super().__init__(**arguments)
-        if axis != -1:
-            raise ValueError(f"Softmax: axis must be -1, the last one, got {axis!r}; use Permute before and behind it")
-        self.axis = axis
+        self.axis = checked_axes("Softmax", axis)
+
+    def shape_after(self, input_shape: Shape) -> Shape:
+        sample_axes("Softmax", self.axis, input_shape)
+        return input_shape
+
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        axes = sample_axes("Softmax", self.axis, input_shape)
+        return along(Rowwise, input_shape, axes, activation=self.function())
+
+    def __call__(self, x: ArrayLike, training: bool = False) -> Array:
+        """The same for an array of any shape, outside of any model."""
+        if self.axis == -1:
+            return super().__call__(x)
+        check_called(self, x)
+        return Layer.__call__(self, x)
 
     def function(self) -> Activation:
         return activations.Softmax()

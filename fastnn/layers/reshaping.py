@@ -59,6 +59,39 @@ class Reshape(Layer):
         return _reshaped(input_shape, self.shape_after(input_shape))
 
 
+class Identity(Layer):
+    """a = x.
+
+    >>> Identity().shape_after((3,))
+    (3,)
+    """
+
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        return []
+
+
+class RepeatVector(Layer):
+    """A row of numbers n times, as a signal (n, numbers).
+
+    >>> RepeatVector(2)([[1.0, 2.0]]).tolist()
+    [[[1.0, 2.0], [1.0, 2.0]]]
+    """
+
+    def __init__(self, n: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.n = whole("RepeatVector: n", n, 1)
+
+    def shape_after(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"RepeatVector takes rows of numbers, got samples of shape {input_shape}; put Flatten before"
+            )
+        return (self.n, *input_shape)
+
+    def operations(self, input_shape: Shape) -> list[Operation]:
+        return [between(operations.Resampling, input_shape, self.shape_after(input_shape), factor=(1, self.n))]
+
+
 class Permute(Layer):
     """The axes of a sample in another order: axis i of the new one is axis dims[i] of the old one, counted from 1.
 
@@ -110,8 +143,23 @@ class ZeroPadding2D(MapLayer):
         return (*(n + sum(margin) for n, margin in zip(sizes, self.padding, strict=True)), channels)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        after, (down, across) = self.shape_after(input_shape), self.padding
-        return [between(operations.Resampling, input_shape, after, corner=(down[0], across[0]))]
+        corner = self._plane(tuple(before for before, _ in self.padding), 0)
+        return [between(operations.Resampling, input_shape, self.shape_after(input_shape), corner=corner)]
+
+
+class ZeroPadding1D(ZeroPadding2D):
+    """Zeros before and behind signals (steps, channels).
+
+    padding: so many on each side, or (before, behind). As in Keras.
+
+    >>> ZeroPadding1D((1, 2)).shape_after((5, 3))
+    (8, 3)
+    """
+
+    axes = 1
+
+    def __init__(self, padding: int | tuple[int, int] = 1, data_format: str | None = None, **arguments: Any) -> None:
+        super().__init__(sides_of(padding), data_format, **arguments)
 
 
 class Cropping2D(MapLayer):
@@ -135,12 +183,31 @@ class Cropping2D(MapLayer):
         sizes, channels = self._map(input_shape)
         left = tuple(n - sum(margin) for n, margin in zip(sizes, self.cropping, strict=True))
         if min(left) < 1:
-            raise ValueError(f"Cropping2D: cropping={self.cropping} leaves nothing of samples of shape {input_shape}")
+            raise ValueError(
+                f"{type(self).__name__}: cropping={self.cropping} leaves nothing of samples of shape {input_shape}"
+            )
         return (*left, channels)
 
     def operations(self, input_shape: Shape) -> list[Operation]:
-        after, (down, across) = self.shape_after(input_shape), self.cropping
-        return [between(operations.Resampling, input_shape, after, corner=(-down[0], -across[0]))]
+        corner = self._plane(tuple(-before for before, _ in self.cropping), 0)
+        return [between(operations.Resampling, input_shape, self.shape_after(input_shape), corner=corner)]
+
+
+class Cropping1D(Cropping2D):
+    """Signals (steps, channels) without their ends.
+
+    cropping: so many steps on each side, or (before, behind). As in Keras.
+
+    >>> Cropping1D((1, 2)).shape_after((5, 3))
+    (2, 3)
+    """
+
+    axes = 1
+
+    def __init__(
+        self, cropping: int | tuple[int, int] = (1, 1), data_format: str | None = None, **arguments: Any
+    ) -> None:
+        super().__init__(sides_of(cropping), data_format, **arguments)
 
 
 class UpSampling2D(MapLayer):
@@ -164,7 +231,7 @@ class UpSampling2D(MapLayer):
         self.data_format = self._channels_last(data_format)
         if interpolation not in ("nearest", "bilinear"):
             known = ["nearest", "bilinear"]
-            raise ValueError(f"UpSampling2D: {unknown('interpolation', str(interpolation), known)}")
+            raise ValueError(f"{type(self).__name__}: {unknown('interpolation', str(interpolation), known)}")
         self.interpolation = interpolation
 
     def shape_after(self, input_shape: Shape) -> Shape:
@@ -175,3 +242,21 @@ class UpSampling2D(MapLayer):
         after = self.shape_after(input_shape)
         settings = {"factor": self._plane(self.size), "smooth": self.interpolation == "bilinear"}
         return [between(operations.Resampling, input_shape, after, **settings)]
+
+
+class UpSampling1D(UpSampling2D):
+    """Signals (steps, channels) with each step ``size`` times. As in Keras.
+
+    >>> UpSampling1D(3).shape_after((5, 2))
+    (15, 2)
+    """
+
+    axes = 1
+
+    def __init__(self, size: int = 2, **arguments: Any) -> None:
+        super().__init__(size, **arguments)
+
+
+def sides_of(given: Any) -> Any:
+    """The margins of a signal, from one number or (before, behind), as layers on maps take them."""
+    return (given,) if isinstance(given, (tuple, list)) and len(given) == 2 else given

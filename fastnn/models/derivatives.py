@@ -14,7 +14,7 @@ from fastnn.engine.network import Network, new_engine
 from fastnn.engine.program import Program, assemble, operations_of
 from fastnn.engine.source import Source
 from fastnn.layers import Layer
-from fastnn.operations import BatchNormalization, Dropout, Noise
+from fastnn.operations import BatchNormalization
 
 Array = NDArray[Any]
 
@@ -44,7 +44,7 @@ def slopes(network: Network, x: Source, of_outputs: Array) -> Array:
 def loss_gradient(network: Network, x: Source, y: Source, sample_weight: Array | None) -> tuple[float, list[Array]]:
     """The loss of all rows as in training, but without dropout and noise, and its gradient by each array of weights."""
     program = network.program
-    calm = [op for op in program.steps if not isinstance(op, (Dropout, Noise))]
+    calm = [op for op in program.steps if not op.random]
     settings = {name: getattr(program, name) for name in Program._fields}
     engine = new_engine(network.engine_name, Program(**settings | {"steps": tuple(calm)}), network.arena)
     n = len(x)

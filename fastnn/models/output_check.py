@@ -6,7 +6,7 @@ from fastnn import activations
 from fastnn.engine.program import Program
 from fastnn.layers import Layer
 from fastnn.losses import CosineSimilarity, Crossentropy, Loss
-from fastnn.operations import Dropout, Elementwise, Noise, Permutation, Rowwise
+from fastnn.operations import Elementwise, Permutation, Rowwise
 
 
 def check_outputs(layers: list[Layer], program: Program, loss: Loss, shape: tuple[int, ...]) -> None:
@@ -16,8 +16,8 @@ def check_outputs(layers: list[Layer], program: Program, loss: Loss, shape: tupl
     that are no probabilities, and probabilities in place of logits: docs/decisions/losses-and-outputs.md. Behind maps
     there are only losses that take each number by itself. shape: of a sample's output.
     """
-    still = (Dropout, Noise, Permutation)  # which change no number in predict
-    last = next((op for op in reversed(program.steps) if not isinstance(op, still)), program.steps[-1])
+    changing = (op for op in reversed(program.steps) if not (op.random or isinstance(op, Permutation)))  # in predict
+    last = next(changing, program.steps[-1])
     f, name = last.activation, layers[last.layer].name
     if len(shape) > 1 and not loss.elementwise:
         raise ValueError(

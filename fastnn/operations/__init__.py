@@ -3,14 +3,14 @@
 The kernel of a kind stands in ``kernels/operations/`` and in the core's table under the same name and number.
 """
 
-from fastnn.operations.activation import Elementwise, Rowwise, activate, activated
+from fastnn.operations.activation import Elementwise, PReLU, Rowwise, activate, activated
 from fastnn.operations.base import GEOMETRY, Draws, Operation, Pair, Weights
 from fastnn.operations.dense import Dense
 from fastnn.operations.maps import Convolution, TransposedConvolution
 from fastnn.operations.moves import Permutation, Resampling
 from fastnn.operations.normalization import BatchNormalization, LayerNormalization, UnitNormalization
 from fastnn.operations.pooling import AveragePooling, MaxPooling
-from fastnn.operations.randomness import Dropout, Noise
+from fastnn.operations.randomness import Dropout, Noise, NoisyFactors
 
 ENTRIES: tuple[type[Operation], ...] = (
     Dense,
@@ -27,6 +27,8 @@ ENTRIES: tuple[type[Operation], ...] = (
     AveragePooling,
     Resampling,
     Permutation,
+    NoisyFactors,
+    PReLU,
 )
 """All kinds, each at the place that its ``kernel`` says."""
 
@@ -43,7 +45,9 @@ __all__ = [
     "LayerNormalization",
     "MaxPooling",
     "Noise",
+    "NoisyFactors",
     "Operation",
+    "PReLU",
     "Pair",
     "Permutation",
     "Resampling",

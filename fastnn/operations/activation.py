@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fastnn.activations import Activation, Array, Linear
 from fastnn.operations.base import Draws, Operation, Pair, Weights
+from fastnn.operations.sums import total
 from fastnn.regularizers import Regularizer
 
 
@@ -26,6 +29,7 @@ class Elementwise(_Activation):
     name = "elementwise"
     kernel = 1
     in_place = True
+    numberwise = True
 
 
 class Rowwise(_Activation):
@@ -33,6 +37,51 @@ class Rowwise(_Activation):
 
     name = "rowwise"
     kernel = 2
+
+
+class PReLU(Operation):
+    """a = x where x > 0, else alpha x, with an alpha for each column; all pixels of a map share it. As in Keras.
+
+    dx = da where x > 0, alpha da where x < 0, and 0 at 0; dalpha = sum of da x where x < 0.
+    shape: of alpha, as ``get_weights`` shows it; () for (outputs,).
+    """
+
+    name = "prelu"
+    kernel = 15
+    number_cost = 40
+    in_place = True
+
+    shape: tuple[int, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return 1
+
+    @property
+    def kernel_rows(self) -> int:
+        return 1
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [self.shape or (self.outputs,)]
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        return ("alpha",)
+
+    @property
+    def inner(self) -> tuple[int, ...]:
+        return tuple(range(len(self.shapes[0])))
+
+    def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
+        return self.infer(x, weights), None
+
+    def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
+        slope = np.where(x < 0, weights[0], (x > 0).astype(x.dtype))  # of a = x or alpha x
+        return d * slope, [total(d * np.where(x < 0, x, x.dtype.type(0)))] if self.trainable else []
+
+    def infer(self, x: Array, weights: Weights) -> Array:
+        return np.where(x < 0, weights[0] * x, x)
 
 
 def activate(activation: Activation, columns: int, pixels: Pair = (1, 1), **settings: Any) -> Operation:

@@ -40,7 +40,12 @@ class Draws:
     """The random numbers of one operation in one step: functions of (seed, operation, step, row, column)."""
 
     def __init__(self, seed: int, operation: int, iteration: int, width: int) -> None:
-        self.seed, self.stream, self.width = seed, ((operation + 1) << 48) ^ iteration, width
+        self.seed, self.iteration, self.width = seed, iteration, width
+        self.stream = ((operation + 1) << 48) ^ iteration
+
+    def under(self, seed: int) -> Draws:
+        """Those of a seed of the operation's own, wherever it stands; these ones where the seed is negative."""
+        return self if seed < 0 else Draws(seed, 0, self.iteration, self.width)
 
     def words(self, x: Array) -> NDArray[np.uint32]:
         """Random words of the shape of x."""
@@ -74,6 +79,7 @@ class Operation(Settings):
         0  # of a number of its output, forward and backward, beside its products (see ``cost``)
     )
     in_place: ClassVar[bool] = False  # outside of training it changes each number by itself
+    random: ClassVar[bool] = False  # it draws random numbers in training, and does nothing else
     applies_activation: ClassVar[bool] = False
 
     inputs: int
@@ -86,6 +92,7 @@ class Operation(Settings):
     matrices: int = 0
     kernel_decays: bool = True
     bias_decays: bool = True
+    seed: int = -1  # of its random numbers; negative: the model's
     activation: Activation = Linear()
     bias: bool = False
     kernel_regularizer: Regularizer | None = None
@@ -107,6 +114,11 @@ class Operation(Settings):
     def positions_out(self) -> int:
         """Rows for each sample behind it."""
         return self.map_out[0] * self.map_out[1]
+
+    @property
+    def numberwise(self) -> bool:
+        """Whether it changes each number by itself in training too, whatever the shape of the sample."""
+        return False
 
     @property
     def geometry(self) -> tuple[int, ...]:

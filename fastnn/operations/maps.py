@@ -73,6 +73,7 @@ class _Product(Windowed):
 
     kernel_shape: tuple[int, ...] = ()
     kernel_name: str = "kernel"
+    bias_name: str = "bias"
 
     @property
     def kernel_rows(self) -> int:
@@ -88,7 +89,7 @@ class _Product(Windowed):
 
     @property
     def weight_names(self) -> tuple[str, ...]:
-        return (self.kernel_name, "bias")[: 1 + self.bias]
+        return (self.kernel_name, self.bias_name)[: 1 + self.bias]
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -149,7 +150,7 @@ class Convolution(_Product):
 
     @property
     def inner(self) -> tuple[int, ...]:
-        axes = tuple(range(len(self.kernel_shape) - 1))
+        axes = tuple(range(len(self.kernel_shape) - 1)) or (0,)
         return axes if self.kernel_shape[-1] == self.outputs else axes[:-1]  # depthwise: each channel has its outputs
 
     def product(self, x: Array, weights: Weights) -> Array:

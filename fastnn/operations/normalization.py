@@ -15,40 +15,86 @@ LEAST_NORM = 1e-12  # Keras' one: rows of zeros stay
 
 
 class _Normalization(Operation):
-    """y = gamma x^ + beta, with x^ = (x - mean) / sqrt(variance + epsilon) along an axis."""
+    """y = gamma x^ + beta, with x^ = (x - mean) / sqrt(variance + epsilon) along an axis.
+
+    scale: whether there is a gamma, bias: a beta. Their lines come first, then those of the moving statistics.
+    shape: of gamma and beta as ``get_weights`` shows them, () for (outputs,); kernel_name: gamma's name.
+    """
 
     axis: ClassVar[int]
+    statistics: ClassVar[tuple[str, ...]] = ()  # names of the weights that are not trained
 
     epsilon: float = 1e-3
+    scale: bool = True
+    shape: tuple[int, ...] = ()
+    kernel_name: str = "gamma"
 
     @property
     def rows(self) -> int:
-        return 2
+        return self.scale + self.bias + len(self.statistics)
 
     @property
     def kernel_rows(self) -> int:
-        return 1
+        return int(self.scale)
 
     @property
     def weight_names(self) -> tuple[str, ...]:
-        return ("gamma", "beta", "moving_mean", "moving_variance")[: self.rows]
+        return (*[self.kernel_name] * self.scale, *["beta"] * self.bias, *self.statistics)
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        trained = self.scale + self.bias
+        return [self.shape or (self.outputs,)] * trained + [(self.outputs,)] * (self.rows - trained)
+
+    @property
+    def inner(self) -> tuple[int, ...]:
+        return tuple(range(len(self.shapes[0])))
+
+    @property
+    def regularizers(self) -> tuple[Any, ...]:
+        return (*[self.kernel_regularizer] * self.scale, *[self.bias_regularizer] * self.bias)[: self.variables]
 
     @property
     def parameters(self) -> tuple[float, ...]:
         return (self.epsilon,)
 
+    def gamma(self, weights: Weights) -> Any:
+        """The factors, 1 where there are none."""
+        return weights[0] if self.scale else 1
+
+    def beta(self, weights: Weights) -> Any:
+        """What is added, 0 where there is nothing."""
+        return weights[int(self.scale)] if self.bias else 0
+
+    def scales(self, weights: Weights, dtype: Any) -> tuple[Array, Array]:
+        """gamma and beta with a number for each column, whether there are such weights or not."""
+        full = np.ones(self.outputs, dtype=dtype)
+        return full * self.gamma(weights), full * self.beta(weights)
+
+    def scaled(self, normal: Array, weights: Weights) -> Array:
+        """gamma x^ + beta."""
+        return normal * self.gamma(weights) + self.beta(weights)
+
+    def moments(self, x: Array) -> tuple[Array, Array]:
+        """Mean and variance along the axis, which stays."""
+        return moments(x, self.axis)
+
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
-        centre, variance = moments(x, self.axis)
+        centre, variance = self.moments(x)
         inverse = 1 / np.sqrt(variance + x.dtype.type(self.epsilon))
         normal = (x - centre) * inverse
-        return normal * weights[0] + weights[1], (normal, inverse, centre, variance)
+        return self.scaled(normal, weights), (normal, inverse, centre, variance)
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
         normal, inverse = kept[:2]
-        u = d * weights[0]
+        u = d * self.gamma(weights)
         # of y = gamma x^ + beta, with x^ = (x - mean) inverse
-        common = mean(u, self.axis) + normal * mean(u * normal, self.axis)
-        return inverse * (u - common), [total(d * normal), total(d)]
+        common = self.mean_of(u) + normal * mean(u * normal, self.axis)
+        return inverse * (u - common), [total(d * normal)] * self.scale + [total(d)] * self.bias
+
+    def mean_of(self, u: Array) -> Any:
+        """What the mean in x^ takes away from the gradient."""
+        return mean(u, self.axis)
 
 
 class BatchNormalization(_Normalization):
@@ -59,53 +105,64 @@ class BatchNormalization(_Normalization):
     number_cost = 60
     in_place = True
     axis = 0
+    statistics = ("moving_mean", "moving_variance")
 
     momentum: float = 0.99
-
-    @property
-    def rows(self) -> int:
-        return 4
 
     @property
     def parameters(self) -> tuple[float, ...]:
         return (self.epsilon, self.momentum)
 
+    def affine(self, weights: Weights) -> tuple[Array, Array]:
+        """Outside of training y = x s + t for each column: s = gamma / sqrt(variance + epsilon), t = beta - mean s."""
+        centre, variance = weights[-2:]
+        scale = self.gamma(weights) / np.sqrt(variance + variance.dtype.type(self.epsilon))
+        return scale, self.beta(weights) - centre * scale
+
     def forward(self, x: Array, weights: Weights, draws: Draws) -> tuple[Array, Any]:
         return super().forward(x, weights, draws) if self.trainable else (self.infer(x, weights), None)
 
     def backward(self, d: Array, x: Array, a: Array, kept: Any, weights: Weights) -> tuple[Array, Weights]:
-        if self.trainable:
-            return super().backward(d, x, a, kept, weights)
-        return d * (weights[0] / np.sqrt(weights[3] + x.dtype.type(self.epsilon))), []
+        return super().backward(d, x, a, kept, weights) if self.trainable else (d * self.affine(weights)[0], [])
 
     def infer(self, x: Array, weights: Weights) -> Array:
-        gamma, beta, centre, variance = weights
-        return (x - centre) * (gamma / np.sqrt(variance + x.dtype.type(self.epsilon))) + beta
+        return (x - weights[-2]) * self.affine(weights)[0] + self.beta(weights)
 
     def remember(self, weights: Weights, kept: Any) -> Weights | None:
         if not self.trainable:
             return None
         averages = []
-        for old, new in zip(
-            weights[2:], kept[2:], strict=True
-        ):  # in float64: three roundings of each step would add up
+        for old, new in zip(weights[-2:], kept[2:], strict=True):  # in float64: three roundings a step would add up
             moved = self.momentum * old.astype(np.float64) + (1 - self.momentum) * new[0].astype(np.float64)
             averages.append(moved.astype(old.dtype))
         return averages
 
 
 class LayerNormalization(_Normalization):
-    """Mean and variance of each row."""
+    """Mean and variance of each row. centred: else the mean counts as 0, and the variance is that of the squares."""
 
     name = "layer_normalization"
     kernel = 6
     number_cost = 150
     axis = 1
 
+    centred: bool = True
+
+    @property
+    def parameters(self) -> tuple[float, ...]:
+        return (self.epsilon, self.centred)
+
+    def moments(self, x: Array) -> tuple[Array, Array]:
+        if self.centred:
+            return super().moments(x)
+        return np.zeros((len(x), 1), dtype=x.dtype), mean(np.square(x), self.axis)
+
+    def mean_of(self, u: Array) -> Any:
+        return super().mean_of(u) if self.centred else 0
+
     def infer(self, x: Array, weights: Weights) -> Array:
-        gamma, beta = weights
-        centre, variance = moments(x, self.axis)
-        return (x - centre) / np.sqrt(variance + x.dtype.type(self.epsilon)) * gamma + beta
+        centre, variance = self.moments(x)
+        return self.scaled((x - centre) / np.sqrt(variance + x.dtype.type(self.epsilon)), weights)
 
 
 class UnitNormalization(Operation):

@@ -1,19 +1,25 @@
-# Batch and layer normalization. Their weights are panels of lines: scale gamma, shift beta, and for the batch the
-# moving mean and variance. Twins: fastnn/operations/normalization.py.
+# Batch and layer normalization. Their weights are panels of lines: scale gamma and shift beta where they have them, and for
+# the batch the moving mean and variance. Twins: fastnn/operations/normalization.py.
 
-cdef enum:
+cdef enum:  # sums over d x^ and over d
     GAMMA = 0
     BETA = 1
-    MOVING_MEAN = 2
-    MOVING_VARIANCE = 3
 
 cdef enum:
     KEPT = 3  # lines of a panel that the forward pass keeps: mean, 1 / sqrt(variance + epsilon), variance of the batch
 
 
-cdef inline Py_ssize_t first_panel(Operation* op, int thread, int threads) noexcept nogil:
-    """Threads divide the statistics of columns by panels: thread number `thread` begins with this one."""
-    return share(panels(op.outputs), thread, threads)
+cdef inline void read_scales(Operation* op, const real* w, real* gamma, real* beta) noexcept nogil:
+    """gamma and beta of a panel, 1 and 0 where there are none."""
+    cdef Py_ssize_t k
+    for k in range(WIDTH):
+        gamma[k] = w[k] if op.kernel_rows else 1
+        beta[k] = w[op.kernel_rows * WIDTH + k] if op.bias else 0
+
+
+cdef inline real* moving(Operation* op, real* w) noexcept nogil:
+    """The lines of a panel behind gamma and beta: the moving mean, then the moving variance."""
+    return w + (op.kernel_rows + op.bias) * WIDTH
 
 
 cdef Py_ssize_t norm_kept(Operation* op, Py_ssize_t stride, Py_ssize_t blocks) noexcept nogil:
@@ -32,7 +38,7 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
     cdef Py_ssize_t rows = part.samples * op.positions_out, first, last, p, r, k
     cdef const real* x
     cdef real* y
-    cdef const real* w
+    cdef real* w
     cdef real* kept
     cdef real[64] mean, variance, scale, shift
     cdef Looking looking = Looking(job, part.thread)
@@ -48,14 +54,14 @@ cdef void batch_norm_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
             moments(rows, x, mean, variance, looks, &looking)
         else:
             for k in range(WIDTH):
-                mean[k] = w[MOVING_MEAN * WIDTH + k]
-                variance[k] = w[MOVING_VARIANCE * WIDTH + k]
+                mean[k] = moving(op, w)[k]
+                variance[k] = moving(op, w)[WIDTH + k]
+        read_scales(op, w, scale, shift)
         for k in range(WIDTH):
             kept[k] = mean[k]
             kept[WIDTH + k] = 1 / real_sqrt(variance[k] + epsilon)
             kept[2 * WIDTH + k] = variance[k]
-            scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
-            shift[k] = w[BETA * WIDTH + k]
+            scale[k] = scale[k] * kept[WIDTH + k]
         last = 0
         while next_lines(job, part.thread, rows, &first, &last):
             for r in range(first, last):
@@ -77,23 +83,23 @@ cdef void batch_norm_remember(Job* job, Py_ssize_t i, Part* part) noexcept nogil
     if not op.trainable:
         return
     for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
-        w = job.net.arena + op.offset + p * panel_size(op)
+        w = moving(op, job.net.arena + op.offset + p * panel_size(op))
         kept = job.work.kept[i] + p * KEPT * WIDTH
         for k in range(least(WIDTH, op.outputs - p * WIDTH)):  # the padding stays zero
-            move(w + MOVING_MEAN * WIDTH + k, kept[k], momentum)
-            move(w + MOVING_VARIANCE * WIDTH + k, kept[2 * WIDTH + k], momentum)
+            move(w + k, kept[k], momentum)
+            move(w + WIDTH + k, kept[2 * WIDTH + k], momentum)
 
 
 cdef void batch_norm_infer(Network* net, Operation* op, Py_ssize_t panel, Py_ssize_t n, real* z) noexcept nogil:
     """The same with the moving mean and variance, on n numbers of a panel, in place."""
-    cdef const real* w = net.arena + op.offset + panel * panel_size(op)
+    cdef real* w = net.arena + op.offset + panel * panel_size(op)
     cdef Py_ssize_t r, k
     cdef real[64] mean, scale, shift
     cdef real epsilon = <real>op.parameters[0]
+    read_scales(op, w, scale, shift)
     for k in range(WIDTH):
-        mean[k] = w[MOVING_MEAN * WIDTH + k]
-        scale[k] = w[GAMMA * WIDTH + k] / real_sqrt(w[MOVING_VARIANCE * WIDTH + k] + epsilon)
-        shift[k] = w[BETA * WIDTH + k]
+        mean[k] = moving(op, w)[k]
+        scale[k] = scale[k] / real_sqrt(moving(op, w)[WIDTH + k] + epsilon)
     for r in range(n // WIDTH):
         for k in range(WIDTH):
             z[r * WIDTH + k] = (z[r * WIDTH + k] - mean[k]) * scale[k] + shift[k]
@@ -137,7 +143,7 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
         kept = work.kept[i] + p * KEPT * WIDTH
         for k in range(WIDTH):
             centre[k] = kept[k]
-            scale[k] = w[GAMMA * WIDTH + k] * kept[WIDTH + k]
+            scale[k] = (w[k] if op.kernel_rows else 1) * kept[WIDTH + k]
             by_x[k] = g[GAMMA * WIDTH + k] * weight * kept[WIDTH + k]
             mean[k] = g[BETA * WIDTH + k] * weight
         last = 0
@@ -151,19 +157,30 @@ cdef void batch_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
 
 cdef void layer_norm_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t rows, Py_ssize_t first,
                             Py_ssize_t last, Part* part) noexcept nogil:
-    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each sample. h: epsilon."""
+    """y = gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over each row. h: epsilon, whether centred.
+
+    Not centred: the mean counts as 0.
+    """
     cdef Network* net = job.net
     cdef Operation* op = &net.operations[i]
     cdef real* a = part.scratch
     cdef Py_ssize_t n = op.outputs, b, r, k
     cdef real[64] mean, scale
+    cdef real[128] sums
+    cdef summands of = summands(a, NULL, &mean[0], NULL, NULL, NULL)
     cdef real gamma, beta, epsilon = <real>op.parameters[0]
     cdef const real* w
     for b in range(first, last):
         if interrupted(job, part.thread):
             return
         transpose_panel(work.a[i], work.stride[i], b * WIDTH, rows, n, a)
-        moments(n, a, mean, scale, NULL, NULL)
+        if op.parameters[1]:
+            moments(n, a, mean, scale, NULL, NULL)
+        else:
+            set_zero(mean)
+            pairwise(sum_of_deviations, 2, &of, 0, n, sums)
+            for r in range(WIDTH):
+                scale[r] = sums[WIDTH + r] / <real>n
         for r in range(WIDTH):
             scale[r] = 1 / real_sqrt(scale[r] + epsilon)
         if work.kept[i] != NULL:
@@ -172,8 +189,8 @@ cdef void layer_norm_blocks(Job* job, Workspace* work, Py_ssize_t i, Py_ssize_t 
                 work.kept[i][b * 2 * WIDTH + WIDTH + r] = scale[r]
         for k in range(n):
             w = net.arena + op.offset + k // WIDTH * panel_size(op) + k % WIDTH
-            gamma = w[GAMMA * WIDTH]
-            beta = w[BETA * WIDTH]
+            gamma = w[0] if op.kernel_rows else 1
+            beta = w[op.kernel_rows * WIDTH] if op.bias else 0
             for r in range(WIDTH):
                 a[k * WIDTH + r] = (a[k * WIDTH + r] - mean[r]) * scale[r] * gamma + beta
         transpose_back(a, n, work.a[i + 1] + b * WIDTH * WIDTH, work.stride[i + 1])
@@ -213,10 +230,12 @@ cdef void layer_norm_backward(Job* job, Py_ssize_t i, Part* part) noexcept nogil
             mean[r] = work.kept[i][b * 2 * WIDTH + r]
             scale[r] = work.kept[i][b * 2 * WIDTH + WIDTH + r]
         for k in range(n):
-            gamma = net.arena[op.offset + k // WIDTH * panel_size(op) + GAMMA * WIDTH + k % WIDTH]
+            gamma = net.arena[op.offset + k // WIDTH * panel_size(op) + k % WIDTH] if op.kernel_rows else 1
             for r in range(WIDTH):
                 d[k * WIDTH + r] = d[k * WIDTH + r] * gamma
         pairwise(sum_of_products, 2, &of, 0, n, sums)
+        if not op.parameters[1]:
+            set_zero(sums + BETA * WIDTH)  # of a mean that does not move
         for k in range(n):
             for r in range(WIDTH):
                 normal = (x[k * WIDTH + r] - mean[r]) * scale[r]
@@ -236,27 +255,11 @@ cdef void layer_norm_sums(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_
 
 
 cdef void batch_norm_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    norm_update(job, i, part, batch_norm_sums)
+    update_lines(job, i, part, batch_norm_sums)
 
 
 cdef void layer_norm_update(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
-    norm_update(job, i, part, layer_norm_sums)
-
-
-ctypedef void (*NormSums)(Workspace* work, Py_ssize_t i, Py_ssize_t p, Py_ssize_t rows, Looking* looking,
-                          real* g) noexcept nogil
-
-
-cdef void norm_update(Job* job, Py_ssize_t i, Part* part, NormSums sums) noexcept nogil:
-    """Gradients of gamma and beta, handed to the optimizer."""
-    cdef Operation* op = &job.net.operations[i]
-    cdef Py_ssize_t p
-    cdef Looking looking = Looking(job, part.thread)
-    for p in range(first_panel(op, part.thread, part.threads), first_panel(op, part.thread + 1, part.threads)):
-        if interrupted(job, part.thread):
-            return
-        sums(job.work, i, p, part.samples * op.positions_out, &looking, part.scratch)
-        hand_over(job, op.offset + p * panel_size(op), 2 * WIDTH, part.scratch, part.h)
+    update_lines(job, i, part, layer_norm_sums)
 
 
 cdef enum:
