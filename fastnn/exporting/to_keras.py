@@ -52,8 +52,11 @@ def _layer(keras: Any, layer: Layer, dtype: np.dtype) -> Any:
     settings = {name: _setting(keras, name, value) for name, value in layer.get_config().items() if value is not None}
     settings = {name: value for name, value in settings.items() if not name.endswith("_initializer")}
     settings.pop("input_shape", None)
-    if kind == "SpatialDropout1D":
-        settings.pop("data_format")  # which it alone has not
+    for extra in {"SpatialDropout1D": ["data_format"], "UpSampling1D": ["data_format", "interpolation"]}.get(kind, []):
+        settings.pop(extra)  # which these have not there
+    for one in ("padding", "cropping", "size"):
+        if kind.endswith("1D") and isinstance(settings.get(one), tuple):
+            (settings[one],) = settings[one]  # one axis, of which Keras wants no list
     return cls(**settings, dtype=dtype.name)
 
 

@@ -17,6 +17,7 @@ from fastnn import activations, layers
 from fastnn.activations import Activation, Linear
 from fastnn.exporting.frozen import entry
 from fastnn.layers import Input, Layer
+from fastnn.layers.axes import sample_axes
 from fastnn.layers.functions import _Function
 from fastnn.layers.preprocessing import _Scaling
 
@@ -119,6 +120,8 @@ def module_of(chosen: Sequence[Layer], dtype: np.dtype) -> Any:
         if isinstance(layer, layers.Flatten):
             _flatten(writer, chosen[place - 1], behind)
         elif isinstance(layer, _Function):
+            if isinstance(layer, layers.Softmax) and not _of_last_axis(writer, layer):
+                raise TypeError(f"{layer!r} cannot go to {TARGET}: it works along another axis than the last")
             writer.activate(layer.function())
         elif not isinstance(layer, Input):
             entry(TABLE, layer, TARGET)(writer, layer)
@@ -226,6 +229,12 @@ def _pooling(writer: Writer, layer: Any) -> None:
     writer.add(f"AvgPool{axes}d", *sizes, padding=tuple(p for p, _ in margins), count_include_pad=False)
 
 
+def _dropout(writer: Writer, layer: Any) -> None:
+    if layer.noise_shape is not None:
+        raise TypeError(f"{layer!r} cannot go to {TARGET}, which has no noise_shape")
+    writer.add("Dropout", layer.rate)
+
+
 def _global_pooling(writer: Writer, layer: Any) -> None:
     kind = "Max" if "Max" in type(layer).__name__ else "Avg"
     writer.add(f"Adaptive{kind}Pool{writer.axes}d", 1)
@@ -233,11 +242,15 @@ def _global_pooling(writer: Writer, layer: Any) -> None:
         writer.add("Flatten")
 
 
+def _of_last_axis(writer: Writer, layer: Any) -> bool:
+    return bool(sample_axes(type(layer).__name__, layer.axis, writer.shape) == (len(writer.shape) - 1,))
+
+
 def _batch_normalization(writer: Writer, layer: Any) -> None:
     names = ("weight", "bias", "running_mean", "running_var")
     values = [writer.rows(one) for one in layer.get_weights()]
-    if len(values) < 4:
-        raise TypeError(f"{layer!r} without scale or shift cannot go to {TARGET}")
+    if len(values) < 4 or not _of_last_axis(writer, layer):
+        raise TypeError(f"{layer!r} cannot go to {TARGET}: it lacks scale or shift, or works along another axis")
     known = dict(zip(names, values, strict=True))
     settings = {"eps": layer.epsilon, "momentum": 1 - layer.momentum}
     writer.add(f"BatchNorm{max(1, writer.axes)}d", len(values[0]), weights=known, **settings)
@@ -245,7 +258,7 @@ def _batch_normalization(writer: Writer, layer: Any) -> None:
 
 def _layer_normalization(writer: Writer, layer: Any) -> None:
     values = [writer.rows(one) for one in layer.get_weights()]
-    if writer.axes or len(values) != 2:
+    if writer.axes or len(values) != 2 or not _of_last_axis(writer, layer):
         raise TypeError(
             f"{layer!r} on samples of shape {writer.shape} cannot go to {TARGET}, whose channels come first"
         )
@@ -291,7 +304,8 @@ TABLE: dict[type, Callable[[Writer, Any], None]] = {
     layers.LayerNormalization: _layer_normalization,
     layers.Rescaling: _scaling,
     layers.Normalization: _scaling,
-    layers.Dropout: lambda writer, layer: writer.add("Dropout", layer.rate),
+    layers.Dropout: _dropout,
+    layers.Identity: lambda writer, layer: writer.add("Identity"),
     layers.SpatialDropout1D: lambda writer, layer: writer.add("Dropout1d", layer.rate),
     layers.SpatialDropout2D: lambda writer, layer: writer.add("Dropout2d", layer.rate),
     layers.ZeroPadding2D: lambda writer, layer: _padded(writer, layer.padding),
@@ -299,4 +313,10 @@ TABLE: dict[type, Callable[[Writer, Any], None]] = {
     layers.UpSampling2D: _upsampling,
 }
 # What PyTorch's Sequential has no module for.
-REFUSED = frozenset({"ActivityRegularization", "GaussianNoise", "Permute", "Reshape", "UnitNormalization"})
+REFUSED = frozenset(
+    {
+        *("ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Permute", "RepeatVector"),
+        *("Reshape", "UnitNormalization", "GroupNormalization", "RMSNormalization", "PReLU", "Conv1DTranspose"),
+        *("DepthwiseConv1D", "SeparableConv1D", "ZeroPadding1D", "Cropping1D", "UpSampling1D"),
+    }
+)
