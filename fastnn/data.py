@@ -119,6 +119,20 @@ def check_finite(source: Source, name: str, nonfinite: Any) -> None:
         )
 
 
+def check_ids(source: Source, count: int, name: str) -> None:
+    """Whole numbers from 0 to count - 1."""
+    values = source.array
+    good = (values >= 0) & (values < count)
+    if values.dtype.kind == "f":
+        good &= values == np.floor(values)
+    if not good.all():
+        wrong = values[~good][0]
+        raise ValueError(
+            f"{name} has the value {wrong}, expected whole numbers from 0 to {count - 1}: they number the lines of the"
+            " first layer"
+        )
+
+
 def targets(values: Any, kind: str, outputs: int, columns: int, loss: str, name: str = "y") -> Source:
     """y as the loss wants it: numbers (rows, columns), or labels (rows,) below ``outputs``."""
     array = readable(values, name)
@@ -206,7 +220,8 @@ class Door:
     """What a model lets in: samples of one shape, and the targets that its loss and metrics take.
 
     shape: of a sample; dtype: of the network; output_shape: of a sample's outputs; loss, metrics: None and () before
-    ``compile``. loss_weight: a factor of the loss, which the samples' weights carry.
+    ``compile``. loss_weight: a factor of the loss, which the samples' weights carry. ids: unless 0, samples hold whole
+    numbers below it.
     """
 
     def __init__(
@@ -217,7 +232,9 @@ class Door:
         loss: Loss | None = None,
         metrics: Sequence[Metric] = (),
         loss_weight: float = 1.0,
+        ids: int = 0,
     ) -> None:
+        self.ids = ids
         self.shape, self.dtype, self.output_shape, self.loss, self.metrics = shape, dtype, output_shape, loss, metrics
         self.outputs, self.loss_weight = prod(output_shape), loss_weight
         self.nonfinite = backend.core(dtype).nonfinite
@@ -226,6 +243,8 @@ class Door:
         """X as the engine reads it, or an error that says what is wrong with it."""
         source = features(x, self.shape, name)
         check_finite(source, name, self.nonfinite)
+        if self.ids:
+            check_ids(source, self.ids, name)
         return source
 
     def targets(self, y: Any, name: str = "y") -> Source:

@@ -160,6 +160,8 @@ cdef enum Sizes:
     WINDOWS    # other pixels, the same columns
     RESAMPLES  # the same, by a table
     MOVES      # as many numbers, by a table
+    LOOKUP     # a row for each number, with weights
+    ENCODES    # a number for each, or a row for each, or for each row
 
 # What an operation of one kind does; the table of all kinds: operations/table.pxi. NULL: nothing.
 ctypedef void (*Phase)(Job* job, Py_ssize_t i, Part* part) noexcept nogil

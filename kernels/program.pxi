@@ -27,6 +27,8 @@ cdef Py_ssize_t kernel_lines(Operation* op, Sizes sizes) noexcept:
         return op.inputs
     if sizes == LINE or sizes == SCALES:
         return 1 if sizes == LINE or op.kernel_rows != 0 else 0
+    if sizes == LOOKUP:
+        return op.kernel_rows if 0 < op.kernel_rows < MOST else 0
     if sizes != WALK and sizes != WALK_BACK:
         return 0
     if not (0 < g.window_height < MOST and 0 < g.window_width < MOST and 0 < g.groups <= op.inputs
@@ -54,6 +56,12 @@ cdef bint fits(Operation* op, Sizes sizes) noexcept:
         return op.inputs == op.outputs
     if sizes == MOVES:
         return op.inputs * op.positions_in == op.outputs * op.positions_out
+    if sizes == LOOKUP:
+        return kernel_lines(op, sizes) > 0 and op.positions_out == op.inputs * op.positions_in
+    if sizes == ENCODES:
+        if op.parameters[0] == INT:
+            return op.inputs == op.outputs and op.positions_in == op.positions_out
+        return op.positions_out == op.positions_in * (op.inputs if op.parameters[0] == ONE_HOT else 1)
     return (windows and kernel_lines(op, sizes) > 0 and op.inputs % g.groups == 0 and op.outputs % g.groups == 0
             and (sizes == WALK or g.groups == 1))
 
@@ -124,6 +132,16 @@ cdef list read_tables(Network* net, list given):
         op = &net.operations[i]
         table = &net.tables[i]
         sizes = kind_of(op).sizes
+        if sizes == ENCODES:
+            arrays = [np.ascontiguousarray(given[i][0], dtype=np.int32).ravel().copy(),
+                      np.ascontiguousarray(given[i][1], dtype=np.float64).ravel().copy()]
+            table.taps = arrays[1].size
+            if arrays[0].size != table.taps:
+                raise ValueError(f"operation {i} of the program has {arrays[0].size} codes for {table.taps} edges")
+            table.index = <const int32_t*>cnp.PyArray_DATA(<cnp.ndarray>arrays[0])
+            table.weight = <const double*>cnp.PyArray_DATA(<cnp.ndarray>arrays[1])
+            keep.append(arrays)
+            continue
         if sizes != RESAMPLES and (sizes != MOVES or given[i] is None):
             continue
         if sizes == MOVES:
@@ -173,7 +191,7 @@ cdef int measure_sample(Network* net) except -1:
     cdef Operation* op
     for i in range(net.count):
         op = &net.operations[i]
-        product = op.rows * op.outputs
+        product = op.outputs if kind_of(op).sizes == LOOKUP else op.rows * op.outputs  # a line for each number
         maps = maps or op.positions_in > 1
         size += 0 if passes_by(net, i) else sample_size(op)
         net.weights += product if op.positions_out == 1 else 0

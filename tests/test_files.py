@@ -48,6 +48,8 @@ LAYERS = {  # settings of each layer between an Input(4) and a Dense(3)
     ),
     "Dropout": lambda: layers.Dropout(0.25, (1, None), seed=3),
     "AlphaDropout": lambda: layers.AlphaDropout(0.25, noise_shape=(None, 1)),
+    "Discretization": lambda: layers.Discretization([-0.5, 0.0, 0.5]),
+    "IntegerLookup": lambda: layers.IntegerLookup(vocabulary=[3, 1]),
     "GaussianDropout": lambda: layers.GaussianDropout(0.25, seed=2**60),
     "GroupNormalization": lambda: layers.GroupNormalization(2, beta_regularizer="l2", gamma_constraint="non_neg"),
     "PReLU": lambda: layers.PReLU("he_normal", regularizers.L1(0.1), constraints.MaxNorm(1.0), shared_axes=[1]),
@@ -104,6 +106,7 @@ def goes_on(model, path, **options):
 def test_all_layers_are_here():
     """Those on maps: test_maps.py."""
     maps = {case["layer"] for case in map_cases.CASES} | {"SpatialDropout1D", "SpatialDropout2D"}
+    maps |= {"Embedding", "CategoryEncoding", "StringLookup"}  # test_embedding.py, test_categories.py
     assert set(layers.__all__) - {"Layer", "Input"} <= LAYERS.keys() | maps
 
 

@@ -31,6 +31,7 @@ CONVOLUTION = [
     *["activity_regularizer", "kernel_constraint", "bias_constraint"],
 ]
 POOLING = ["pool_size", "strides", "padding", "data_format", "name"]
+LOOKUP = ["max_tokens", "num_oov_indices", "mask_token", "oov_token", "vocabulary"]
 SCALES = ["beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"]
 KERAS = {
     optimizers.SGD: ["learning_rate", "momentum", "nesterov", *OPTIMIZER],
@@ -103,6 +104,14 @@ KERAS = {
     layers.AlphaDropout: ["rate", "noise_shape", "seed"],
     layers.GaussianDropout: ["rate", "seed"],
     layers.Identity: [],
+    layers.Embedding: [
+        *["input_dim", "output_dim", "embeddings_initializer", "embeddings_regularizer", "embeddings_constraint"],
+        *["mask_zero", "weights"],
+    ],
+    layers.CategoryEncoding: ["num_tokens", "output_mode", "sparse"],
+    layers.Discretization: ["bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse"],
+    layers.IntegerLookup: LOOKUP,
+    layers.StringLookup: LOOKUP,
     layers.RepeatVector: ["n"],
     layers.UnitNormalization: ["axis"],
     layers.Conv1D: CONVOLUTION,

@@ -317,6 +317,7 @@ REFUSED = frozenset(
     {
         *("ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Permute", "RepeatVector"),
         *("Reshape", "UnitNormalization", "GroupNormalization", "RMSNormalization", "PReLU", "Conv1DTranspose"),
+        *("CategoryEncoding", "Discretization", "Embedding", "IntegerLookup", "StringLookup"),
         *("DepthwiseConv1D", "SeparableConv1D", "ZeroPadding1D", "Cropping1D", "UpSampling1D"),
     }
 )

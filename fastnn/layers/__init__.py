@@ -2,6 +2,7 @@
 
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Input, Layer
+from fastnn.layers.categories import CategoryEncoding, Discretization, IntegerLookup, StringLookup
 from fastnn.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -13,6 +14,7 @@ from fastnn.layers.convolution import (
     SeparableConv2D,
 )
 from fastnn.layers.dense import Dense
+from fastnn.layers.embedding import Embedding
 from fastnn.layers.functions import ELU, ActivityRegularization, LeakyReLU, ReLU, Softmax
 from fastnn.layers.normalization import (
     BatchNormalization,
@@ -73,6 +75,7 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "CategoryEncoding",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -82,7 +85,9 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -93,6 +98,7 @@ __all__ = [
     "GroupNormalization",
     "Identity",
     "Input",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -111,6 +117,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "StringLookup",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

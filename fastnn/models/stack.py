@@ -251,9 +251,10 @@ class Stack:
 
     def _doors(self, shapes: list[Shape], network: Network, compiled: Compiled | None) -> dict[str, Any]:
         """What looks at the user's arrays."""
-        door = Door(shapes[0], self.dtype, shapes[-1])
+        ids = network.program.steps[0].ids
+        door = Door(shapes[0], self.dtype, shapes[-1], ids=ids)
         if compiled is not None:
-            door = Door(shapes[0], self.dtype, shapes[-1], compiled.loss, compiled.metrics, compiled.loss_weight)
+            door = Door(shapes[0], self.dtype, shapes[-1], compiled.loss, compiled.metrics, compiled.loss_weight, ids)
         short = network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
         return {"_door": door, "_short": short, "_batches": None, "_lean": None}
 

@@ -6,6 +6,7 @@ The kernel of a kind stands in ``kernels/operations/`` and in the core's table u
 from fastnn.operations.activation import Elementwise, PReLU, Rowwise, activate, activated
 from fastnn.operations.base import GEOMETRY, Draws, Operation, Pair, Weights
 from fastnn.operations.dense import Dense
+from fastnn.operations.lookup import Embedding, Encoding
 from fastnn.operations.maps import Convolution, TransposedConvolution
 from fastnn.operations.moves import Permutation, Resampling
 from fastnn.operations.normalization import BatchNormalization, LayerNormalization, UnitNormalization
@@ -29,6 +30,8 @@ ENTRIES: tuple[type[Operation], ...] = (
     Permutation,
     NoisyFactors,
     PReLU,
+    Embedding,
+    Encoding,
 )
 """All kinds, each at the place that its ``kernel`` says."""
 
@@ -42,6 +45,8 @@ __all__ = [
     "Draws",
     "Dropout",
     "Elementwise",
+    "Embedding",
+    "Encoding",
     "LayerNormalization",
     "MaxPooling",
     "Noise",

@@ -116,6 +116,11 @@ class Operation(Settings):
         return self.map_out[0] * self.map_out[1]
 
     @property
+    def ids(self) -> int:
+        """How many whole numbers its inputs may be; 0: they may be any."""
+        return 0
+
+    @property
     def numberwise(self) -> bool:
         """Whether it changes each number by itself in training too, whatever the shape of the sample."""
         return False

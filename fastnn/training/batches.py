@@ -38,8 +38,8 @@ class Batches:
         self.first, self.scalars = 0, np.empty((0, 0))
         # Where nothing stands between the user's arrays and the engine.
         free = "average" in self.optimizer.slots  # network.run_steps looks which weights these are
-        self.plain = not (metrics or free) and len(door.shape) == 1 and door.loss_weight == 1
-        self.plain = self.plain and hasattr(self.engine, "step")
+        rows = len(door.shape) == 1 and not door.ids
+        self.plain = not (metrics or free) and rows and door.loss_weight == 1 and hasattr(self.engine, "step")
 
     def reset(self) -> None:
         """Begins the means anew."""

@@ -2,7 +2,7 @@
 # Columns: name; forward, backward, update, remember; infer or infer_panel; kept; divided by units; elementwise; joins;
 # sizes; lines of weights beside those of the kernel; sample, sample_back, prepare.
 
-cdef OperationKernel[16] OPERATIONS
+cdef OperationKernel[18] OPERATIONS
 OPERATIONS[0] = OperationKernel("dense", dense_forward, dense_backward, dense_update, NULL, dense_infer, NULL,
                                 dense_kept, True, False, True, PRODUCT, 1, NULL, NULL, NULL)
 OPERATIONS[1] = OperationKernel("elementwise", elementwise_forward, elementwise_backward, NULL, NULL, NULL,
@@ -36,3 +36,7 @@ OPERATIONS[14] = OperationKernel("noisy_factors", noisy_factors_forward, dropout
                                  dropout_kept, True, True, False, ALIKE, 0, NULL, NULL, NULL)
 OPERATIONS[15] = OperationKernel("prelu", prelu_forward, prelu_backward, prelu_update, NULL, NULL, prelu_infer,
                                  NULL, True, True, False, LINE, 0, NULL, NULL, NULL)
+OPERATIONS[16] = OperationKernel("embedding", embedding_forward, no_backward, embedding_update, NULL, embedding_infer, NULL,
+                                 embedding_kept, True, False, False, LOOKUP, 0, NULL, NULL, NULL)
+OPERATIONS[17] = OperationKernel("encoding", NULL, NULL, NULL, NULL, NULL, NULL, NULL, False, False, False,
+                                 ENCODES, 0, encode_sample, encode_sample_back, NULL)
