@@ -96,7 +96,9 @@ _LAZY = {  # name -> module: imported when first used
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+        from fastnn.basics.absent import absent
+
+        raise AttributeError(absent(__name__, name, __all__))
     from importlib import import_module
 
     module = import_module(f"fastnn.{_LAZY[name]}")

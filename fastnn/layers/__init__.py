@@ -1,5 +1,7 @@
 """Layers: what a network is made of."""
 
+from typing import Any
+
 from fastnn.layers.activation import Activation
 from fastnn.layers.base import Input, Layer
 from fastnn.layers.categories import CategoryEncoding, Discretization, IntegerLookup, StringLookup
@@ -124,3 +126,9 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from fastnn.basics.absent import absent
+
+    raise AttributeError(absent(__name__, name, __all__))

@@ -416,6 +416,8 @@ def between(kind: type[Operation], before: Shape, after: Shape, **settings: Any)
 def checked_shape(name: str, shape: Any) -> Shape:
     """The shape of a sample as a tuple; one number is a shape of one axis."""
     sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if not sizes:
+        raise ValueError(f"{name}: a sample has one axis or more, got {shape!r}; for one number give 1, or (1,)")
     return tuple(whole(name, size, 1) for size in sizes)
 
 

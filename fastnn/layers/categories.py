@@ -146,12 +146,14 @@ class Discretization(_Categories):
         if self.num_bins is None:
             raise ValueError("Discretization: it has bin_boundaries; make it with num_bins to adapt it")
         parts = [data] if isinstance(data, np.ndarray) or np.isscalar(np.ravel(data)[0]) else list(data)[:steps]
-        summary = np.zeros((2, 0))
+        summary = np.zeros((2, 0), dtype=np.float32)
         for part in parts:
             values = np.sort(np.asarray(part, dtype=np.float32).ravel())
             step = max(len(values) * self.epsilon, 1.0)
             chosen = values[int(step - 1) :: int(step)]
-            summary = np.concatenate([np.stack([chosen, np.full(len(chosen), step)]), summary], axis=1)
+            summary = np.concatenate(
+                [np.stack([chosen, np.full(len(chosen), step, dtype=np.float32)]), summary], axis=1
+            )
             summary = _compressed(summary[:, np.argsort(summary[0])], self.epsilon)
         if not summary.size:
             raise ValueError("Discretization: adapt needs data, got none")
@@ -257,8 +259,8 @@ class _Lookup(_Categories):
         found = np.array([keys.get(token, other) for token in tokens.tolist()], dtype=np.int64)
         if (found < 0).any():
             raise ValueError(
-                f"{type(self).__name__}: {tokens[found < 0][0]!r} is not in the vocabulary; num_oov_indices=1 gives it"
-                " a category"
+                f"{type(self).__name__}: {tokens[found < 0][0].item()!r} is not in the vocabulary;"
+                " num_oov_indices=1 gives it a category"
             )
         return found[where].reshape(x.shape)
 
@@ -372,7 +374,7 @@ def _rising(given: Sequence[float]) -> list[float]:
     return [float(one) for one in values]
 
 
-def _compressed(summary: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+def _compressed(summary: NDArray[np.float32], share: float) -> NDArray[np.float32]:
     """Values and how many each stands for, with one value for each share of the whole: interpolated."""
     if summary.shape[1] * share < 1:
         return summary
@@ -381,4 +383,4 @@ def _compressed(summary: NDArray[np.float64], share: float) -> NDArray[np.float6
     shares = reached / reached[-1]
     counts = np.interp(places, shares, reached)
     found = np.stack([np.interp(places, shares, summary[0]), np.diff(counts, prepend=0.0)])
-    return found.astype(np.float32).astype(np.float64)
+    return found.astype(np.float32)

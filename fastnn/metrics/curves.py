@@ -53,6 +53,10 @@ class AUC(Decided, positional=()):
                 "AUC: summation_method must be 'interpolation', 'minoring' or 'majoring', got"
                 f" {self.summation_method!r}"
             )
+        if self.num_labels is not None:
+            whole("AUC: num_labels", self.num_labels, 1)
+            if not self.multi_label:
+                raise ValueError("AUC: num_labels counts the outputs of multi_label=True, which is not given")
         if self.label_weights is not None:
             self.label_weights = tuple(number("AUC: each of label_weights", one, 0) for one in self.label_weights)
         super().__post_init__()
@@ -63,6 +67,8 @@ class AUC(Decided, positional=()):
         self.weights: list[NDArray | None] = []
 
     def _elementwise(self, outputs: int) -> bool:
+        if self.num_labels not in (None, outputs):
+            raise ValueError(f"AUC: num_labels is {self.num_labels}, but there are {outputs} outputs")
         return bool(self.multi_label) or super()._elementwise(outputs)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:

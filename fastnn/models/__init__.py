@@ -13,7 +13,9 @@ __all__ = ["Sequential", "clone_model", "load_model", "model_from_json", "save_m
 
 def __getattr__(name: str) -> Any:
     if name != "load_model":
-        raise AttributeError(f"module 'fastnn.models' has no attribute {name!r}")
+        from fastnn.basics.absent import absent
+
+        raise AttributeError(absent(__name__, name, __all__))
     from fastnn.models.loading import load
 
     return load
