@@ -44,12 +44,5 @@ def test_num_labels_must_be_those_of_the_outputs():
                 model.fit(np.ones((9, 2)), y, verbose=0)
 
 
-def test_files_of_keras_are_named(tmp_path):
-    model = keras.Sequential([keras.layers.Input(2), keras.layers.Dense(1)])
-    (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with pytest.raises(ValueError, match="it may be one of Keras: fastnn"):
-        model.load_weights(tmp_path / "x.h5")
-
-
 def test_only_losses_that_files_know_are_listed():
     assert not [name for name in keras.losses.__all__ if name.endswith("FromLogits")]

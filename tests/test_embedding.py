@@ -58,14 +58,14 @@ def test_any_number_type_gives_the_lines(kind):
 def test_engines_agree_on_all_shapes(shape):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 50, (70, *shape)), rng.normal(size=(70, 1))
-    found = []
+    found, before = [], fastnn.get_num_threads()
     for engine, threads in (("compiled", 1), ("compiled", 2), ("reference", 1)):
         fastnn.set_num_threads(threads)
         layer = Embedding(50, 5, embeddings_constraint=MaxNorm(0.2), embeddings_regularizer=regularizers.L1(0.01))
         model = fastnn.Sequential([Input(shape), layer, Flatten(), Dense(1)], rng=0, engine=engine, dtype="float64")
         model.compile("adam", "mse")
         found.append((model.fit(x, y, epochs=2, verbose=0).history["loss"], *model.get_weights(), model.predict(x)))
-    fastnn.set_num_threads(None)
+    fastnn.set_num_threads(before)
     for one, two, three in zip(*found, strict=True):
         assert (np.asarray(one) == np.asarray(two)).all()
         np.testing.assert_allclose(one, three, rtol=1e-9, atol=1e-12)

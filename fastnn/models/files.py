@@ -127,12 +127,9 @@ def load_weights(
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (ValueError, EOFError, AttributeError, TypeError, BadZipFile):  # NumPy's advice would be to load it unsafely
-        with open(path, "rb") as stream:
-            of_keras = stream.read(4) in (b"\x89HDF", b"PK\x03\x04")
-        hint = (
-            "it may be one of Keras: fastnn.from_keras reads those" if of_keras else "write one with model.save_weights"
-        )
-        raise ValueError(f"{os.fspath(path)!r} is not a file of save_weights, or it is damaged; {hint}") from None
+        raise ValueError(
+            f"{os.fspath(path)!r} is not a file of save_weights, or it is damaged; write one with model.save_weights"
+        ) from None
     return _chosen(path, arrays, weight_names(program, layers), kept)
 
 
