@@ -117,6 +117,9 @@ def torch_modules() -> list[tuple[str, object, tuple[int, ...] | None]]:
         (nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(2, ceil_mode=True)), (7, 7, 2)),
         (nn.Sequential(nn.Conv1d(2, 5, 4, dilation=2), nn.MaxPool1d(2), nn.Flatten(), nn.Linear(35, 2)), (20, 2)),
         (nn.Sequential(nn.Conv1d(4, 6, 3, padding=1, groups=2), nn.BatchNorm1d(6), nn.AdaptiveAvgPool1d(1)), (20, 4)),
+        (nn.Sequential(nn.Conv1d(4, 6, 3, 2, 2), nn.PReLU(6), nn.ConvTranspose1d(6, 2, 3, 2, 1)), (20, 4)),
+        (nn.Sequential(nn.GroupNorm(2, 4), nn.PReLU(), nn.Flatten(), nn.PReLU(80), nn.Linear(80, 2)), (4, 5, 4)),
+        (nn.Sequential(nn.ConstantPad1d((1, 2), 0.0), nn.GroupNorm(1, 4, affine=False), nn.AlphaDropout()), (20, 4)),
         (nn.Sequential(nn.AvgPool1d(3, 2), nn.AdaptiveMaxPool1d(1)), (20, 4)),
     ]  # fmt: skip
     found = [(one, None) for one in rows] + maps
@@ -132,12 +135,7 @@ def torch_modules() -> list[tuple[str, object, tuple[int, ...] | None]]:
 
 def torch_trips(networks: int, seed: int, folder: Path) -> None:
     for text, module, shape in torch_modules():
-        try:
-            model = fastnn.from_torch(module, shape)
-        except ValueError as error:
-            if "no such padding of signals" not in str(error):
-                raise
-            continue
+        model = fastnn.from_torch(module, shape)
         x = samples(model, 4)
         right = asked(module, x)
         note("PyTorch -> fastnn", model.predict(x), right.reshape(len(x), *model.output_shape[1:]), text)
@@ -201,6 +199,31 @@ def keras_models() -> list[object]:
         [kinds.Input((3,)), kinds.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0]), kinds.Dense(2)],
     ]  # fmt: skip
     found: list[object] = [keras.Sequential(stack) for stack in stacks]
+    found.append(
+        keras.Sequential(
+            [
+                kinds.Input((12, 4)),
+                kinds.ZeroPadding1D((1, 2)),
+                kinds.DepthwiseConv1D(3),
+                kinds.PReLU(shared_axes=[1]),
+                kinds.GroupNormalization(2),
+                kinds.SeparableConv1D(6, 3),
+                kinds.RMSNormalization(),
+                kinds.UpSampling1D(2),
+                kinds.Conv1DTranspose(3, 2),
+                kinds.Cropping1D((1, 0)),
+                kinds.BatchNormalization(scale=False),
+                kinds.Flatten(),
+                kinds.AlphaDropout(0.1),
+                kinds.GaussianDropout(0.1),
+                kinds.LayerNormalization(center=False),
+                kinds.Dense(2),
+                kinds.RepeatVector(3),
+                kinds.Softmax(axis=1),
+                kinds.Identity(),
+            ]
+        )
+    )
     x = kinds.Input((4,))
     found.append(keras.Model(x, kinds.Dense(2)(kinds.Dense(3, "tanh")(x))))
     adapted = kinds.Normalization()

@@ -22,13 +22,29 @@ DRAWN = {
         lambda draw: layers.ReLU(max_value=2.0, negative_slope=0.1),
         lambda draw: layers.LeakyReLU(),
         lambda draw: layers.ELU(0.7),
-        lambda draw: layers.Softmax(),
+        lambda draw: layers.Softmax(draw.pick([-1, 1])),
+        lambda draw: layers.PReLU(),
+        lambda draw: layers.AlphaDropout(0.2),
+        lambda draw: layers.GaussianDropout(0.2),
+        lambda draw: layers.BatchNormalization(center=draw.coin(), scale=draw.coin()),
+        lambda draw: layers.LayerNormalization(axis=draw.pick([-1, 1]), center=draw.coin(), scale=draw.coin()),
+        lambda draw: layers.RMSNormalization(),
+        lambda draw: layers.GroupNormalization(draw.pick([-1, 1, 2])),
+        lambda draw: layers.Identity(),
         lambda draw: layers.ActivityRegularization(0.1),
         lambda draw: layers.Flatten(),
         lambda draw: layers.Reshape((draw(1, 3), -1)),
         lambda draw: layers.Reshape((2, draw(1, 3), -1)),
     ],
+    1: [lambda draw: layers.RepeatVector(draw(1, 4))],
     2: [
+        lambda draw: layers.DepthwiseConv1D(draw(1, 4), padding=draw.padding(), depth_multiplier=draw(1, 3)),
+        lambda draw: layers.SeparableConv1D(draw(1, 7), draw(1, 4)),
+        lambda draw: layers.Conv1DTranspose(draw(1, 7), draw(1, 4), draw(1, 4), draw.padding()),
+        lambda draw: layers.ZeroPadding1D((1, 2)),
+        lambda draw: layers.Cropping1D((1, 0)),
+        lambda draw: layers.UpSampling1D(draw(1, 4)),
+        lambda draw: layers.PReLU(shared_axes=[1]),
         lambda draw: layers.Conv1D(draw(1, 7), draw(1, 4), draw(1, 3), draw.pick(["valid", "same", "causal"])),
         lambda draw: layers.MaxPooling1D(draw(1, 4), draw(1, 3), draw.padding()),
         lambda draw: layers.AveragePooling1D(draw(1, 4), draw(1, 3), draw.padding()),
@@ -38,6 +54,7 @@ DRAWN = {
         lambda draw: layers.Permute((2, 1)),
     ],
     3: [
+        lambda draw: layers.PReLU(shared_axes=[1, 2]),
         lambda draw: layers.Conv2D(
             draw(1, 18), draw.pair(), draw.pair(), draw.padding(), activation=draw.activation(), use_bias=draw.coin()
         ),
@@ -142,3 +159,9 @@ def own_formulas(dtype="float32"):
     for i, function in enumerate(functions):
         own = layers.Dense(6, formulas.activation(function))
         yield with_weights(Sequential([Input(5), own], dtype=dtype, engine="reference"), i)
+
+
+def embeddings():
+    """Models that take numbers of words."""
+    for shape, behind in (((6,), [layers.Flatten(), layers.Dense(3)]), ((2, 3), []), ((1,), [layers.Conv1D(2, 1)])):
+        yield with_weights(Sequential([Input(shape), layers.Embedding(7, 4), *behind]), 0)

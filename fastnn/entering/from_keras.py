@@ -18,8 +18,6 @@ Array = NDArray[Any]
 KINDS = frozenset(layers.__all__) - {"Layer", "Input"}
 # Settings of Keras that fastnn has not, with the values at which they do nothing; None does nothing anywhere.
 HARMLESS: dict[str, tuple[Any, ...]] = {
-    "center": (True,),
-    "scale": (True,),
     "rms_scaling": (False,),
     "synchronized": (False,),
     "renorm": (False,),

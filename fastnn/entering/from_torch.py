@@ -178,7 +178,7 @@ def _flatten(reader: Reader, module: Any, behind: list[Any]) -> None:
             if kind == "Linear":
                 reader.order = np.moveaxis(order, 0, -1).reshape(-1)
                 break
-            if kind not in (*ACTIVATIONS, "Dropout", "BatchNorm1d", "LayerNorm", "Identity"):
+            if kind not in (*ACTIVATIONS, "PReLU", "Dropout", "AlphaDropout", "BatchNorm1d", "LayerNorm", "Identity"):
                 break
         if reader.order is None:
             reader.add(layers.Permute((len(shape), *range(1, len(shape)))))
@@ -209,7 +209,7 @@ def _convolution(reader: Reader, module: Any) -> None:
         reach = [(k - 1) * d for k, d in zip(module.kernel_size, module.dilation, strict=True)]
         same = [2 * p == r and s == 1 for p, r, s in zip(padding, reach, module.stride, strict=True)]
         if any(padding) and not all(same):
-            _pad(reader, module, [(p, p) for p in padding])
+            _pad(reader, [(p, p) for p in padding])
         padding = "same" if any(padding) and all(same) else "valid"
     weights = [np.moveaxis(_array(module.weight), (0, 1), (-1, -2))]
     if module.bias is not None:
@@ -217,14 +217,11 @@ def _convolution(reader: Reader, module: Any) -> None:
     reader.add(kind(module.out_channels, module.kernel_size, padding=padding, **settings), *weights)
 
 
-def _pad(reader: Reader, module: Any, margins: list[tuple[int, int]]) -> None:
+def _pad(reader: Reader, margins: list[tuple[int, int]]) -> None:
     """Zeros around maps, or less of them where margins are negative."""
     kinds: tuple[Any, Any] = (layers.ZeroPadding2D, layers.Cropping2D)
     if len(margins) == 1:
-        found = [getattr(layers, name, None) for name in ("ZeroPadding1D", "Cropping1D")]
-        if None in found:
-            raise _refuse(module, "fastnn has no such padding of signals")
-        kinds = found[0], found[1]
+        kinds = (layers.ZeroPadding1D, layers.Cropping1D)
     for kind, sign in zip(kinds, (1, -1), strict=True):
         some = tuple((max(0, sign * before), max(0, sign * behind)) for before, behind in margins)
         if any(map(any, some)):
@@ -234,9 +231,7 @@ def _pad(reader: Reader, module: Any, margins: list[tuple[int, int]]) -> None:
 def _transposed(reader: Reader, module: Any) -> None:
     if module.groups != 1 or module.padding_mode != "zeros":
         raise _refuse(module, "groups are not known")
-    kind: Any = getattr(layers, f"Conv{len(module.kernel_size)}DTranspose", None)
-    if kind is None:
-        raise _refuse(module, "fastnn has none of signals")
+    kind: Any = getattr(layers, f"Conv{len(module.kernel_size)}DTranspose")
     one = kind(
         module.out_channels,
         module.kernel_size,
@@ -249,7 +244,7 @@ def _transposed(reader: Reader, module: Any) -> None:
     if module.bias is not None:
         weights.append(_array(module.bias))
     reader.add(one, *weights)
-    _pad(reader, module, [(-p, -p) for p in module.padding])
+    _pad(reader, [(-p, -p) for p in module.padding])
 
 
 def _batch_norm(reader: Reader, module: Any) -> None:
@@ -271,6 +266,29 @@ def _layer_norm(reader: Reader, module: Any) -> None:
     gamma = np.ones(n) if module.weight is None else _array(module.weight)
     beta = np.zeros(n) if module.bias is None else _array(module.bias)
     reader.add(layers.LayerNormalization(epsilon=module.eps), reader.rows(gamma), reader.rows(beta))
+
+
+def _group_norm(reader: Reader, module: Any) -> None:
+    if reader.order is not None:
+        raise _refuse(module, "right behind a Flatten of maps its groups are others")
+    scaled = module.weight is not None
+    weights = [_array(module.weight), _array(module.bias)] if scaled else []
+    layer = layers.GroupNormalization(module.num_groups, epsilon=module.eps, center=scaled, scale=scaled)
+    reader.add(layer, *weights)
+
+
+def _prelu(reader: Reader, module: Any) -> None:
+    alpha, pixels = _array(module.weight), list(range(1, len(reader.shape)))
+    if len(alpha) == 1:  # for all numbers
+        pixels.append(len(reader.shape))
+    alpha = (reader.rows(alpha) if len(alpha) > 1 else alpha).reshape(*[1] * (len(reader.shape) - 1), -1)
+    reader.add(layers.PReLU(shared_axes=pixels or None), alpha)
+
+
+def _zero_pad_signal(reader: Reader, module: Any) -> None:
+    if getattr(module, "value", 0) != 0:
+        raise _refuse(module, "fastnn pads with zeros only")
+    _pad(reader, [tuple(module.padding)])
 
 
 def _sizes(module: Any, given: Any, axes: int) -> tuple[int, ...]:
@@ -295,7 +313,7 @@ def _pooling(reader: Reader, module: Any) -> None:
         reader.add(kind(window, strides))
         return
     if name.startswith("Avg") and module.count_include_pad:
-        _pad(reader, module, [(p, p) for p in padding])
+        _pad(reader, [(p, p) for p in padding])
         reader.add(kind(window, strides))
         return
     layer = kind(window, strides, "same")
@@ -318,7 +336,7 @@ def _global_pooling(reader: Reader, module: Any) -> None:
 
 def _zero_pad(reader: Reader, module: Any) -> None:
     left, right, top, bottom = module.padding
-    _pad(reader, module, [(top, bottom), (left, right)])
+    _pad(reader, [(top, bottom), (left, right)])
 
 
 def _upsample(reader: Reader, module: Any) -> None:
@@ -343,6 +361,11 @@ READERS: dict[str, Callable[[Reader, Any], None]] = {
     "BatchNorm1d": _batch_norm,
     "BatchNorm2d": _batch_norm,
     "LayerNorm": _layer_norm,
+    "GroupNorm": _group_norm,
+    "PReLU": _prelu,
+    "ZeroPad1d": _zero_pad_signal,
+    "ConstantPad1d": _zero_pad_signal,
+    "AlphaDropout": lambda reader, module: reader.add(layers.AlphaDropout(module.p)),
     "Dropout": lambda reader, module: reader.add(layers.Dropout(module.p)),
     "Dropout1d": lambda reader, module: reader.add(layers.SpatialDropout1D(module.p)),
     "Dropout2d": lambda reader, module: reader.add(layers.SpatialDropout2D(module.p)),

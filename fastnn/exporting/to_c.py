@@ -412,6 +412,14 @@ def _permutation(source: Source, op: Any, weights: list[Array], x: str, y: str) 
     source.add(f"for (i = 0; i < {numbers}; i++)\n{y}[i] = {x}[{source.table(index, 'int')}[i]];")
 
 
+def _embedding(source: Source, op: Any, weights: list[Array], x: str, y: str) -> None:
+    """A line of weights for each number; NaN for what is no number of a line."""
+    name, n, floor = source.table(weights[0]), op.outputs, "floorf" if source.number == "float" else "floor"
+    source.add(f"for (q = 0; q < {op.positions_out}; q++)\nfor (j = 0; j < {n}; j++)")
+    good = f"{x}[q] >= 0 && {x}[q] < {op.ids} && {x}[q] == {floor}({x}[q])"
+    source.add(f"{y}[q * {n} + j] = {good} ? {name}[(int){x}[q] * {n} + j] : NAN;")
+
+
 TABLE: dict[type, Callable[[Source, Any, list[Array], str, str], None]] = {
     operations.Dense: _dense,
     operations.Elementwise: _elementwise,
@@ -426,6 +434,7 @@ TABLE: dict[type, Callable[[Source, Any, list[Array], str, str], None]] = {
     operations.AveragePooling: _pooling,
     operations.Resampling: _resampling,
     operations.Permutation: _permutation,
+    operations.Embedding: _embedding,
 }
 VARIABLES = ("p", "q", "i", "j", "oy", "ox", "ky", "kx")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -52,8 +53,10 @@ def _layer(keras: Any, layer: Layer, dtype: np.dtype) -> Any:
     settings = {name: _setting(keras, name, value) for name, value in layer.get_config().items() if value is not None}
     settings = {name: value for name, value in settings.items() if not name.endswith("_initializer")}
     settings.pop("input_shape", None)
-    for extra in {"SpatialDropout1D": ["data_format"], "UpSampling1D": ["data_format", "interpolation"]}.get(kind, []):
-        settings.pop(extra)  # which these have not there
+    known = inspect.signature(cls.__init__).parameters
+    for extra in ("data_format", "interpolation"):
+        if extra in settings and extra not in known:
+            settings.pop(extra)  # which some layers of signals have not there
     for one in ("padding", "cropping", "size"):
         if kind.endswith("1D") and isinstance(settings.get(one), tuple):
             (settings[one],) = settings[one]  # one axis, of which Keras wants no list

@@ -65,6 +65,11 @@ HELPERS = {
     length = np.sqrt(np.square(x / most).sum(axis=-1, keepdims=True))
     return x / most / np.maximum(length, least / most)
 """,
+    "embedding": """def embedding(x, W):
+    good = (x >= 0) & (x < len(W)) & (x == np.floor(x))
+    lines = W[np.where(good, x, 0).astype(int)]
+    return np.where(good[..., None], lines, W.dtype.type(np.nan))
+""",
     "windows": '''def windows(x, size, strides, dilation, before, behind, value=0):
     """What each tap of a window sees on maps (rows, height, width, channels), with padding around: a list of maps."""
     x = np.pad(x, ((0, 0), *zip(before, behind), (0, 0)), constant_values=value)
@@ -251,6 +256,11 @@ def _permutation(script: Script, op: Any, weights: list[Array]) -> str:
     return f"x.reshape(len(x), {shape}).transpose(0, {', '.join(str(axis + 1) for axis in op.axes)})"
 
 
+def _embedding(script: Script, op: Any, weights: list[Array]) -> str:
+    numbers = f"x.reshape(len(x), {op.positions_out})"
+    return f"{script.helper('embedding')}({numbers}, {script.keep('W', weights[0])})"
+
+
 TABLE: dict[type, Callable[[Script, Any, list[Array]], str]] = {
     operations.Dense: _dense,
     operations.Elementwise: _same,
@@ -265,6 +275,7 @@ TABLE: dict[type, Callable[[Script, Any, list[Array]], str]] = {
     operations.AveragePooling: _average_pooling,
     operations.Resampling: _resampling,
     operations.Permutation: _permutation,
+    operations.Embedding: _embedding,
 }
 
 
@@ -295,6 +306,8 @@ def text_of(network: Frozen, script: Script, module: str) -> str:
         if text != "x":
             script.lines.append(f"x = {text}")
         shape = (*op.map_out, op.outputs) if maps else (op.outputs,)
+        if isinstance(op, operations.Embedding):
+            shape = (op.positions_out, op.outputs)
         if isinstance(op, operations.Permutation):
             shape = tuple(op.shape[axis] for axis in op.axes) if op.axes else needed
     if shape != network.output_shape:

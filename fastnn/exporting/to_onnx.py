@@ -366,6 +366,20 @@ def _permutation(graph: Graph, x: Batch, op: Any, weights: list[Array]) -> Batch
     return Batch({"flat": flat}, _size(op))
 
 
+def _embedding(graph: Graph, x: Batch, op: Any, weights: list[Array]) -> Batch:
+    """A line of weights for each number; NaN for what is no number of a line."""
+    numbers, zero = graph.ordered(x, "flat"), graph.constant(0)
+    inside = graph.node(
+        "And", graph.node("GreaterOrEqual", numbers, zero), graph.node("Less", numbers, graph.constant(op.ids))
+    )
+    good = graph.node("And", inside, graph.node("Equal", numbers, graph.node("Floor", numbers)))
+    places = graph.cast(graph.node("Where", good, numbers, zero), np.int64)
+    lines = graph.node("Gather", graph.constant(weights[0], title="kernel"), places, axis=0)
+    good = graph.node("Unsqueeze", good, graph.constant([-1], np.int64))
+    lines = graph.node("Where", good, lines, graph.constant(np.nan))
+    return Batch({"last": graph.reshaped(lines, *_size(op))}, _size(op))
+
+
 TABLE: dict[type, Callable[[Graph, Batch, Any, list[Array]], Batch]] = {
     operations.Dense: _dense,
     operations.Elementwise: _activation,
@@ -380,6 +394,7 @@ TABLE: dict[type, Callable[[Graph, Batch, Any, list[Array]], Batch]] = {
     operations.AveragePooling: _average_pooling,
     operations.Resampling: _resampling,
     operations.Permutation: _permutation,
+    operations.Embedding: _embedding,
 }
 
 

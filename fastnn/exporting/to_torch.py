@@ -24,7 +24,15 @@ from fastnn.layers.preprocessing import _Scaling
 Array = NDArray[Any]
 TARGET = "PyTorch"
 # Layers between a Flatten of maps and the Dense behind it, which mind no order or know it.
-THROUGH = (layers.Activation, layers.Dropout, layers.BatchNormalization, layers.LayerNormalization, _Function, _Scaling)
+THROUGH = (
+    layers.Activation,
+    layers.Dropout,
+    layers.PReLU,
+    layers.BatchNormalization,
+    layers.LayerNormalization,
+    _Function,
+    _Scaling,
+)
 
 # Activations as modules: the name in torch.nn, and its arguments.
 ACTIVATIONS: dict[type[Activation], Callable[[Any], tuple[str, dict[str, Any]]]] = {
@@ -141,15 +149,7 @@ def _flatten(writer: Writer, before: Any, behind: Sequence[Layer]) -> None:
     writer.add("Flatten")
     if len(shape) == 1 or shape[-1] == 1 or np.prod(shape[:-1]) == 1 or isinstance(before, layers.Permute):
         return
-    through = (
-        layers.Activation,
-        layers.Dropout,
-        layers.BatchNormalization,
-        layers.LayerNormalization,
-        _Function,
-        _Scaling,
-    )
-    next_ones = [one for one in behind if not isinstance(one, through)]
+    next_ones = [one for one in behind if not isinstance(one, THROUGH)]
     if not next_ones or not isinstance(next_ones[0], layers.Dense):
         raise TypeError(
             f"Flatten of maps {shape} without a Dense behind it cannot go to {TARGET}, whose order is another"
@@ -232,7 +232,7 @@ def _pooling(writer: Writer, layer: Any) -> None:
 def _dropout(writer: Writer, layer: Any) -> None:
     if layer.noise_shape is not None:
         raise TypeError(f"{layer!r} cannot go to {TARGET}, which has no noise_shape")
-    writer.add("Dropout", layer.rate)
+    writer.add(type(layer).__name__, layer.rate)
 
 
 def _global_pooling(writer: Writer, layer: Any) -> None:
@@ -246,24 +246,50 @@ def _of_last_axis(writer: Writer, layer: Any) -> bool:
     return bool(sample_axes(type(layer).__name__, layer.axis, writer.shape) == (len(writer.shape) - 1,))
 
 
+def _scales(writer: Writer, layer: Any) -> tuple[dict[str, Array], list[Array]]:
+    """gamma and beta by PyTorch's names, 1 and 0 where there are none, and the other weights."""
+    if not _of_last_axis(writer, layer):
+        raise TypeError(f"{layer!r} cannot go to {TARGET}: it works along another axis than the last")
+    given, n = [writer.rows(one) for one in layer.get_weights()], writer.shape[-1]
+    gamma = given.pop(0) if layer.scale else np.ones(n)
+    beta = given.pop(0) if layer.center else np.zeros(n)
+    return {"weight": gamma, "bias": beta}, given
+
+
 def _batch_normalization(writer: Writer, layer: Any) -> None:
-    names = ("weight", "bias", "running_mean", "running_var")
-    values = [writer.rows(one) for one in layer.get_weights()]
-    if len(values) < 4 or not _of_last_axis(writer, layer):
-        raise TypeError(f"{layer!r} cannot go to {TARGET}: it lacks scale or shift, or works along another axis")
-    known = dict(zip(names, values, strict=True))
+    known, (mean, variance) = _scales(writer, layer)
+    known |= {"running_mean": mean, "running_var": variance}
     settings = {"eps": layer.epsilon, "momentum": 1 - layer.momentum}
-    writer.add(f"BatchNorm{max(1, writer.axes)}d", len(values[0]), weights=known, **settings)
+    writer.add(f"BatchNorm{max(1, writer.axes)}d", len(mean), weights=known, **settings)
 
 
 def _layer_normalization(writer: Writer, layer: Any) -> None:
-    values = [writer.rows(one) for one in layer.get_weights()]
-    if writer.axes or len(values) != 2 or not _of_last_axis(writer, layer):
+    known, _ = _scales(writer, layer)
+    if writer.axes:
         raise TypeError(
             f"{layer!r} on samples of shape {writer.shape} cannot go to {TARGET}, whose channels come first"
         )
-    known = {"weight": values[0], "bias": values[1]}
-    writer.add("LayerNorm", len(values[0]), eps=layer.epsilon, weights=known)
+    writer.add("LayerNorm", len(known["weight"]), eps=layer.epsilon, weights=known)
+
+
+def _group_normalization(writer: Writer, layer: Any) -> None:
+    known, _ = _scales(writer, layer)
+    if writer.order is not None:
+        raise TypeError(f"{layer!r} right behind a Flatten of maps cannot go to {TARGET}; put a Dense between")
+    n = writer.shape[-1]
+    writer.add("GroupNorm", n if layer.groups == -1 else layer.groups, n, eps=layer.epsilon, weights=known)
+
+
+def _prelu(writer: Writer, layer: Any) -> None:
+    (alpha,) = layer.get_weights()
+    if any(size != 1 for size in alpha.shape[:-1]):
+        raise TypeError(f"{layer!r} with an alpha for each pixel cannot go to {TARGET}; share it among the pixels")
+    alpha = alpha.reshape(-1)
+    writer.add("PReLU", len(alpha), weights={"weight": writer.rows(alpha) if len(alpha) > 1 else alpha})
+
+
+def _cropping(writer: Writer, layer: Any) -> None:
+    _padded(writer, [(-before, -behind) for before, behind in layer.cropping])
 
 
 def _scaling(writer: Writer, layer: Any) -> None:
@@ -291,6 +317,9 @@ TABLE: dict[type, Callable[[Writer, Any], None]] = {
     layers.Conv2D: _convolution,
     layers.DepthwiseConv2D: _convolution,
     layers.SeparableConv2D: _convolution,
+    layers.DepthwiseConv1D: _convolution,
+    layers.SeparableConv1D: _convolution,
+    layers.Conv1DTranspose: _transposed,
     layers.Conv2DTranspose: _transposed,
     layers.MaxPooling1D: _pooling,
     layers.MaxPooling2D: _pooling,
@@ -302,22 +331,24 @@ TABLE: dict[type, Callable[[Writer, Any], None]] = {
     layers.GlobalAveragePooling2D: _global_pooling,
     layers.BatchNormalization: _batch_normalization,
     layers.LayerNormalization: _layer_normalization,
+    layers.GroupNormalization: _group_normalization,
+    layers.PReLU: _prelu,
     layers.Rescaling: _scaling,
     layers.Normalization: _scaling,
     layers.Dropout: _dropout,
+    layers.AlphaDropout: _dropout,
     layers.Identity: lambda writer, layer: writer.add("Identity"),
     layers.SpatialDropout1D: lambda writer, layer: writer.add("Dropout1d", layer.rate),
     layers.SpatialDropout2D: lambda writer, layer: writer.add("Dropout2d", layer.rate),
-    layers.ZeroPadding2D: lambda writer, layer: _padded(writer, layer.padding),
-    layers.Cropping2D: lambda writer, layer: _padded(writer, [(-a, -b) for a, b in layer.cropping]),
-    layers.UpSampling2D: _upsampling,
+    **dict.fromkeys((layers.ZeroPadding1D, layers.ZeroPadding2D), lambda writer, layer: _padded(writer, layer.padding)),
+    **dict.fromkeys((layers.Cropping1D, layers.Cropping2D), _cropping),
+    **dict.fromkeys((layers.UpSampling1D, layers.UpSampling2D), _upsampling),
 }
 # What PyTorch's Sequential has no module for.
 REFUSED = frozenset(
     {
-        *("ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Permute", "RepeatVector"),
-        *("Reshape", "UnitNormalization", "GroupNormalization", "RMSNormalization", "PReLU", "Conv1DTranspose"),
+        *("ActivityRegularization", "GaussianDropout", "GaussianNoise", "Permute", "RepeatVector"),
+        *("Reshape", "UnitNormalization", "RMSNormalization"),
         *("CategoryEncoding", "Discretization", "Embedding", "IntegerLookup", "StringLookup"),
-        *("DepthwiseConv1D", "SeparableConv1D", "ZeroPadding1D", "Cropping1D", "UpSampling1D"),
     }
 )
