@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,10 @@ class Embedding(Layer):
         self.embeddings_initializer = initializer_of(embeddings_initializer)
         self.embeddings_regularizer = optional("regularizer", embeddings_regularizer, Regularizer)
         self.embeddings_constraint = optional("constraint", embeddings_constraint, Constraint)
+
+    def build(self, input_shape: Sequence[int | None] = (None, 1)) -> None:
+        """Starting weights of a layer outside of models, which no shape changes."""
+        super().build(input_shape)
 
     def shape_after(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)

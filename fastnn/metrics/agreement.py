@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 LEAST = 1e-7  # Keras' epsilon, which keeps constant rows from dividing by 0
 
 
-class PearsonCorrelation(_Error, positional=("name", "dtype")):
+class _Correlation(_Error):
+    axis: int = -1  # the last, the only one
+
+    def __post_init__(self) -> None:
+        if self.axis != -1:
+            raise ValueError(f"{type(self).__name__}: axis must be -1, the last one, got {self.axis!r}")
+        super().__post_init__()
+
+
+class PearsonCorrelation(_Correlation, positional=("name", "dtype", "axis")):
     """Mean over the samples of the correlation of a sample's outputs with its targets: of -1 to 1.
 
     sum (y - mean y)(a - mean a) / (|y - mean y| |a - mean a|), along the last axis. As in Keras.
@@ -37,7 +46,7 @@ class PearsonCorrelation(_Error, positional=("name", "dtype")):
         return (t * a).sum(axis=1) / lengths
 
 
-class ConcordanceCorrelation(_Error, positional=("name", "dtype")):
+class ConcordanceCorrelation(_Correlation, positional=("name", "dtype", "axis")):
     """Mean over the samples of 2 cov(y, a) / (var y + var a + (mean y - mean a)^2), along the last axis: of -1 to 1.
 
     It is 1 only where outputs equal targets. As in Keras. Source: Lin, "A concordance correlation coefficient to
