@@ -8,7 +8,7 @@ import pytest
 from model_cases import ENGINES, X, Y, equal
 
 import fastnn
-from fastnn import losses, optimizers
+from fastnn import initializers, losses, optimizers
 from fastnn.errors import NotBuiltError
 from fastnn.layers import (
     Activation,
@@ -168,3 +168,15 @@ def test_pop():
     assert model.built and model.count_params() == 4
     unbuilt = fastnn.Sequential([Dense(3), Dense(2)])
     assert unbuilt.pop().units == 2 and len(unbuilt.layers) == 1
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 3), (4, 3), (3,), (3, 2), (1,)])
+def test_initializers_that_return_another_shape(shape):
+    """Fewer lines would have put the bias into the kernel, without a word."""
+
+    class Own(initializers.Initializer):
+        def values(self, given, rng):
+            return np.ones(shape)
+
+    with pytest.raises(ValueError, match=r"the starting weights of Dense.* expected \[\(3, 3\), \(3,\)\]"):
+        fastnn.Sequential([Input(3), Dense(3, kernel_initializer=Own())])

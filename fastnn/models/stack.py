@@ -214,6 +214,13 @@ class Stack:
         """Drawn from the model's generator, or an error where they are not finite in the model's dtype."""
         with np.errstate(over="ignore"):
             fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
+        expected = [tuple(one) for op in layer.operations(shape) for one in op.shapes]
+        found = [values.shape for values in fresh]
+        if found != expected:
+            raise ValueError(
+                f"the starting weights of {layer!r} have the shapes {found}, expected {expected}; an initializer"
+                " returns the shape that it is asked for"
+            )
         if not all(np.isfinite(values).all() for values in fresh):
             raise ValueError(
                 f"the starting weights of {layer!r} are not finite in {self.dtype}; choose another initializer"
