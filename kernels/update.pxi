@@ -214,6 +214,7 @@ cdef bint prepare_stored(Job* job, Part* part) noexcept nogil:
     """The stored gradient ready for ``update_stored``; False where Ctrl-C has stopped it: then no weight has changed."""
     cdef Network* net = job.net
     cdef Variable v
+    cdef double factor
     cdef Py_ssize_t i
     cdef int which
     if net.accumulates != 0:
@@ -234,7 +235,10 @@ cdef bint prepare_stored(Job* job, Part* part) noexcept nogil:
     for i in range(net.trained):
         for which in range(2):
             if variable_of(job, i, which, &v):
-                v.factor[0] = net.optimizer.survey(job, &v, part.h, part)
+                factor = net.optimizer.survey(job, &v, part.h, part)  # the same to all threads
+                if part.thread == 0:
+                    v.factor[0] = factor
+    meet(job, part.thread, part.threads)
     return not stops(job, part)
 
 
