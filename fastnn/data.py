@@ -121,7 +121,7 @@ def check_finite(source: Source, name: str, nonfinite: Any) -> None:
 
 def check_ids(source: Source, count: int, name: str) -> None:
     """Whole numbers from 0 to count - 1."""
-    values = source.array
+    values = source.take(slice(None)) if isinstance(source, Sparse) else source.array
     good = (values >= 0) & (values < count)
     if values.dtype.kind == "f":
         good &= values == np.floor(values)

@@ -145,8 +145,10 @@ def test_predict_batches(engine):
     close(model.predict(X.tolist(), batch_size=3, verbose=0), whole)
     with pytest.raises(ValueError, match="no batches"):
         model.predict(iter(()))
-    with pytest.raises(ValueError, match="steps counts batches, but x is an array"):
-        model.predict(X, steps=2)
+    close(model.predict(X, batch_size=10, steps=2), whole[:20])
+    close(model.predict(X, steps=2), whole)
+    with pytest.raises(ValueError, match="predict: steps must be 1 or more, got 0"):
+        model.predict(X, steps=0)
     with pytest.raises(ValueError, match=r"X has shape \(3, 5\), expected \(rows, 4\)"):
         model.predict(iter([np.zeros((3, 5))]))
 

@@ -107,6 +107,14 @@ def test_numbers_without_a_line_are_refused(engine, wrong):
     assert np.isnan(out[3]).all() and np.isfinite(np.delete(out, 3, axis=0)).all()
 
 
+def test_sparse_rows_of_numbers():
+    sparse = pytest.importorskip("scipy.sparse", reason="sparse matrices are SciPy's")
+    model = fastnn.Sequential([Input(4), Embedding(10, 3), Flatten(), Dense(2)], rng=0, engine="reference")
+    assert (model.predict(sparse.csr_array(X)) == model.predict(X)).all()
+    with pytest.raises(ValueError, match="expected whole numbers from 0 to 9"):
+        model.predict(sparse.csr_array(X * 2))
+
+
 def test_files_and_derivatives(tmp_path):
     model = fastnn.Sequential([Input(4), Embedding(10, 3, "he_normal", "l2"), Flatten(), Dense(2)], rng=0)
     model.compile("adam", "mse")

@@ -417,9 +417,9 @@ class Sequential(Leaving):
         Where the outputs of a sample are maps they keep their shape: (rows, *output shape).
 
         x may also be batches: an iterator, or a ``fastnn.data.Batches``, of x, (x, y) or (x, y, sample_weight); steps:
-        only so many of them. batch_size and verbose are there for Keras' sake: the engine chooses how many rows go
-        through the network at once, and nothing is printed; a callback with ``on_predict_batch_begin`` or ``_end`` sees
-        batches of batch_size, 32 by default.
+        only so many of them, of an array so many batches of batch_size rows. Else batch_size and verbose are there for
+        Keras' sake: the engine chooses how many rows go through the network at once, and nothing is printed; a callback
+        with ``on_predict_batch_begin`` or ``_end`` sees batches of batch_size, 32 by default.
 
         >>> from fastnn.layers import Input, Dense
         >>> model = Sequential([Input(2), Dense(3)], rng=0)
@@ -429,15 +429,15 @@ class Sequential(Leaving):
         check_verbose(verbose)
         batch_size = 32 if batch_size is None else whole("predict: batch_size", batch_size, 1)
         batches = not isinstance(x, (list, tuple)) and are_batches(x, None)
-        if steps is not None and not batches:
-            raise ValueError("steps counts batches, but x is an array; leave steps out, or pass batches")
+        steps = None if steps is None else whole("predict: steps", steps, 1)
         x = self._ready_alone(x, None if batches else ())
+        if steps is not None and not batches:
+            x = self.door.features(x).take(slice(0, steps * batch_size))
         if callbacks is None and not batches:
             return self._shaped(self.network.predict(self.door.features(x)))
         called = CallbackList(check_callbacks(callbacks), self, {"verbose": verbose, "metrics": []})
         parts: Iterable[Any] = [x]
         if batches:
-            steps = None if steps is None else whole("predict: steps", steps, 1)
             feed = BatchFeed(self.network, self.door, x, None, steps)
             parts = (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in feed.given())
         elif called.predict_batchwise:
