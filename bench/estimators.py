@@ -1,9 +1,12 @@
 """Speed of fastnn.estimators beside scikit-learn's: fits and predictions with all their overheads. See README.md.
 
 python bench/estimators.py [--cases digits,row] [--rounds 5] [--threads 1]
+python bench/estimators.py --scores [--cases digits,mnist] [--seeds 5]
+python bench/estimators.py --memory
 
 Each library runs in a process of its own, in turns; a table of medians is printed. Both compute the same from the same
-random state, which is checked.
+random state, which is checked. --scores compares cross-validated scores instead, --memory the most memory that a fit
+of sparse rows takes beside its data.
 """
 
 import argparse
@@ -118,6 +121,75 @@ CASES = {
 }
 
 
+def tables():
+    """What ``--scores`` learns: name -> classifier or regressor, its settings, and a function that gives X and y."""
+    from sklearn import datasets
+
+    def first_of_mnist():
+        import fastnn
+
+        X, y = fastnn.datasets.mnist(os.environ.get("FASTNN_DATA"))[0]
+        return X[:10000].reshape(10000, -1) / 255.0, y[:10000]
+
+    def bundled(name):
+        return lambda: getattr(datasets, f"load_{name}")(return_X_y=True)
+
+    small = {"hidden_layer_sizes": (16, 8), "max_iter": 200, "batch_size": 32}
+    return {
+        "digits": ("MLPClassifier", {"max_iter": 50}, bundled("digits")),
+        "breast cancer": ("MLPClassifier", small, bundled("breast_cancer")),
+        "wine": ("MLPClassifier", small, bundled("wine")),
+        "iris": ("MLPClassifier", small, bundled("iris")),
+        "diabetes": ("MLPRegressor", small | {"learning_rate_init": 0.01}, bundled("diabetes")),
+        "mnist": ("MLPClassifier", {"max_iter": 10}, first_of_mnist),
+    }
+
+
+def scores(chosen, seeds):
+    """A line for each table: the scores of both libraries over seeds, with the same random states and with others.
+
+    Each seed shuffles the rows into five folds, the same for all. p is that of a paired t-test over the seeds, 1 where
+    no score differs at all.
+    """
+    from importlib import import_module
+
+    import numpy as np
+    from scipy.stats import ttest_rel
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def over_seeds(library, kind, options, X, y, other):
+        made = getattr(import_module(LIBRARIES[library]), kind)
+        folds = KFold if kind == "MLPRegressor" else StratifiedKFold
+        return np.array(
+            [
+                cross_val_score(
+                    make_pipeline(StandardScaler(), made(random_state=seed + other, **options)),
+                    X,
+                    y,
+                    cv=folds(5, shuffle=True, random_state=seed),
+                ).mean()
+                for seed in range(seeds)
+            ]
+        )
+
+    def p_value(ours, theirs):
+        return 1.0 if np.allclose(ours, theirs, rtol=0, atol=1e-12) else float(ttest_rel(ours, theirs).pvalue)
+
+    print(
+        "| data | scikit-learn | fastnn | p | fastnn, other random states | p |\n| --- | --- | --- | --- | --- | --- |"
+    )
+    for name in chosen:
+        kind, options, load = tables()[name]
+        X, y = load()
+        theirs = over_seeds("scikit-learn", kind, options, X, y, 0)
+        same, apart = (over_seeds("fastnn", kind, options, X, y, other) for other in (0, 1000))
+        cells = [f"{one.mean():.4f} ± {one.std(ddof=1):.4f}" for one in (theirs, same, apart)]
+        values = [p_value(one, theirs) for one in (same, apart)]
+        print(f"| {name} | {cells[0]} | {cells[1]} | {values[0]:.2f} | {cells[2]} | {values[1]:.2f} |", flush=True)
+
+
 def serve(library):
     """A child: reads names of cases, answers with seconds and a number that both must find."""
     from importlib import import_module
@@ -131,13 +203,19 @@ def serve(library):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", default=",".join(CASES), help="some of: " + ", ".join(CASES))
+    parser.add_argument("--cases", help="some of: " + ", ".join(CASES) + "; of the data of --scores")
+    parser.add_argument("--scores", action="store_true", help="cross-validated scores instead of speed")
+    parser.add_argument("--seeds", type=int, default=5, help="of --scores")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, help="of both libraries; all cores by default")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         serve(arguments.serve)
+        return 0
+    if arguments.scores:
+        warnings.simplefilter("ignore")
+        scores(arguments.cases.split(",") if arguments.cases else list(tables()), arguments.seeds)
         return 0
     environment = dict(os.environ)
     if arguments.threads:
@@ -154,7 +232,7 @@ def main() -> int:
         for name in LIBRARIES
     }
     print("| case | fastnn, ms | scikit-learn, ms | ratio | goal |\n| --- | --- | --- | --- | --- |")
-    for case in arguments.cases.split(","):
+    for case in arguments.cases.split(",") if arguments.cases else CASES:
         seconds = {name: [] for name in children}
         found = {}
         for _ in range(arguments.rounds):

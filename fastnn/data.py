@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._core import machine
 from fastnn.basics import backend
 from fastnn.basics.arrays import column_name, column_names, is_array, plain, real
 from fastnn.engine.source import Source, Sparse
@@ -170,7 +171,7 @@ def _labels(array: NDArray[Any], outputs: int, loss: str, name: str) -> NDArray[
             f"{name} has shape {array.shape}, expected (rows,) integer labels for {loss}; for one-hot rows use"
             " loss='categorical_crossentropy'"
         )
-    if array.size:
+    if array.size and not machine.within(array, 0, outputs - 1, True):
         least, most = array.min(), array.max()
         if not (least >= 0 and most < outputs):
             raise ValueError(
@@ -192,6 +193,8 @@ def check_range(source: Source, kind: str, loss: str, name: str = "y") -> None:
     if kind not in RANGES:
         return
     lowest, highest = RANGES[kind]
+    if machine.within(source.array, lowest, highest):
+        return
     least, most = source.array.min(), source.array.max()
     if not (least >= lowest and most <= highest):
         expected = f"{lowest:g} to {highest:g}" if highest < np.inf else f"{lowest:g} or more"
@@ -238,6 +241,25 @@ class Door:
         self.shape, self.dtype, self.output_shape, self.loss, self.metrics = shape, dtype, output_shape, loss, metrics
         self.outputs, self.loss_weight = prod(output_shape), loss_weight
         self.nonfinite = backend.core(dtype).nonfinite
+        largest = float(np.finfo(dtype).max)
+        self.limits = (-largest, largest, False)  # of targets, and whether they are whole numbers
+        if loss is not None and loss.targets in RANGES:
+            least, most = RANGES[loss.targets]
+            self.limits = (least, min(most, largest), False)
+        elif loss is not None and loss.targets == "labels":
+            self.limits = (0.0, self.outputs - 1.0, True)
+        self.doubting = [metric for metric in metrics if loss is None or metric.doubts(loss)]
+
+    def few_targets(self, y: Any) -> NDArray[Any] | None:
+        """y as metrics take it, where it is a plain array; its shape and range are left to the engine's ``..._few``."""
+        assert self.loss is not None  # noqa: S101 - refused before compile
+        labels = self.loss.targets == "labels"
+        if type(y) is not np.ndarray or not y.size or (labels and y.size != len(y)):
+            return None
+        y = y.reshape(len(y)) if labels else y.reshape(len(y), -1)
+        for metric in self.doubting:
+            metric.check_targets(y, self.outputs, "y")
+        return y
 
     def features(self, x: Any, name: str = "X") -> Source:
         """X as the engine reads it, or an error that says what is wrong with it."""
@@ -254,14 +276,14 @@ class Door:
         if y is None:
             raise ValueError(f"{name} is missing: pass the targets of the rows of X")
         array = readable(y, name)
-        if array.ndim and len(array):
+        if array.dtype.kind == "f" and array.ndim and len(array):
             check_finite(Source(array, column_names(y)), name, self.nonfinite)
         if len(self.output_shape) > 1:
             array = _map_targets(array, self.output_shape, name)
         source = targets(array, loss.targets, self.outputs, loss.columns(self.outputs), loss.name, name)
         check_rows(source, name)
         check_range(source, loss.targets, loss.name, name)
-        for metric in self.metrics:
+        for metric in self.doubting:
             metric.check_targets(source.array, self.outputs, name)
         return source
 

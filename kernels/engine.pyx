@@ -54,6 +54,8 @@ include "formulas.pxi"
 
 cdef double TOGETHER = 1e8  # products of two numbers from which few rows are worth a team's barriers, some milliseconds
 
+cdef double FEW = 2e5  # products of two numbers from which more than one thread, of Python or of a team, may be worth it
+
 cdef double LONG_STEP = 2e9  # Program.cost: some 0.02 to 0.2 seconds
 cdef double LONG_MAPS = 1 << 26  # bytes of a batch's maps: their first step waits for memory from the system
 cdef double LONG_ANSWERS = 1e8  # Program.sample_cost of samples that are answered: some milliseconds
@@ -300,27 +302,34 @@ cdef class Engine:
             raise_interrupt()
         return job.done
 
+    cdef bint few_samples(self, Source* sx, Source* sy, x, y, double lowest, double highest, bint whole) except -1:
+        """Whether x (n, inputs) and y are few samples in plain C-contiguous arrays, whose numbers are finite and right.
+
+        y must lie from ``lowest`` to ``highest``, in whole numbers if ``whole``.
+        """
+        if self.net.loss == NULL or self.formulas.in_python or not (plain_source(sx, x) and plain_source(sy, y)):
+            return False
+        if (cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or cnp.PyArray_NDIM(<cnp.ndarray>y) > 2
+                or sx.columns != self.inputs or sy.columns != self.targets
+                or sx.rows == 0 or sy.rows != sx.rows or <double>sx.rows * self.net.products >= FEW):
+            return False
+        return finite_numbers(sx) and machine.within(y, lowest, highest, whole)
+
     def step(self, x, y, cnp.ndarray scalars not None, Py_ssize_t place, uint64_t seed, double lowest, double highest,
-             bint whole):
+             bint whole, bint told=False):
         """One step on all rows of x, the shortest way; its loss, or None: then nothing has changed, and ``run_steps`` can
         say why, or do it.
 
-        x (n, inputs), y: plain arrays of numbers, C-contiguous, which are checked here: they must be finite, and y lie from
-        ``lowest`` to ``highest``, in whole numbers if ``whole``. scalars: reals (steps, k), of which row ``place`` is taken.
+        x, y, lowest, highest, whole: see ``few_samples``. scalars: reals (steps, k), of which row ``place`` is taken. told:
+        returns the loss and the outputs, reals (n, outputs), of before the step.
         """
         cdef Job job
         cdef Source sx, sy
         cdef double loss = 0
         cdef Buffers buffers = self.training
-        if (self.net.update == NULL or self.net.loss == NULL or self.net.optimizer.survey != NULL
-                or self.formulas.in_python):
-            return None
-        if not (plain_source(&sx, x) and plain_source(&sy, y)):
-            return None
-        if (cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or sx.columns != self.inputs or sy.columns != self.targets
-                or sx.rows == 0 or sy.rows != sx.rows or <double>sx.rows * self.net.products > 200000):
-            return None
-        if not (finite_numbers(&sx) and targets_within(&sy, lowest, highest, whole)):
+        cdef cnp.npy_intp[2] shape
+        if (self.net.update == NULL or self.net.optimizer.survey != NULL
+                or not self.few_samples(&sx, &sy, x, y, lowest, highest, whole)):
             return None
         memset(&job, 0, sizeof(Job))
         job.scalars_per_step = self.kernel.scalars + 2
@@ -337,6 +346,11 @@ cdef class Engine:
         job.seed = seed
         job.iteration = self.iterations
         job.update = True
+        outputs = None
+        if told:
+            shape[0], shape[1] = sx.rows, self.outputs
+            outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+            job.outputs = <real*>cnp.PyArray_DATA(outputs)
         if stores_gradient(&self.net):
             if self.whole_gradient is None:
                 self.whole_gradient = np.zeros(self.net.size, dtype=REAL)
@@ -349,7 +363,9 @@ cdef class Engine:
         train_task(&job, 0, 1)  # microseconds: not worth letting another Python thread run
         self.iterations += job.done
         self.training = buffers
-        return loss if job.done else None
+        if not job.done:
+            return None
+        return (loss, outputs) if told else loss
 
     cdef Py_ssize_t run_epochs(self, Job* job, Py_ssize_t rows, int threads, y, order) except -1:
         """The epochs of a job, one after another; returns the finished steps."""
@@ -466,6 +482,26 @@ cdef class Engine:
             values = self.program.evaluate_loss(outputs[:last - first], y, slice(first, last))[0]
             losses[:last - first] += values if sample_weight is None else values * sample_weight[first:last]
 
+    def evaluate_few(self, x, y, double lowest, double highest, bint whole):
+        """Losses, float64 (n,), and outputs, reals (n, outputs), of few samples, see ``few_samples``; None for all else."""
+        cdef Job job
+        cdef Source sx, sy
+        cdef cnp.npy_intp[2] shape
+        if not self.few_samples(&sx, &sy, x, y, lowest, highest, whole):
+            return None
+        memset(&job, 0, sizeof(Job))
+        shape[0], shape[1] = sx.rows, self.outputs
+        losses = cnp.PyArray_EMPTY(1, shape, cnp.NPY_FLOAT64, 0)
+        outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        job.net = &self.net
+        job.pool = POOL
+        job.x, job.y = &sx, &sy
+        job.total = sx.rows
+        job.losses = <double*>cnp.PyArray_DATA(losses)
+        job.outputs = <real*>cnp.PyArray_DATA(outputs)
+        self.run_inference(&job, 1, None)
+        return losses, outputs
+
     def predict(self, x, int threads):
         """Outputs for all rows of x: reals (n, outputs)."""
         cdef Job job
@@ -495,11 +531,27 @@ cdef class Engine:
         self.answer(<const real*>cnp.PyArray_DATA(x), shape[0], <real*>cnp.PyArray_DATA(outputs), x)
         return outputs
 
+    def predict_few(self, x):
+        """Outputs for few rows of finite numbers of any type in a C-contiguous array (n, inputs); None for all else.
+
+        What ``predict`` gives, without asking whether a team of threads is worth it.
+        """
+        cdef Source sx
+        cdef cnp.npy_intp[2] shape
+        if self.formulas.in_python or not plain_source(&sx, x):
+            return None
+        if (cnp.PyArray_NDIM(<cnp.ndarray>x) != 2 or sx.columns != self.inputs or sx.rows == 0
+                or <double>sx.rows * self.net.products >= FEW or not finite_numbers(&sx)):
+            return None
+        shape[0] = sx.rows
+        shape[1] = self.outputs
+        outputs = cnp.PyArray_EMPTY(2, shape, REAL_TYPE, 0)
+        self.infer_rows(&sx, <real*>cnp.PyArray_DATA(outputs), x)
+        return outputs
+
     cdef int answer(self, const real* x, Py_ssize_t rows, real* outputs, cnp.ndarray given) except -1:
         """Outputs for rows that lie one behind another in an array."""
-        cdef Job job
         cdef Source sx
-        memset(&job, 0, sizeof(Job))
         sx.data = <const char*>x
         sx.starts = NULL
         sx.columns = self.inputs
@@ -510,9 +562,16 @@ cdef class Engine:
             bind_readers[float](&sx, NULL)
         else:
             bind_readers[double](&sx, NULL)
-        job.total = sx.rows = rows
+        sx.rows = rows
+        return self.infer_rows(&sx, outputs, given)
+
+    cdef int infer_rows(self, Source* x, real* outputs, given) except -1:
+        """Outputs for all rows, by one thread."""
+        cdef Job job
+        memset(&job, 0, sizeof(Job))
+        job.total = x.rows
         job.net = &self.net
-        job.x = &sx
+        job.x = x
         job.outputs = outputs
         self.run_inference(&job, 1, given)
         return 0
@@ -579,7 +638,7 @@ cdef class Engine:
         """Rows [first, total) of a job. given: the array that it reads, unless the job's owner holds it."""
         cdef Buffers buffers = self.inference
         cdef Py_ssize_t most = self.net.predict_rows, rows = job.total - job.first, chunk = least(rows, most)
-        cdef bint small = <double>rows * self.net.products < 200000  # microseconds: not worth freeing the GIL
+        cdef bint small = <double>rows * self.net.products < FEW  # not worth freeing the GIL
         cdef bint together = (threads > 1 and rows <= most and job.losses == NULL  # a weight read: 16
                               and (rows + 16.0) * self.net.weights >= TOGETHER and job.x.starts == NULL)
         check_threads(threads)

@@ -3,10 +3,13 @@
 
 Compiled once, for the oldest CPU that the wheel supports; the engines (engine.pyx) are compiled once per level.
 """
+cimport numpy as cnp
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 import numpy as np
+
+cnp.import_array()
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
@@ -49,6 +52,55 @@ pool = PyCapsule_New(<void*>&pool_functions, b"fastnn.pool", NULL)
 def level():
     """The x86-64 micro-architecture level of this CPU, 1 to 4, by feature bits; 0 on another machine."""
     return cpu_level()
+
+
+ctypedef fused plain_number:
+    uint8_t
+    int32_t
+    int64_t
+    float
+    double
+
+
+cdef bint all_within(const plain_number* values, Py_ssize_t n, double lowest, double highest, bint whole) noexcept:
+    cdef Py_ssize_t i
+    cdef bint good = True
+    cdef double value
+    for i in range(n):
+        value = <double>values[i]
+        if plain_number is float or plain_number is double:
+            good &= lowest <= value <= highest and (not whole or value == <double><int64_t>value)
+        else:
+            good &= lowest <= value <= highest
+    return good
+
+
+def within(values, double lowest, double highest, bint whole=False):
+    """Whether few numbers in a plain C-contiguous array surely lie from lowest to highest, in whole numbers if ``whole``.
+
+    False for all that it does not look at: another kind of array, or many numbers.
+    """
+    cdef cnp.ndarray array
+    cdef int kind
+    cdef Py_ssize_t n
+    if not cnp.PyArray_CheckExact(values):
+        return False
+    array = <cnp.ndarray>values
+    n = cnp.PyArray_SIZE(array)
+    if n > 1 << 16 or not cnp.PyArray_ISCARRAY_RO(array):
+        return False
+    kind = cnp.PyArray_TYPE(array)
+    if kind == cnp.NPY_INT64:
+        return all_within[int64_t](<const int64_t*>cnp.PyArray_DATA(array), n, lowest, highest, whole)
+    if kind == cnp.NPY_INT32:
+        return all_within[int32_t](<const int32_t*>cnp.PyArray_DATA(array), n, lowest, highest, whole)
+    if kind == cnp.NPY_UINT8 or kind == cnp.NPY_BOOL:
+        return all_within[uint8_t](<const uint8_t*>cnp.PyArray_DATA(array), n, lowest, highest, whole)
+    if kind == cnp.NPY_FLOAT32:
+        return all_within[float](<const float*>cnp.PyArray_DATA(array), n, lowest, highest, whole)
+    if kind == cnp.NPY_FLOAT64:
+        return all_within[double](<const double*>cnp.PyArray_DATA(array), n, lowest, highest, whole)
+    return False
 
 
 def random_words(uint64_t seed, uint64_t stream, Py_ssize_t n):

@@ -261,22 +261,6 @@ cdef bint finite_numbers(const Source* s) noexcept:
     return s.nonfinite(&line, s.data) < 0
 
 
-cdef bint targets_within(const Source* s, double lowest, double highest, bint whole) noexcept:
-    """Whether few targets are finite, lie in a range, and are whole numbers if they must be; False where there are many."""
-    cdef real[1024] t
-    cdef Py_ssize_t blocks = ceil_div(s.rows, WIDTH), r, k
-    cdef real value
-    if blocks * WIDTH * s.columns > 1024:
-        return False
-    s.blocks(s, s.data, NULL, 0, 0, s.rows, t)
-    for r in range(s.rows):
-        for k in range(s.columns):
-            value = t[r // WIDTH * s.columns * WIDTH + k * WIDTH + r % WIDTH]
-            if not (lowest <= value <= highest) or value - value != 0 or (whole and value != <Py_ssize_t>value):
-                return False
-    return True
-
-
 cdef tuple read_sparse(Source* s, object source):
     """The same for a fastnn.engine.source.Sparse."""
     cdef list keep = []

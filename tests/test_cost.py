@@ -1,5 +1,6 @@
 """What a step costs: every kind of operation says it, and it is about what the clock says."""
 
+import sys
 import time
 
 import numpy as np
@@ -170,3 +171,71 @@ def test_fit_goes_on_after_a_late_call(monkeypatch):
     found = history()
     assert found[0] == expected[0] and found[2] == expected[2] == 640
     assert all(map(np.array_equal, found[1], expected[1]))
+
+
+def calls(function):
+    """How many functions, of Python and of C, a call enters: what it costs where the engine has little to do."""
+    function()
+    entered = []
+    sys.setprofile(lambda frame, event, argument: event in ("call", "c_call") and entered.append(event))
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return len(entered)
+
+
+IRIS = np.random.default_rng(0).normal(size=(150, 4)).astype(np.float32), np.arange(150) % 3
+MOST_CALLS = {
+    "predict": 8,
+    "evaluate": 50,
+    "train on a row": 80,
+    "train on a row without metrics": 15,
+    "from nothing": 2300,
+    "fit": 420,
+    "a validated epoch": 215,
+    "an epoch": 30,
+}
+
+
+def small_task(name):
+    """One of MOST_CALLS, as a function."""
+
+    def made(metrics=("accuracy",)):
+        net = fastnn.Sequential([Input(4), Dense(16, "relu"), Dense(3, "softmax")], rng=0)
+        net.compile("adam", "sparse_categorical_crossentropy", metrics=list(metrics))
+        return net
+
+    def from_nothing():
+        net = made()
+        net.fit(*IRIS, 32, verbose=0)
+        net.predict(IRIS[0], verbose=0)
+
+    net, bare = made(), made(())
+    few, held = [one[:1] for one in IRIS], [one[:50] for one in IRIS]
+
+    def fit(epochs, validated=False):
+        more = (
+            {"validation_data": held, "callbacks": [fastnn.callbacks.EarlyStopping(patience=100)]} if validated else {}
+        )
+        net.fit(*IRIS, 32, epochs, verbose=0, **more)
+
+    bare.train_on_batch(*few)  # computes the numbers of the steps to come
+    return {
+        "predict": lambda: net.predict(few[0], verbose=0),
+        "evaluate": lambda: net.evaluate(*held, verbose=0),
+        "train on a row": lambda: net.train_on_batch(*few),
+        "train on a row without metrics": lambda: bare.train_on_batch(*few),
+        "from nothing": from_nothing,
+        "fit": lambda: fit(1),
+        "a validated epoch": lambda epochs: fit(epochs, True),
+        "an epoch": fit,
+    }[name]
+
+
+@pytest.mark.parametrize("name", MOST_CALLS)
+def test_small_things_enter_few_functions(name):
+    task = small_task(name)
+    one_more = "epoch" in name
+    found = (calls(lambda: task(41)) - calls(lambda: task(21))) / 20 if one_more else calls(task)
+    assert found <= MOST_CALLS[name]

@@ -1,5 +1,7 @@
 """One batch at a time: train_on_batch, test_on_batch, outputs as in training."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from model_cases import ENGINES, RNG, X, Y, equal, make, numbers
@@ -58,10 +60,64 @@ def test_the_lean_way_is_the_long_one(case, dtype):
         x, y = (RNG.normal(size=(n, 5)) * 3).astype(kind), targets(n)
         one, two = lean.train_on_batch(x, y), long.train_on_batch(x, y, sample_weight=np.ones(n))
         assert one == pytest.approx(two, rel=1e-6)
-        assert lean._batches.lean(np.full((1, 5), np.nan), y[:1]) is None
+        assert lean._batches.lean(np.full((1, 5), np.nan), y[:1], True) is None
         fitted.fit(x, y, batch_size=n, shuffle=False)
         assert equal(lean.get_weights(), fitted.get_weights()) and lean.iterations == fitted.iterations
     assert lean._lean is not None and lean._lean.__self__.first == 1  # the first batch went the long way
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", LEAN)
+def test_metrics_along_the_lean_ways(case, dtype):
+    """Few samples in plain arrays, or the same as lists: losses, metrics, means over batches, weights, errors."""
+    loss, activation, outputs, targets = LEAN[case]
+    several = ["categorical_accuracy"] if case == "one-hot" else ["accuracy"] if "labels" in case else []
+    named = {"binary": ["accuracy", "mse"], "hinge": ["accuracy"]}.get(case, several)
+
+    def made(metrics):
+        layers = [
+            Input(5),
+            Dense(7, "tanh", kernel_regularizer="l1"),
+            Dense(outputs, activation, kernel_regularizer="l2"),
+        ]
+        model = fastnn.Sequential(layers, rng=0, dtype=dtype)
+        model.compile("adam", loss, metrics=metrics)
+        return model
+
+    for names in ([], [*named, lambda y, a: float(np.abs(a).max())]):
+        lean, long = made(names), made(names)
+        for n, reset in ((3, True), (16, False), (1, False), (5, True)):
+            x, y = RNG.normal(size=(n, 5)), targets(n)
+            assert lean.evaluate(x, y) == long.evaluate(x.tolist(), y)
+            assert lean._few(x, y) is not None and lean._few(x.tolist(), y) is None
+            assert np.array_equal(lean.predict(x), long.predict(x.tolist()))
+            one = lean.train_on_batch(x, y, reset_metrics=reset)
+            assert one == long.train_on_batch(x.tolist(), y, reset_metrics=reset)
+            assert lean.test_on_batch(x, y, reset_metrics=False) == long.test_on_batch(
+                x.tolist(), y, reset_metrics=False
+            )
+        assert equal(lean.get_weights(), long.get_weights())
+        before = lean.get_weights()
+        y = y - 1e-12 if case in ("binary", "labels", "float labels") else np.full_like(y, np.nan)
+        for ask in (lean.train_on_batch, lean.test_on_batch, lean.evaluate):
+            with pytest.raises(ValueError, match=r"^y (has|needs)|but y has"):
+                ask(x, y)
+            with pytest.raises(ValueError, match="X has the value nan in row 0"):
+                ask(np.full((5, 5), np.nan), targets(5))
+        with pytest.raises(ValueError, match="X has the value inf in row 2"):
+            lean.predict(np.where(np.arange(5)[:, None] == 2, np.inf, x))
+        assert equal(lean.get_weights(), before)
+
+
+def test_two_threads_evaluate_few_samples():
+    """Each with metrics of its own."""
+    model = fastnn.Sequential([Input(3), Dense(4, "tanh"), Dense(1, "sigmoid")], rng=0)
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy", "auc"])
+    batches = [(RNG.normal(size=(n, 3)), RNG.integers(0, 2, n)) for n in (4, 9, 16, 25)]
+    expected = [model.evaluate(x.tolist(), y) for x, y in batches]
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(lambda x, y: [model.evaluate(x, y) for _ in range(50)], x, y) for x, y in batches]
+        assert [one.result() for one in found] == [[one] * 50 for one in expected]
 
 
 def test_the_lean_way_follows_changes():

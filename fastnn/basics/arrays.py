@@ -104,7 +104,11 @@ def column_name(names: list[Any] | None, column: int) -> str:
 
 def is_array(values: Any) -> bool:
     """Whether ``plain`` knows values as an array or a table, or refuses them as what could become one."""
-    return _is_lazy(values) or any(hasattr(values, one) for one in ("__array__", "__dlpack__", "toarray"))
+    return (
+        isinstance(values, np.ndarray)
+        or _is_lazy(values)
+        or any(hasattr(values, one) for one in ("__array__", "__dlpack__", "toarray"))
+    )
 
 
 def _is_lazy(values: Any) -> bool:

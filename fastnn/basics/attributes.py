@@ -22,10 +22,10 @@ def check_attribute(owner: object, name: str, free: bool = False) -> None:
     """
     if name.startswith("_") or name in vars(owner) or hasattr(type(owner), name):
         return
-    from difflib import get_close_matches
-
     if _knows(type(owner), name):  # type: ignore[arg-type]
         return
+    from difflib import get_close_matches
+
     kind = type(owner).__name__
     known = [one for one in dir(owner) if not one.startswith("_") and not callable(getattr(type(owner), one, None))]
     if OTHER_WORDS.get(name) in known:

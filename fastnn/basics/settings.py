@@ -92,12 +92,35 @@ class Settings:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields, names = self._fields, self._positional
+        given = kwargs
+        if args:
+            given = dict(zip(names, args, strict=False)) | kwargs
+            if len(given) < len(args) + len(kwargs):
+                self._refuse_positions(args, kwargs)
+        if given.keys() - fields.keys():
+            self._refuse_names(given)
+        self.__dict__.update(fields)
+        self.__dict__.update(given)
+        for name in self._required:
+            if self.__dict__[name] is _REQUIRED:
+                raise TypeError(f"{type(self).__name__} needs a value for {name!r}")
+        self.__post_init__()
+
+    def _refuse_positions(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        names = self._positional
         if len(args) > len(names):
             shown = (
                 f"at most {len(names)} settings by position, {', '.join(names)}" if names else "no setting by position"
             )
             raise TypeError(f"{type(self).__name__} takes {shown}, got {len(args)}; name the others")
-        for name in kwargs:
+        self._refuse_names(kwargs)
+        twice = next(name for name in names[: len(args)] if name in kwargs)
+        raise TypeError(f"{type(self).__name__} got two values for {twice!r}")
+
+    def _refuse_names(self, given: dict[str, Any]) -> None:
+        """TypeError for the first name that is no setting's."""
+        fields = self._fields
+        for name in given:
             if name not in fields:
                 from difflib import get_close_matches
 
@@ -105,14 +128,6 @@ class Settings:
                 hint = f"; did you mean {near[0]!r}?" if near else "."
                 known = ", ".join(fields) or "none"
                 raise TypeError(f"{type(self).__name__} has no setting {name!r}{hint} It has {known}")
-            if name in names[: len(args)]:
-                raise TypeError(f"{type(self).__name__} got two values for {name!r}")
-        values = fields | dict(zip(names, args, strict=False)) | kwargs
-        for name in self._required:
-            if values[name] is _REQUIRED:
-                raise TypeError(f"{type(self).__name__} needs a value for {name!r}")
-        self.__dict__.update(values)
-        self.__post_init__()
 
     @classmethod
     def by_name(cls) -> Settings:
@@ -141,6 +156,8 @@ class Settings:
 
         free: names of methods that the compiled engine does not replace, so that it obeys them too.
         """
+        if type(self) in entries and len(vars(self)) == len(self._fields):  # nothing but the settings is its own
+            return True
         order = type(self).__mro__
         entry = next((one for one in order if one in entries), None)
         if entry is None:
@@ -151,6 +168,11 @@ class Settings:
             hasattr(entry, name) and name not in allowed and not hasattr(Settings, name) and not name.startswith("__")
             for name in changed
         )
+
+    def __copy__(self) -> Self:
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
 
     def copied(self) -> Self:
         """A copy whose settings are copies too where they are such objects; all else, a function say, is shared."""

@@ -125,7 +125,8 @@ class Callback:
 
 def overrides(callback: Callback, hooks: tuple[str, ...]) -> bool:
     """Whether a callback does something at one of the hooks."""
-    return any(hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook) for hook in hooks)
+    own, kind = vars(callback), type(callback)
+    return any([hook in own or getattr(kind, hook) is not getattr(Callback, hook) for hook in hooks])
 
 
 class CallbackList:

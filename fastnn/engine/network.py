@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._core import machine
 from fastnn.activations import Array
 from fastnn.basics import backend, counter
 from fastnn.engine.program import PART, Program
@@ -15,6 +16,7 @@ from fastnn.optimizers import ScheduleFreeAdamW
 
 ENGINES = ("compiled", "reference")
 APART = 1 << 47  # a number that the steps never reach, from which on predictions in training draw
+LARGEST = float(np.finfo(np.float64).max)
 AHEAD = 1024  # steps whose optimizer's numbers are computed at once
 
 
@@ -25,6 +27,14 @@ def new_engine(name: str, program: Program, arena: Array) -> Any:
 
         return reference.Engine(program, arena)
     return backend.core(program.dtype).Engine(program, arena)
+
+
+def are_finite(values: Array) -> bool:
+    """Whether all are finite numbers; in parts where they are many: Ctrl-C may come between two of them."""
+    if machine.within(values, -LARGEST, LARGEST):
+        return True
+    flat = values.reshape(-1)
+    return all(np.isfinite(flat[first : first + PART]).all() for first in range(0, len(flat), PART))
 
 
 class Network:
@@ -51,9 +61,18 @@ class Network:
         self.asked = 0  # predictions in training
         self.ahead: tuple[Any, int, Array] | None = None  # see _scalars
 
-    def changed(self, program: Program, weights: list[Array]) -> Network:
-        """Another program with these weights, which goes on with the seed and the epochs; its optimizer begins anew."""
-        return Network(program, self.engine_name, self.seed, self.epochs, weights)
+    def changed(self, program: Program, weights: list[Array] | None) -> Network:
+        """Another program with these weights, or the present ones, which goes on with the seed and the epochs.
+
+        Its optimizer begins anew.
+        """
+        alike = weights is None and program.layout == self.program.layout
+        if weights is None and not alike:
+            weights = self.get_weights()
+        other = Network(program, self.engine_name, self.seed, self.epochs, weights)
+        if alike:
+            other.arena[0] = self.arena[0]
+        return other
 
     def describe(self, program: Program) -> None:
         """Another program for the same weights and optimizer; steps and state stay."""
@@ -88,10 +107,7 @@ class Network:
 
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
-        row = self.arena[0]
-        if len(row) <= PART:
-            return bool(np.isfinite(row).all())
-        return all(np.isfinite(row[first : first + PART]).all() for first in range(0, len(row), PART))
+        return are_finite(self.arena[0])
 
     @property
     def averages(self) -> bool:
@@ -231,15 +247,15 @@ class Network:
         """The optimizer's numbers of the next steps; many are computed at once, while its settings stay."""
         optimizer, first = self.program.optimizer_object, self.iterations
         assert optimizer is not None  # noqa: S101 - refused before compile
-        key, many = optimizer.settled(), count
-        if self.ahead is not None and key is not None and self.ahead[0] == key:
+        many = count
+        if self.ahead is not None and self.ahead[0] == vars(optimizer):
             place, computed = first - self.ahead[1], len(self.ahead[2])
             if 0 <= place <= computed - count:
                 return self.ahead[2][place : place + count]
             many = max(count, min(4 * computed, AHEAD))  # a fit of one step needs few, the next one of many more
         steps = np.arange(first + 1, first + many + 1)
         scalars = optimizer.all_scalars(steps).astype(self.dtype)
-        self.ahead = (key, first, scalars)
+        self.ahead = (dict(vars(optimizer)), first, scalars) if optimizer.settled() else None
         return scalars[:count]
 
     def next_order(self, n: int, shuffle: bool) -> NDArray[np.int64]:

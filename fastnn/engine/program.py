@@ -27,6 +27,7 @@ from fastnn.optimizers import Optimizer
 
 LINE_BYTES = 64
 MOST_PARAMETERS = 4
+NO_BOUNDS = (0.0, 0.0, 0.0)  # where there is no constraint
 
 # What ``Program.cost`` adds to the costs that operations, activations and losses state.
 GATHER_COST = 10  # of an input
@@ -35,9 +36,8 @@ STEP_COST = 20000.0
 PART = 1 << 22  # numbers that NumPy may work on before Ctrl-C is looked for: some milliseconds
 
 
-# The engine's struct Operation (kernels/network.pxi), field by field; the plain fields first, which are copied.
+# The engine's struct Operation (kernels/network.pxi), field by field; the plain fields are copied.
 PLAIN = (
-    "kernel",
     "inputs",
     "outputs",
     "positions_in",
@@ -54,6 +54,7 @@ PLAIN = (
 )
 OPERATION = np.dtype(
     [
+        ("kernel", np.int64),
         *((name, np.int64) for name in PLAIN),
         ("activation", np.int64),
         ("constraint", np.int64),
@@ -98,6 +99,11 @@ class Program(Settings):
         """Numbers of a sample's output, one row."""
         return self.steps[-1].outputs
 
+    @cached_property
+    def layout(self) -> list[tuple[int, ...]]:
+        """Where the weights of each operation that has some stand in a row of the arena."""
+        return [(op.offset, op.rows, op.outputs) for op in self.steps if op.rows]
+
     @property
     def trained(self) -> tuple[Operation, ...]:
         """The steps of training: without the last activation where the loss applies it."""
@@ -112,28 +118,8 @@ class Program(Settings):
     @property
     def operations(self) -> NDArray[np.void]:
         """The steps as the compiled engine reads them."""
-        table = np.zeros(len(self.steps), dtype=OPERATION)
-        for row, op, formula in zip(table, self.steps, self.formulas, strict=True):
-            for name in PLAIN:
-                row[name] = getattr(op, name)
-            row["geometry"] = op.geometry
-            row["kernel"] = _kernel("operation", op, operations.ENTRIES)
-            if formula is None:
-                row["activation"] = _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",))
-            row["parameters"][: len(op.parameters)] = op.parameters
-            for name in ("kernel", "bias", "activity"):
-                regularizer = getattr(op, f"{name}_regularizer")
-                if regularizer:
-                    _refuse_own("regularizer", regularizer, (*regularizers.ENTRIES, regularizers.Regularizer))
-                    row[f"{name}_penalty"] = (regularizer.l1, regularizer.l2)
-            if op.constraint:
-                row["constraint"] = _kernel("constraint", op.constraint, constraints.ENTRIES)
-                row["along"] = op.constraint.along(len(op.shapes[0]), op.inner)
-                row["bounds"] = op.constraint.bounds
-            if op.bias_constraint:
-                row["bias_constraint"] = _kernel("constraint", op.bias_constraint, constraints.ENTRIES)
-                row["bias_bounds"] = op.bias_constraint.bounds
-        return table
+        pairs = zip(self.steps, self.formulas, strict=True)
+        return np.array([_described(op, formula is not None) for op, formula in pairs], dtype=OPERATION)
 
     @property
     def formulas(self) -> list[Any]:
@@ -267,11 +253,13 @@ class Program(Settings):
         """Stores what ``read`` returns, or its first arrays; the padding stays zero."""
         if not arrays:
             return
-        lines = np.concatenate([np.atleast_2d(array) for array in arrays])
-        view = self.panels(row, op)
-        for p in range(len(view)):
-            columns = slice(p * self.width, min(op.outputs, (p + 1) * self.width))
-            view[p, : len(lines), : columns.stop - columns.start] = lines[:, columns]
+        view, width, line = self.panels(row, op), self.width, 0
+        for array in arrays:
+            lines = array.reshape(-1, op.outputs)
+            for p in range(len(view)):
+                columns = lines[:, p * width : (p + 1) * width]
+                view[p, line : line + len(lines), : columns.shape[1]] = columns
+            line += len(lines)
 
     def fill(self, row: Array, arrays: list[Array], layer: int | None = None) -> None:
         """Stores all weights, as ``shown`` returns them, or those of one layer."""
@@ -397,6 +385,30 @@ def _to_rows(steps: list[Operation]) -> list[Operation]:
     if isinstance(last, Elementwise):
         return [*steps[:-1], flat, last.replace(inputs=n, outputs=n, map_in=(1, 1), map_out=(1, 1))]
     return [*steps, flat]
+
+
+def _described(op: Operation, own: bool) -> tuple[Any, ...]:
+    """An operation as a row of ``Program.operations``; own: whether its activation is the user's."""
+    constraint, bias_constraint = op.constraint, op.bias_constraint
+    penalties = []
+    for regularizer in (op.kernel_regularizer, op.bias_regularizer, op.activity_regularizer):
+        if regularizer:
+            _refuse_own("regularizer", regularizer, (*regularizers.ENTRIES, regularizers.Regularizer))
+        penalties.append((regularizer.l1, regularizer.l2) if regularizer else (0.0, 0.0))
+    parameters = op.parameters
+    return (
+        _kernel("operation", op, operations.ENTRIES),
+        *(getattr(op, name) for name in PLAIN),
+        0 if own else _kernel("activation", op.activation, activations.ENTRIES, ("probabilities",)),
+        _kernel("constraint", constraint, constraints.ENTRIES) if constraint else 0,
+        _kernel("constraint", bias_constraint, constraints.ENTRIES) if bias_constraint else 0,
+        constraint.along(len(op.shapes[0]), op.inner) if constraint else 0,
+        (*parameters, *(0.0 for _ in range(MOST_PARAMETERS - len(parameters)))),
+        *penalties,
+        constraint.bounds if constraint else NO_BOUNDS,
+        bias_constraint.bounds if bias_constraint else NO_BOUNDS,
+        op.geometry,
+    )
 
 
 def _kernel(kind: str, given: Any, entries: tuple[type, ...], free: tuple[str, ...] = ()) -> int:

@@ -172,6 +172,10 @@ class Engine:
         x = x.reshape(-1, self.program.steps[0].inputs)
         return _infer(self.program.steps, self._load(self.arena[0]), x)
 
+    def predict_few(self, x: Any) -> Array | None:
+        """None: this engine has no shorter way for few rows."""
+        return None
+
     @staticmethod
     def classes(outputs: Array) -> NDArray[np.int64]:
         """The index of each row's largest output."""

@@ -80,6 +80,10 @@ class Metric(Settings, frozen=False, last=True):
         """Goes on from what ``get_state`` returned."""
         self.__dict__.update(state)
 
+    def doubts(self, loss: Loss) -> bool:
+        """Whether ``check_targets`` may refuse what the loss lets in."""
+        return type(self).check_targets is not Metric.check_targets
+
     def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
         """Refuses targets that mean nothing to the metric. ``fit`` and ``evaluate`` ask before they begin."""
 
@@ -159,25 +163,27 @@ def _broadcast(weights: NDArray, outputs: NDArray, name: str) -> NDArray[np.floa
 class Averaged(Metric):
     """Base of means over samples, or over all elements: a subclass has ``values``."""
 
+    sum = total = 0.0
+
     def reset(self) -> None:
-        self.sum: float = 0.0
-        self.total: float = 0
+        vars(self).update(sum=0.0, total=0)  # past __setattr__, which looks for misspelt names
 
     def values(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64]) -> NDArray:
         """What the mean is taken of: (samples,), or (samples, outputs)."""
         raise NotImplementedError
 
     def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
-        values = self.values(y, outputs, classes)
+        values, own = self.values(y, outputs, classes), vars(self)
         if weights is None:
-            self.sum += float(values.sum(dtype=np.float64))  # no BLAS: its sums depend on its threads
-            self.total += values.size
+            counted = values.dtype.kind == "b"  # no BLAS: its sums depend on its threads
+            own["sum"] += float(np.count_nonzero(values) if counted else values.sum(dtype=np.float64))
+            own["total"] += values.size
             return
         if values.ndim == 1 and weights.ndim == 2:
             weights = weights.mean(axis=1)
         w = np.broadcast_to(weights.reshape(len(values), -1), values.reshape(len(values), -1).shape)
-        self.sum += float((values.reshape(w.shape) * w).sum(dtype=np.float64))
-        self.total += float(w.sum())
+        own["sum"] += float((values.reshape(w.shape) * w).sum(dtype=np.float64))
+        own["total"] += float(w.sum())
 
     def result(self) -> float:
         return self.sum / self.total if self.total else float("nan")

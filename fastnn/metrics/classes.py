@@ -51,6 +51,9 @@ class Decided(Metric):
     def suits_maps(self, channels: int) -> bool:
         return self._elementwise(2)
 
+    def doubts(self, loss: Loss) -> bool:
+        return self.own or loss.targets != "labels" or self._elementwise(2)
+
     def check_targets(self, y: NDArray, outputs: int, name: str = "y") -> None:
         if self._elementwise(outputs):
             self._check_answers(y, name)
@@ -268,8 +271,9 @@ class LogLoss(Decided, Averaged):
 def labels_of(y: NDArray, outputs: NDArray, name: str) -> NDArray[np.int64]:
     """The true class of each row, from labels or one-hot rows."""
     check_several(name, outputs.shape[1])
-    labels = y.reshape(len(y)) if y.size == len(y) else like(y, outputs, name).argmax(axis=1)
-    return labels.astype(np.int64, copy=False)
+    if y.ndim > 1:
+        y = y.reshape(len(y)) if y.size == len(y) else like(y, outputs, name).argmax(axis=1)
+    return y.astype(np.int64, copy=False)
 
 
 def check_classes(metric: str, y: NDArray, outputs: int, name: str) -> None:

@@ -135,8 +135,6 @@ class Sequential(Leaving):
         """The model's attributes with another optimizer, loss and metrics, and these weights or the present ones."""
         if self._network is None or self._input is None or self._shapes is None:
             return self._unbuilt(self._input, self._layers, new)
-        if weights is None:
-            weights = self.get_weights()
         return self._built(self._input, self._layers, self._shapes, new, weights)
 
     def _ready(self, x: Any, y: Any = None) -> Any:
@@ -292,11 +290,12 @@ class Sequential(Leaving):
     def start_anew(self) -> None:
         """Fresh starting weights from the model's generator, except for frozen layers; the optimizer begins anew."""
         frozen = () if self._compiled is None else self._compiled.frozen
-        fresh = [
-            values
-            for i, (layer, shape) in enumerate(zip(self._layers, self.shapes(), strict=False))
-            for values in (layer.get_weights() if i in frozen else self._starting_weights(layer, shape))
-        ]
+        with np.errstate(over="ignore"):
+            fresh = [
+                values
+                for i, (layer, shape) in enumerate(zip(self._layers, self.shapes(), strict=False))
+                for values in (layer.get_weights() if i in frozen else self._starting_weights(layer, shape))
+            ]
         if self.optimizer is not None:
             begin_anew(self.optimizer)
         self._take(self._recompiled(self._compiled, fresh))
@@ -324,6 +323,12 @@ class Sequential(Leaving):
         batch_size = 32 if batch_size is None else whole("evaluate: batch_size", batch_size, 1)
         steps = None if steps is None else whole("evaluate: steps", steps, 1)
         listeners = check_callbacks(callbacks)
+        if self._few is not None and sample_weight is None and steps is None and not listeners:
+            logs = self._few(x, y)
+            if logs is not None:
+                if verbose in (1, 2):
+                    print(logs_text(logs))
+                return _results(logs, return_dict)
         x = self._ready_alone(x, y)
         data: Data | BatchFeed
         data = (
@@ -331,9 +336,11 @@ class Sequential(Leaving):
             if are_batches(x, y)
             else Data.check(self.door, x, y, sample_weight)
         )
-        names = ["loss", *(metric.name for metric in self._metrics)]
-        called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names}) if listeners else None
-        logs = evaluation.evaluate(self.network, self._metrics, data, batch_size, steps, called)
+        metrics, called = self._metrics, None
+        if listeners:
+            names = ["loss", *(metric.name for metric in metrics)]
+            called = CallbackList(listeners, self, {"verbose": verbose, "metrics": names})
+        logs = evaluation.evaluate(self.network, metrics, data, batch_size, steps, called)
         if verbose in (1, 2):
             print(logs_text(logs))
         return _results(logs, return_dict)
@@ -353,7 +360,7 @@ class Sequential(Leaving):
 
         Loss and metrics are those of the batch, in training; reset_metrics=False: of all batches since the last call of
         ``reset_metrics``, or with True. sample_weight, class_weight: as in ``fit``. return_dict: a dict of all names.
-        Few rows of plain arrays through a small network, without weights and metrics, take microseconds. A loss that is
+        Few rows of plain arrays through a small network, without weights, take microseconds. A loss that is
         not finite raises DivergenceError, and then no weight has changed. History, callbacks and moving averages of
         weights (use_ema) are left alone.
 
@@ -364,9 +371,9 @@ class Sequential(Leaving):
         9.0
         """
         if self._lean is not None and sample_weight is None and class_weight is None and self._lock.free:
-            loss = self._lean(x, y)
-            if loss is not None:
-                return {"loss": loss} if return_dict else loss
+            logs = self._lean(x, y, reset_metrics)
+            if logs is not None:
+                return _results(logs, return_dict)
         self._need_compiled("train_on_batch")
         with self._lock:
             logs = self._batches_for(x, y).train(x, y, sample_weight, class_weight, reset_metrics)
@@ -428,6 +435,10 @@ class Sequential(Leaving):
         """
         check_verbose(verbose)
         batch_size = 32 if batch_size is None else whole("predict: batch_size", batch_size, 1)
+        if self._short is not None and not self.door.ids and callbacks is None and steps is None:
+            out = self._short.predict_few(x)
+            if out is not None:
+                return out
         batches = not isinstance(x, (list, tuple)) and are_batches(x, None)
         steps = None if steps is None else whole("predict: steps", steps, 1)
         x = self._ready_alone(x, None if batches else ())
@@ -574,7 +585,7 @@ class Sequential(Leaving):
     def __getstate__(self) -> dict[str, Any]:
         if self._lock.held_elsewhere():
             raise RuntimeError("this model is being trained in another thread; copy it before, or from a callback")
-        left_out = ("_lock", "_short", "_door", "_home", "_batches", "_lean")
+        left_out = ("_lock", "_short", "_door", "_home", "_batches", "_lean", "_few")
         state = {key: value for key, value in self.__dict__.items() if key not in left_out}
         bare = self._network is not None
         source = None if self._input is None else self._input.copied()
@@ -582,7 +593,7 @@ class Sequential(Leaving):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.__dict__.update(dict.fromkeys(("_short", "_door", "_batches", "_lean")))
+        self.__dict__.update(dict.fromkeys(("_short", "_door", "_batches", "_lean", "_few")))
         self._lock, self._home = TrainingLock(), Home(self)
         self._home.network, self._home.shapes = self._network, self._shapes
         for position, layer in enumerate(self._layers):
@@ -596,5 +607,6 @@ class Sequential(Leaving):
 
 def _results(logs: dict[str, Any], as_dict: bool) -> Any:
     """Values in their order, the loss alone without metrics, or a dict."""
-    results = list(logs.values())
-    return logs if as_dict else results if len(results) > 1 else results[0]
+    if as_dict:
+        return logs
+    return list(logs.values()) if len(logs) > 1 else logs["loss"]

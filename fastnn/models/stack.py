@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -17,7 +18,7 @@ from fastnn.basics.lock import TrainingLock
 from fastnn.basics.seeds import as_generator
 from fastnn.config import floatx
 from fastnn.data import Door
-from fastnn.engine.network import ENGINES, Network
+from fastnn.engine.network import ENGINES, Network, are_finite
 from fastnn.engine.program import Program, lower
 from fastnn.errors import NotBuiltError
 from fastnn.layers import Input, Layer
@@ -27,6 +28,7 @@ from fastnn.models.compiled import Compiled
 from fastnn.models.summary import summary
 from fastnn.models.weights import checked_weights
 from fastnn.optimizers import Optimizer
+from fastnn.training.evaluation import Few
 
 FIXED = {  # attributes that say what is, and what changes them
     "layers": "add a layer with add(), or make a new model",
@@ -51,9 +53,10 @@ class Stack:
     _compiled: Compiled | None
     _network: Network | None
     _door: Door | None
-    _short: Any  # the engine, where ``__call__`` may hand it an array as it is
+    _short: Any  # the engine, where ``predict`` and ``__call__`` may hand it an array as it is
     _batches: Any  # ``training.batches.Batches``, from the first batch that comes by itself on
     _lean: Any  # its shortest way, where there is one
+    _few: Few | None  # the shortest way of ``evaluate``, where there is one
 
     def __init__(
         self,
@@ -129,7 +132,7 @@ class Stack:
             if source is not None or layers:
                 raise ValueError("only the first layer can be an Input")
             return layer, {"_home": self._home, "name": layer.name or "input"}, layer
-        if layer._dtype not in (None, self.dtype.name):
+        if layer._dtype is not None and layer._dtype != self.dtype.name:
             raise ValueError(
                 f"{layer!r} has dtype {layer._dtype!r}, but the model computes in {self.dtype.name!r}; give the dtype"
                 " to the model: Sequential(layers, dtype=...)"
@@ -189,15 +192,18 @@ class Stack:
         shapes = [source.shape]
         for layer in layers:
             shapes.append(layer.shape_after(shapes[-1]))
-        weights = [
-            array for layer, shape in zip(layers, shapes, strict=False) for array in self._weights_of(layer, shape)
-        ]
+        with np.errstate(over="ignore"):
+            weights = [
+                array for layer, shape in zip(layers, shapes, strict=False) for array in self._weights_of(layer, shape)
+            ]
         return self._built(source, layers, shapes, compiled, weights)
 
     def _weights_of(self, layer: Layer, shape: Shape) -> list[NDArray[Any]]:
-        """Those that the layer has, here or from another model, in the model's dtype; else starting weights."""
-        with np.errstate(over="ignore"):
-            given = [values.astype(self.dtype) for values in layer.get_weights()]
+        """Those that the layer has, here or from another model, in the model's dtype; else starting weights.
+
+        The caller wants no warning of an overflow.
+        """
+        given = [values.astype(self.dtype) for values in layer.get_weights()]
         if not given:
             return self._starting_weights(layer, shape)
         expected = [one for op in layer.operations(shape) for one in op.shapes]
@@ -206,14 +212,16 @@ class Stack:
                 f"layer {layer.name!r} has weights of the shapes {[values.shape for values in given]} from another"
                 f" model, but here it needs {expected}; make a new layer"
             )
-        if not all(np.isfinite(values).all() for values in given):
+        if not all(are_finite(values) for values in given):
             raise ValueError(f"the weights of layer {layer.name!r} are not finite in {self.dtype}")
         return given
 
     def _starting_weights(self, layer: Layer, shape: Shape) -> list[NDArray[Any]]:
-        """Drawn from the model's generator, or an error where they are not finite in the model's dtype."""
-        with np.errstate(over="ignore"):
-            fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
+        """Drawn from the model's generator, or an error where they are not finite in the model's dtype.
+
+        The caller wants no warning of an overflow.
+        """
+        fresh = [values.astype(self.dtype) for values in layer.initial_weights(shape, self._rng)]
         expected = [tuple(one) for op in layer.operations(shape) for one in op.shapes]
         found = [values.shape for values in fresh]
         if found != expected:
@@ -221,7 +229,7 @@ class Stack:
                 f"the starting weights of {layer!r} have the shapes {found}, expected {expected}; an initializer"
                 " returns the shape that it is asked for"
             )
-        if not all(np.isfinite(values).all() for values in fresh):
+        if not all(are_finite(values) for values in fresh):
             raise ValueError(
                 f"the starting weights of {layer!r} are not finite in {self.dtype}; choose another initializer"
             )
@@ -229,7 +237,7 @@ class Stack:
 
     def _unbuilt(self, source: Input | None, layers: list[Layer], compiled: Compiled | None) -> dict[str, Any]:
         """The model's attributes without a network."""
-        empty = dict.fromkeys(("_shapes", "_network", "_door", "_short", "_batches", "_lean"))
+        empty = dict.fromkeys(("_shapes", "_network", "_door", "_short", "_batches", "_lean", "_few"))
         return empty | {"_input": source, "_layers": layers, "_compiled": compiled}
 
     def _built(
@@ -238,9 +246,9 @@ class Stack:
         layers: list[Layer],
         shapes: list[Shape],
         compiled: Compiled | None,
-        weights: list[NDArray[Any]],
+        weights: list[NDArray[Any]] | None,
     ) -> dict[str, Any]:
-        """The model's attributes with a new program and arena, and these weights."""
+        """The model's attributes with a new program and arena, and these weights, or the present ones."""
         program = self._lowered(source, layers, compiled)
         if compiled is not None:
             compiled.check(layers, program, shapes[-1])
@@ -263,7 +271,8 @@ class Stack:
         if compiled is not None:
             door = Door(shapes[0], self.dtype, shapes[-1], compiled.loss, compiled.metrics, compiled.loss_weight, ids)
         short = network.engine if len(shapes[0]) == len(shapes[-1]) == 1 else None
-        return {"_door": door, "_short": short, "_batches": None, "_lean": None}
+        few = None if compiled is None or not Few.suits(network, door) else Few(network, door, compiled.metrics)
+        return {"_door": door, "_short": short, "_batches": None, "_lean": None, "_few": few}
 
     def _take(self, state: dict[str, Any]) -> None:
         """Attributes from ``_restacked``, in one call of C: Ctrl-C comes before or after it."""
@@ -494,12 +503,18 @@ def begin_anew(optimizer: Optimizer) -> None:
         reset()
 
 
+@cache
+def _snake(name: str) -> str:
+    """As Keras: conv2d, batch_normalization."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
 def _name_for(layer: Layer, taken: list[str]) -> str:
     """The layer's own name, or a free one that says its kind."""
     name = layer.name
     if name is None or (layer._numbered and name in taken):
-        kind = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)  # as Keras: conv2d, batch_normalization
-        kind = re.sub("([a-z])([A-Z])", r"\1_\2", kind).lower()
+        kind = _snake(type(layer).__name__)
         names = (kind if i == 0 else f"{kind}_{i}" for i in range(len(taken) + 1))
         return next(one for one in names if one not in taken)
     if name in taken:

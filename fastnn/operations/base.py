@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,7 +104,9 @@ class Operation(Settings):
 
     def replace(self, **changes: Any) -> Operation:
         """A copy with some fields changed."""
-        return type(self)(**{name: getattr(self, name) for name in self._fields} | changes)
+        new = copy.copy(self)
+        new.__dict__.update(changes)
+        return new
 
     @property
     def positions_in(self) -> int:

@@ -184,13 +184,13 @@ class Optimizer(Settings, last=True, frozen=False):
         out[:, -1] = 1 - rates * (self.weight_decay or 0.0)
         return out
 
-    def settled(self) -> tuple[Any, ...] | None:
-        """The settings that decide ``all_scalars`` of steps to come; None where a function of the user's decides."""
+    def settled(self) -> bool:
+        """Whether the settings alone decide ``all_scalars`` of steps to come, and no function of the user's."""
         rate: Any = self.learning_rate
-        formulas = (getattr(self, name) for name in ("rates", "scalars", "all_scalars"))
-        if not all(getattr(one, "__module__", "").startswith("fastnn.") for one in formulas):
-            return None
-        return self._key() if not callable(rate) or getattr(rate, "settled", False) else None
+        for formula in (self.rates, self.scalars, self.all_scalars):
+            if not getattr(formula, "__module__", "").startswith("fastnn."):
+                return False
+        return not callable(rate) or bool(getattr(rate, "settled", False))
 
     def updates_at(self, step: int) -> bool:
         """Whether a step, counted from 1, changes the weights."""

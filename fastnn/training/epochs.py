@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn._core import machine
 from fastnn.basics import backend
 from fastnn.callbacks.base import CallbackList, History, Logs
-from fastnn.engine.network import Network
+from fastnn.engine.network import LARGEST, Network
 from fastnn.engine.program import PART
 from fastnn.errors import DivergenceError
 from fastnn.training import pace
@@ -192,25 +193,32 @@ def _train_rows(epoch: Epoch, feed: RowFeed, order: NDArray[np.int64], run: Run)
 
 
 class Together:
-    """Up to ``count`` epochs of plain rows from ``first`` on, as many as fit into a slice: one call of the engine."""
+    """Several epochs of plain rows in one call of the engine, again and again."""
 
-    def __init__(self, run: Run, first: int, safe: Snapshot, count: int) -> None:
+    def __init__(self, run: Run, safe: Snapshot) -> None:
         assert isinstance(run.feed, RowFeed)  # noqa: S101 - Run.whole
-        self.run, self.feed, self.first, self.safe = run, run.feed, first, safe
+        self.run, self.feed, self.safe = run, run.feed, safe
         self.network = run.model.network
         self.rows = len(self.feed.data)
         self.steps = -(-self.rows // self.feed.batch)
-        most = min(run.slice // self.steps, MOST_ORDERED // self.rows)
-        if run.recorded:
-            most = min(most, pace.RECORDED // (self.rows * self.network.program.outputs))
-        self.count = min(count, max(1, most))
-        self.losses = np.zeros((self.count, self.steps))
+        self.sizes = np.full(self.steps, self.feed.batch)
+        self.sizes[-1] = self.rows - self.feed.batch * (self.steps - 1)
+
+    def train(self, first: int, count: int, history: History | None = None) -> list[Logs]:
+        """Up to ``count`` epochs from ``first`` on, as many as fit into a slice; then ``raise_error``.
+
+        Returns the logs of those that finished, which are put into the history where one is given.
+        """
+        network, run = self.network, self.run
+        if count > 1:
+            most = min(run.slice // self.steps, MOST_ORDERED // self.rows)
+            if run.recorded:
+                most = min(most, pace.RECORDED // (self.rows * network.program.outputs))
+            count = min(count, max(1, most))
+        self.first, self.count = first, count
+        self.losses = np.zeros((count, self.steps))
         self.bad: float | None = None  # the loss of the step that failed, or None
         self.error: BaseException | None = None  # what has ended the steps, or None
-
-    def train(self, history: History | None = None) -> list[Logs]:
-        """The logs of the epochs that finished, put into the history where one is given; then ``raise_error``."""
-        network = self.network
         drawn, iterations, place = network.epochs, network.iterations, len(history.epoch) if history else 0
         try:
             self._run()
@@ -257,10 +265,11 @@ class Together:
         if self.finished:  # the engine has written the start of the last epoch whose first loss was finite
             last = (self.finished - 1) // self.steps
             self.safe.renewed(iterations + last * self.steps, self.first + last)
-        endless = np.flatnonzero(~np.isfinite(self.losses.reshape(-1)[: self.finished + 1]))
-        if len(endless):
-            self.finished = int(endless[0])
-            self.bad = float(self.losses.reshape(-1)[self.finished])
+        if not machine.within(self.losses, -LARGEST, LARGEST):
+            endless = np.flatnonzero(~np.isfinite(self.losses.reshape(-1)[: self.finished + 1]))
+            if len(endless):
+                self.finished = int(endless[0])
+                self.bad = float(self.losses.reshape(-1)[self.finished])
         done = self.finished // self.steps
         self.spoilt = not network.is_finite() and self.finished == done * self.steps  # by the last step of an epoch
         begun = self.finished > done * self.steps or self.bad is not None or self.error is not None
@@ -273,10 +282,8 @@ class Together:
 
     def _logs(self, done: int) -> list[Logs]:
         """Of the first ``done`` epochs."""
-        recorded, batch = self.run.recorded, self.feed.batch
-        weighted = self.losses[:done] * batch
-        weighted[:, -1] = self.losses[:done, -1] * (self.rows - batch * (self.steps - 1))
-        logs: list[Logs] = [{"loss": value} for value in (weighted.sum(axis=1) / self.rows).tolist()]
+        recorded, weighted = self.run.recorded, self.losses[:done] * self.sizes
+        logs: list[Logs] = [{"loss": total / self.rows} for total in weighted.sum(axis=1).tolist()]
         if recorded and done:
             rows, data = self.order[: done * self.rows], self.feed.data
             weights = None if data.sample_weight is None else data.sample_weight[rows]

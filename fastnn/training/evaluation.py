@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.callbacks.base import CallbackList, Logs
+from fastnn.data import Door
 from fastnn.engine.network import Network
 from fastnn.engine.source import Source
 from fastnn.metrics import Metric
@@ -117,6 +118,7 @@ class Recorder:
     def whole(self, rows: int) -> NDArray[Any]:
         """Room for the outputs of ``epochs``; whatever waits is void."""
         self.targets.clear()
+        self.weights.clear()
         return self.buffer(rows)
 
     def update(self, y: NDArray[Any], weights: NDArray[Any] | None = None) -> None:
@@ -132,6 +134,8 @@ class Recorder:
     def epochs(self, y: NDArray[Any], rows: int, weights: NDArray[Any] | None = None) -> list[Logs]:
         """The results of each of several whole epochs of so many rows, which one call of the engine has recorded."""
         outputs = self.outputs[: len(y)]
+        if len(y) == rows:
+            return [self.once(y, outputs, weights)]
         classes = self.classes(outputs)
         logs: list[Logs] = [{} for _ in range(0, len(y), rows)]
         for metric, add in zip(self.metrics, self.adders, strict=True):
@@ -144,8 +148,18 @@ class Recorder:
                 values[name] = metric.result()
         return logs
 
+    def once(self, y: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None = None) -> Logs:
+        """The results over one block of rows, whose outputs may lie elsewhere."""
+        for metric in self.metrics:
+            metric.reset()
+        self.add(y, outputs, weights)
+        return {metric.name: metric.result() for metric in self.metrics}
+
     def _hand_over(self, y: NDArray[Any], first: int, weights: NDArray[Any] | None) -> None:
-        outputs = self.outputs[first : first + len(y)]
+        self.add(y, self.outputs[first : first + len(y)], weights)
+
+    def add(self, y: NDArray[Any], outputs: NDArray[Any], weights: NDArray[Any] | None = None) -> None:
+        """A block of rows with outputs that the recorder does not keep, when none wait."""
         classes = self.classes(outputs)
         for metric, add in zip(self.metrics, self.adders, strict=True):
             own = (weights / metric.weighted,) if metric.weighted and weights is not None else ()
@@ -196,10 +210,7 @@ def evaluate(
     """
     if callbacks is not None:
         callbacks.call("on_test_begin", {})
-    program = network.program
-    penalty = 0.0
-    if program.penalized:
-        penalty = program.weight_penalty([program.read(network.arena[0], op) for op in program.steps])
+    penalty = weight_penalty(network)
     if metrics:
         recorded = recorded or Recorder(network, metrics)
     if isinstance(data, Data) and steps is None and _is_small(data, recorded, network, callbacks):
@@ -211,15 +222,59 @@ def evaluate(
     return logs
 
 
+class Few:
+    """Evaluates few samples in plain arrays, without weights, the shortest way: the numbers of ``evaluate``."""
+
+    def __init__(self, network: Network, door: Door, metrics: Sequence[Metric]) -> None:
+        self.network, self.door, self.metrics = network, door, metrics
+        self.engine = network.engine
+        self.most = min(SUMMED, BLOCK // network.program.outputs)
+
+    @staticmethod
+    def suits(network: Network, door: Door) -> bool:
+        """Whether nothing stands between the user's arrays and the engine."""
+        return (
+            len(door.shape) == len(door.output_shape) == 1
+            and door.loss_weight == 1
+            and not door.ids
+            and network.engine_name == "compiled"
+        )
+
+    def __call__(self, x: Any, y: Any) -> Logs | None:
+        """Loss and metrics, or None where the long way must look at the arrays."""
+        found = self.engine.evaluate_few(x, y, *self.door.limits)
+        if found is None or len(found[0]) > self.most:
+            return None
+        losses, outputs = found
+        logs: Logs = {"loss": float(losses.sum()) / len(losses) + weight_penalty(self.network)}
+        if self.metrics:
+            # Who is at work takes it away: several threads may ask.
+            recorder = vars(self).pop("recorder", None) or Recorder(self.network, self.metrics)
+            t = self.door.few_targets(y)
+            assert t is not None  # noqa: S101 - the engine has read it
+            logs |= recorder.once(t.copy(), outputs)  # a metric of one's own may write into it
+            self.recorder = recorder
+        return logs
+
+
+def weight_penalty(network: Network) -> float:
+    """What the weights' regularizers add to a loss."""
+    program = network.program
+    if not program.penalized:
+        return 0.0
+    return program.weight_penalty([program.read(network.arena[0], op) for op in program.steps])
+
+
 def _is_small(data: Data, recorded: Recorder | None, network: Network, callbacks: CallbackList | None) -> bool:
     """Whether one call of the engine and one block of each sum and metric is enough."""
+    n = len(data)
     return (
-        len(data) <= SUMMED
+        n <= SUMMED
         and data.rows is None
         and network.engine_name != "reference"
         and not (callbacks is not None and callbacks.test_batchwise)
-        and network.program.inference_cost(len(data)) < pace.SLICE * pace.FIRST_GUESS
-        and (recorded is None or len(data) <= recorded.targets.length)
+        and network.program.inference_cost(n) < pace.SLICE * pace.FIRST_GUESS
+        and (recorded is None or n <= recorded.targets.length)
     )
 
 

@@ -27,29 +27,27 @@ def fit(run: Run) -> History:
         if checkpoints is not None:
             first, logs = checkpoints.begin(run)
         safe = Snapshot(model.network, first)
-        whole = run.whole(callbacks)
-        at_once = whole and run.unheard(callbacks, history)
-        while at_once and first < run.epochs and not model.stop_training:  # nobody listens between these epochs
-            several = Together(run, first, safe, run.epochs - first)
-            finished = several.train(history)
+        together = Together(run, safe) if run.whole(callbacks) else None
+        at_once = together is not None and run.unheard(callbacks, history)
+        while together is not None and at_once and first < run.epochs and not model.stop_training:
+            finished = together.train(first, run.epochs - first, history)
             logs, first = finished[-1] if finished else logs, first + len(finished)
-            several.raise_error()
+            together.raise_error()
         for epoch in range(first, run.epochs):
             if not model.stop_training:
                 callbacks.call("on_epoch_begin", epoch, {})
             if model.stop_training:  # set by a callback before any step
                 break
-            if whole:
-                one = Together(run, epoch, safe, 1)
-                finished = one.train()
-                one.raise_error()
+            if together is not None:
+                finished = together.train(epoch, 1)
+                together.raise_error()
                 logs = finished[0]
             else:
                 logs = train_epoch(run, callbacks, epoch, safe)
             if run.validates(epoch):
                 assert run.validation is not None  # noqa: S101 - validates
                 network, size, steps = model.network.averaged(), run.evaluation_batch, run.validation_steps
-                results = evaluate(network, model.metrics, run.validation, size, steps, callbacks, epoch, run.validated)
+                results = evaluate(network, run.metrics, run.validation, size, steps, callbacks, epoch, run.validated)
                 for name, value in results.items():
                     logs[f"val_{name}"] = value
             run.feed.end_epoch()

@@ -107,8 +107,8 @@ class Run:
             if batch_size == "all":
                 batch = len(data)
             self.feed = RowFeed(network, data, batch, shuffle, steps, sampler, augmentation)
-        self.recorded = Recorder(network, model.metrics) if model.metrics else None
-        self.validated = Recorder(network, model.metrics) if model.metrics else None
+        self.metrics = metrics = model.metrics
+        self.recorded = Recorder(network, metrics) if metrics else None
         rows = self.feed.batch if isinstance(self.feed, RowFeed) else batch
         cost = network.program.cost(rows, self.feed.data.x.filled if isinstance(self.feed, RowFeed) else 1.0)
         if augmentation is not None:
@@ -118,6 +118,7 @@ class Run:
         self.evaluation_batch = _optional("validation_batch_size", validation_batch_size) or batch
         if validation_data is not None:
             self.validation = _check_validation(network, door, validation_data, self.validation_steps)
+        self.validated = Recorder(network, metrics) if metrics and self.validation is not None else None
         if self.epochs - self.initial_epoch > 1:
             for feed in (self.feed, self.validation):
                 if isinstance(feed, BatchFeed) and feed.once and feed.count is None:
@@ -133,7 +134,7 @@ class Run:
             verbose = 0  # one bar is enough
         display = progress(verbose, self.epochs, samples)
         self.display: list[Callback] = [Verbose(display)] if display else []
-        names = ["loss", *(metric.name for metric in model.metrics)]
+        names = ["loss", *(metric.name for metric in metrics)]
         self.params = {
             "verbose": verbose,
             "epochs": self.epochs,
@@ -171,9 +172,9 @@ class Run:
         return (
             self.validation is None
             and model.optimizer is not None
-            and model.optimizer.settled() is not None
+            and model.optimizer.settled()
             and not model.network.program.own_loss
-            and not any(metric.own for metric in model.metrics)
+            and not any(metric.own for metric in self.metrics)
             and not any(overrides(one, EPOCH_HOOKS) for one in callbacks.all if one is not history)
         )
 
