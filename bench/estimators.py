@@ -89,25 +89,43 @@ def row(MLPClassifier):
     return seconds / 300, float(model.predict_proba(one)[0, 0])
 
 
-def sparse(MLPClassifier):
-    """Like 20 newsgroups: 11,000 rows, 100,000 features, 0.1 % filled; also the most memory beside the data."""
-    import resource
-
+def newsgroups():
+    """Like 20 newsgroups: 11,000 rows, 100,000 features, 0.1 % filled."""
     import numpy as np
     from scipy.sparse import random
 
     X = random(11000, 100_000, density=0.001, format="csr", random_state=np.random.default_rng(0))
-    y = np.random.default_rng(0).integers(0, 20, 11000)
-    y[:] = (X[:, :20].toarray() > 0).argmax(axis=1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds, model = timed(lambda: MLPClassifier(**settings((100,), 1)).fit(X, y))
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return X, (X[:, :20].toarray() > 0).argmax(axis=1)
+
+
+def sparse(MLPClassifier):
+    X, y = newsgroups()
+    return timed(lambda: MLPClassifier(**settings((100,), 1)).fit(X, y).loss_)
+
+
+def memory(MLPClassifier):
+    """Megabytes that a fit of sparse rows takes at most beside what was there before it, its data included.
+
+    The kernel's peak of this process, begun anew before the fit: Linux only.
+    """
+    import gc
+
+    X, y = newsgroups()
+    MLPClassifier(max_iter=1).fit(X[:50, :10], y[:50])  # what the first fit imports
+    gc.collect()
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = resident("VmRSS")
+    model = MLPClassifier(**settings((100,), 1)).fit(X, y)
+    most = resident("VmHWM") - before
+    weights = sum(one.nbytes for one in (*model.coefs_, *model.intercepts_)) / 2**20
     data = (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 2**20
-    print(
-        f"memory: {grown:.0f} MB more, data {data:.0f} MB, weights and moments {3 * 100_000 * 100 * 8 / 2**20:.0f} MB",
-        file=sys.stderr,
-    )
-    return seconds, model.loss_
+    return round(most + data), (round(data), round(weights))
+
+
+def resident(field):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(field)) / 1024
 
 
 CASES = {
@@ -198,13 +216,34 @@ def serve(library):
     os.environ["PYTHONWARNINGS"] = "ignore"
     kind = import_module(LIBRARIES[library]).MLPClassifier
     for line in sys.stdin:
-        print(json.dumps(CASES[line.strip()](kind)), flush=True)
+        print(json.dumps((CASES | {"memory": memory})[line.strip()](kind)), flush=True)
+
+
+def start(library, environment):
+    """A process of its own for a library."""
+    command = [sys.executable, __file__, "--serve", library]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def peaks(rounds, environment):
+    """A line for each library: the most memory of a fit, in processes that do nothing else."""
+    print("| library | peak, MB | rounds | data, MB | weights, MB |\n| --- | --- | --- | --- | --- |")
+    for library in LIBRARIES:
+        found = []
+        for _ in range(rounds):
+            child = start(library, environment)
+            answer, _ = child.communicate("memory\n")
+            found.append(json.loads(answer))
+        values = [peak for peak, _ in found]
+        data, weights = found[0][1]
+        print(f"| {library} | {statistics.median(values):.0f} | {values} | {data} | {weights} |", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", help="some of: " + ", ".join(CASES) + "; of the data of --scores")
     parser.add_argument("--scores", action="store_true", help="cross-validated scores instead of speed")
+    parser.add_argument("--memory", action="store_true", help="the most memory of a fit of sparse rows instead")
     parser.add_argument("--seeds", type=int, default=5, help="of --scores")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, help="of both libraries; all cores by default")
@@ -221,16 +260,10 @@ def main() -> int:
     if arguments.threads:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "FASTNN_NUM_THREADS")
         environment |= dict.fromkeys(names, str(arguments.threads))
-    children = {
-        name: subprocess.Popen(
-            [sys.executable, __file__, "--serve", name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for name in LIBRARIES
-    }
+    if arguments.memory:
+        peaks(arguments.rounds, environment)
+        return 0
+    children = {name: start(name, environment) for name in LIBRARIES}
     print("| case | fastnn, ms | scikit-learn, ms | ratio | goal |\n| --- | --- | --- | --- | --- |")
     for case in arguments.cases.split(",") if arguments.cases else CASES:
         seconds = {name: [] for name in children}

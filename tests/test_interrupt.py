@@ -123,7 +123,7 @@ from fastnn.engine.source import Source
 from fastnn.layers import BatchNormalization, Dense, Input
 
 rng = np.random.default_rng(0)
-X, y = rng.random((30000, 500), dtype=np.float32), rng.integers(0, 10, 30000)
+X, y = rng.random((20000, 500), dtype=np.float32), rng.integers(0, 10, 20000)
 layers = [Input(500), Dense(800, "relu"), BatchNormalization(), Dense(400, "relu"), Dense(10, "softmax")]
 model = fastnn.Sequential(layers, rng=0)
 model.compile("adam", "sparse_categorical_crossentropy")
@@ -139,7 +139,7 @@ for share in (0.05, 0.2, 0.35, 0.5, 0.65, 0.8):
         kept = kept and all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 for call in (lambda: model.predict(X), lambda: model.engine.gradient(Source(X), Source(y), None)):
     latencies.append(until_interrupted(0.3 * step, call))
-loss = model.fit(X, y, batch_size="all", epochs=3, verbose=0).history["loss"]
+loss = model.fit(X, y, batch_size="all", epochs=2, verbose=0).history["loss"]
 print(json.dumps({"step": step, "latencies": latencies, "kept": kept, "loss": loss}))
 """
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numerics import SENTINEL, assert_close, eps, from_panels, guard, intact, normal, sizes, to_panels, ulp_error, wide
 
+from fastnn._core import machine
 from fastnn.basics import backend
 from fastnn.data import Source
 
@@ -368,3 +369,25 @@ def test_nonfinite_after_conversion(core):
     found = core.nonfinite(Source(np.array([[1.0, 1e300]])))
     assert found == {"float32": (0, 1), "float64": None}[core.REAL.name]
     assert core.nonfinite(Source(np.full((2, 3), np.iinfo(np.int64).max))) is None
+
+
+@pytest.mark.parametrize("kind", ["u1", "?", "i4", "i8", "f4", "f8"])
+def test_within(kind):
+    """Says yes only where it is sure."""
+    values = np.array([0, 1, 1, 0], dtype=kind)
+    assert machine.within(values, 0, 1, True) and machine.within(values, 0.0, 1.5)
+    assert machine.within(values.reshape(2, 2), 0, 1) and machine.within(values[:0], 0, 1)
+    assert not machine.within(values, 0, 0.5) and not machine.within(values, 0.5, 1)
+    assert not machine.within(values[::2], 0, 1) and not machine.within(values.tolist(), 0, 1)
+    assert not machine.within(np.zeros(1 << 17, dtype=kind), 0, 1)
+    assert not machine.within(values.view(np.recarray), 0, 1)
+    if kind[0] == "f":
+        for strange in (np.nan, np.inf, -np.inf):
+            values[2] = strange
+            assert not machine.within(values, -1e308, 1e308) and not machine.within(values, 0, 5, True)
+        values[2] = 0.75
+        assert machine.within(values, 0, 1) and not machine.within(values, 0, 1, True)
+    if kind == "i8":
+        assert not machine.within(np.array([1 << 62]), 0, 1 << 30) and not machine.within(np.array([-1]), 0, 1)
+    for other in (values.astype("i2"), values.astype(object), values.astype("f2"), values.astype(">f8")):
+        assert not machine.within(other, 0, 1)

@@ -427,9 +427,11 @@ class BaseMLP(CallbackSupportMixin, Weights):
             and "_network" in state
             and "feature_names_in_" not in state
             and state["scale"] is None
-            and _is_finite(X)
         ):
-            outputs = state["_network"].engine(X)  # None unless it is a matrix of its own type and width
+            network = state["_network"]
+            outputs = network.engine.predict_few(X) if X.dtype == network.dtype else None
+            if outputs is None and _is_finite(X):
+                outputs = network.engine(X)  # None unless it is a matrix of its own type and width
             if outputs is not None:
                 return outputs
         network = self._network_now()
