@@ -408,6 +408,7 @@ def _described(op: Operation, own: bool) -> tuple[Any, ...]:
         constraint.bounds if constraint else NO_BOUNDS,
         bias_constraint.bounds if bias_constraint else NO_BOUNDS,
         op.geometry,
+        0,
     )
 
 
