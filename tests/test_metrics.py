@@ -132,8 +132,8 @@ def test_pieces_and_types_do_not_matter(name, rng):
 @pytest.mark.parametrize("entry", metrics.ENTRIES, ids=lambda entry: entry.name)
 def test_nothing_seen_is_nan(entry):
     metric = entry(average="macro") if issubclass(entry, metrics.FBetaScore) else entry()
-    zero = (metrics.TruePositives.__base__, metrics.RecallAtPrecision.__base__)
-    counts = issubclass(entry, zero)  # nothing is 0 of nothing
+    zero = (metrics.TruePositives.__base__, metrics.RecallAtPrecision.__base__, metrics.IoU.__base__)
+    counts = issubclass(entry, zero)  # nothing is 0 of nothing, as in Keras
     assert metric.result() == 0 if counts else np.isnan(metric.result())
     labels = issubclass(entry, metrics.CategoricalCrossentropy)
     sums = (MeanSquaredError.__base__, R2, metrics.Poisson.__base__)
