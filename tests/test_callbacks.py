@@ -210,7 +210,8 @@ def test_every_metric_has_a_direction(metric):
     stop.set_model(SimpleNamespace(metrics=[metric(name="mine")]))
     stop.on_train_begin()
     down = metric.name in ("log_loss", "false_positives", "false_negatives") or "error" in metric.name
-    down |= issubclass(metric, metrics.Poisson.__base__) and metric is not metrics.CosineSimilarity
+    up = issubclass(metric, (metrics.CosineSimilarity, metrics.PearsonCorrelation.__base__))
+    down |= issubclass(metric, metrics.Poisson.__base__) and not up
     assert stop.sign == (-1 if down else 1)
 
 

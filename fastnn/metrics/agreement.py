@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,8 @@ LEAST = 1e-7  # Keras' epsilon, which keeps constant rows from dividing by 0
 
 
 class _Correlation(_Error):
+    higher_is_better: ClassVar[bool] = True
+
     axis: int = -1  # the last, the only one
 
     def __post_init__(self) -> None:
