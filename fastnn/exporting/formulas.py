@@ -7,6 +7,7 @@ formula works number by number.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
@@ -42,6 +43,19 @@ SAME = {
     "true_divide": "divide",
     "fabs": "absolute",
     "erfc (vectorized)": "erfc",
+}
+# Functions that languages write as a sign between two numbers.
+SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
 }
 MOST_QUESTIONS = 6  # that a formula may ask on one way through its branches
 
@@ -130,6 +144,21 @@ def of_activation(activation: Activation, dtype: np.dtype) -> Any:
     if isinstance(function, FunctionType):
         function = rebuilt(function, _lifted)
     return traced(lambda x: _every_way(function, x.dtype), dtype, f"activation {activation.name!r}")
+
+
+def function_name(activation: Activation) -> str:
+    """What the function of an activation may be called in a file.
+
+    >>> from fastnn.activations import LeakyReLU
+    >>> function_name(LeakyReLU())
+    'leaky_relu'
+    """
+    return re.sub(r"\W", "_", getattr(activation, "name", type(activation).__name__.lower()))
+
+
+def whole_rows(activation: Activation, target: str) -> TypeError:
+    """The error for an activation that looks at more than one number, and has no entry of its own there."""
+    return TypeError(f"activation {type(activation).__name__} works on whole rows and cannot go to {target}")
 
 
 def traced(function: Callable[[Any], Any], dtype: np.dtype, what: str) -> Any:

@@ -19,7 +19,7 @@ from fastnn import operations
 from fastnn.activations import Activation, Linear, LogSoftmax, Softmax
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
-from fastnn.exporting.formulas import of_activation, traced, written
+from fastnn.exporting.formulas import SIGNS, function_name, of_activation, traced, whole_rows, written
 from fastnn.exporting.frozen import Frozen, Step, entry
 from fastnn.operations.normalization import LEAST_NORM
 
@@ -30,20 +30,7 @@ TOGETHER = 4  # inputs added at once: with one alone, GCC at -O3 vectorizes over
 RESERVED = """auto break case char const continue default do double else enum extern float for goto if inline int long
 main register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"""
 
-OPERATORS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
-    "logical_and": "&&",
-    "logical_or": "||",
-}
+OPERATORS = SIGNS | {"logical_and": "&&", "logical_or": "||"}
 LIBRARY = {"absolute": "fabs", "arctan": "atan", "power": "pow"} | {
     name: name for name in ("sqrt", "exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "hypot", "erfc")
 }
@@ -188,7 +175,7 @@ class Source:
         if activation not in self.names:
             found = of_activation(activation, self.dtype)
             declared, text = self.formula(found, "z")
-            name = re.sub(r"\W", "_", getattr(activation, "name", type(activation).__name__.lower()))
+            name = function_name(activation)
             while self.prefix + name in self.functions:
                 name += "_"
             body = "".join(f"    {line}\n" for line in [*declared, f"return {text};"])
@@ -254,7 +241,7 @@ def _elementwise(source: Source, op: Any, weights: list[Array], x: str, y: str) 
 def _rowwise(source: Source, op: Any, weights: list[Array], x: str, y: str) -> None:
     known = ROWS.get(type(op.activation))
     if known is None:
-        raise TypeError(f"activation {type(op.activation).__name__} works on whole rows and cannot go to {TARGET}")
+        raise whole_rows(op.activation, TARGET)
     name = source.function(*known)
     if x != y:
         source.add(f"for (i = 0; i < {op.positions_out * op.outputs}; i++)\n{y}[i] = {x}[i];")

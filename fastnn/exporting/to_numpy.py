@@ -18,7 +18,7 @@ from fastnn import operations
 from fastnn.activations import Activation, Linear, LogSoftmax, Softmax
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
-from fastnn.exporting.formulas import of_activation, traced, written
+from fastnn.exporting.formulas import SIGNS, function_name, of_activation, traced, whole_rows, written
 from fastnn.exporting.frozen import Frozen, dense_kernel, entry
 from fastnn.operations.maps import Windowed
 from fastnn.operations.normalization import LEAST_NORM
@@ -26,18 +26,6 @@ from fastnn.operations.normalization import LEAST_NORM
 Array = NDArray[Any]
 TARGET = "NumPy"
 
-OPERATORS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
-}
 ROWS: dict[type[Activation], str] = {Softmax: "softmax", LogSoftmax: "log_softmax"}
 HELPERS = {
     "softmax": """def softmax(z):
@@ -119,8 +107,8 @@ class Script:
 
     def call(self, name: str, parts: list[str]) -> str:
         """The text of a function of a formula."""
-        if name in OPERATORS:
-            return f"({parts[0]} {OPERATORS[name]} {parts[1]})"
+        if name in SIGNS:
+            return f"({parts[0]} {SIGNS[name]} {parts[1]})"
         if name == "negative":
             return f"(-{parts[0]})"
         if name == "where" and all(re.fullmatch(r"\(?-?[\d.e+-]+\)?", part) for part in parts[1:]):
@@ -149,11 +137,11 @@ class Script:
         if type(activation) in ROWS:
             return f"{self.helper(ROWS[type(activation)])}({bare(x)})"
         if activation.blockwise:
-            raise TypeError(f"activation {type(activation).__name__} works on whole rows and cannot go to {TARGET}")
+            raise whole_rows(activation, TARGET)
         if activation not in self.names:
             found = of_activation(activation, self.dtype)
             lines, text = self.formula(found, "z")
-            name = re.sub(r"\W", "_", getattr(activation, "name", type(activation).__name__.lower()))
+            name = function_name(activation)
             while name in self.functions or name in HELPERS:
                 name += "_"
             body = "".join(f"    {line}\n" for line in [*lines, f"return {text}"])

@@ -17,7 +17,7 @@ from fastnn import operations
 from fastnn.activations import Activation, Linear, LogSoftmax, ReLU, Sigmoid, Softmax, Softsign, Tanh
 from fastnn.basics.files import write_atomically
 from fastnn.basics.version import __version__
-from fastnn.exporting.formulas import Formula, in_order, of_activation, traced
+from fastnn.exporting.formulas import Formula, in_order, of_activation, traced, whole_rows
 from fastnn.exporting.frozen import Frozen, dense_kernel, entry, seen_pixels
 from fastnn.operations.normalization import LEAST_NORM
 
@@ -209,7 +209,7 @@ class Graph:
             axis = 1 if order == "first" else -1
             return Batch({order: self.node(ROWS[type(activation)], name, axis=axis)}, x.size)
         if activation.blockwise:
-            raise TypeError(f"activation {type(activation).__name__} works on whole rows and cannot go to {TARGET}")
+            raise whole_rows(activation, TARGET)
         name = x.names[x.newest]
         native = next((kind for known, kind in NATIVE.items() if known == activation), None)
         if native and (self.dtype == np.float32 or native not in FLOAT32_ONLY):
