@@ -38,6 +38,7 @@ def plain(function: Any) -> Any:
 
 
 def name_of(function: Any, given: str | None) -> str:
+    """The name that the user gave, by default the function's own."""
     return given if given is not None else str(getattr(function, "__name__", type(function).__name__))
 
 

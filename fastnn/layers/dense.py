@@ -83,6 +83,7 @@ class Dense(Layer):
 
 
 def optional(kind: str, given: Any, base: type[T]) -> T | None:
+    """A regularizer, constraint or other thing of a catalogue by its name, or as an object; None stays None."""
     return None if given is None else resolve(kind, given, base)
 
 

@@ -103,6 +103,9 @@ class AlphaDropout(_Dropout):
     SATURATION = -1.7581 is what SELU makes of very negative numbers; s and t keep mean 0 and variance 1 as they are:
     s = ((1 - rate) (1 + rate SATURATION^2))^(-1/2), t = -s SATURATION rate. The arguments are those of ``Dropout``.
     Source: Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
+
+    >>> AlphaDropout(0.1)([[1.0, -2.0]]).tolist()
+    [[1.0, -2.0]]
     """
 
     saturate = True
@@ -132,6 +135,9 @@ class GaussianDropout(_Random):
 
     Mean and variance of the factors are those of ``Dropout``, whose draws these are. Source: Srivastava et al.,
     "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014, section 10.
+
+    >>> round(float(GaussianDropout(0.5)([[1.0] * 9999], training=True).std()), 1)
+    1.0
     """
 
     changeable = ("rate",)

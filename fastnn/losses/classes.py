@@ -326,6 +326,7 @@ def binary_from_logits(z: Array, y: Array) -> Array:
 
 
 def clip(a: Array) -> Array:
+    """Probabilities from EPSILON to 1 - EPSILON, so that logarithms are finite."""
     least = a.dtype.type(EPSILON)
     return np.clip(a, least, 1 - least)
 

@@ -300,6 +300,7 @@ def check_classes(metric: str, y: NDArray, outputs: int, name: str) -> None:
 
 
 def check_several(name: str, outputs: int) -> None:
+    """ValueError where there is no output for each class."""
     if outputs < 2:
         raise ValueError(f"metric {name!r} needs an output for each class, got 1 output; use 'binary_accuracy'")
 

@@ -249,4 +249,5 @@ def _rows(sample_weight: ArrayLike, outputs: NDArray) -> NDArray:
 
 
 def ratio(above: NDArray, below: NDArray) -> NDArray[np.float64]:
+    """above / below, and 0 where there is nothing below."""
     return np.where(below > 0, above / np.where(below > 0, below, 1), 0.0)

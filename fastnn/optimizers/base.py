@@ -270,6 +270,7 @@ def patterns(what: str, given: Any) -> tuple[str, ...]:
 
 
 def columns(rates: Scalars, *constants: float) -> Scalars:
+    """Numbers of steps as ``scalars`` returns them: (len(rates), 1 + constants), of which only the rates differ."""
     out = np.empty((len(rates), 1 + len(constants)))
     out[:, 0] = rates
     out[:, 1:] = constants

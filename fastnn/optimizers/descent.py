@@ -199,6 +199,11 @@ class Ftrl(Optimizer):
     l1) - z) / (n'^p / a + 2 l2 + beta / a), where p = -learning_rate_power, l1, l2 = the ..._regularization_strength, s
     = l2_shrinkage_regularization_strength. As in Keras: z begins at 0, so that the first step forgets the starting
     weights. Source: McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013.
+
+    >>> w, one = np.array([1.0, 1.0]), Ftrl(0.1, l1_regularization_strength=1.0)
+    >>> slots, h = [np.full(2, one.initial), np.zeros(2)], one.all_scalars(np.array([1]))[0][:-2]
+    >>> one.update(w, np.array([2.0, -0.5]), slots, h); w.round(3)
+    array([0.696, 0.381])
     """
 
     name = "ftrl"

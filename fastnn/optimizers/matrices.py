@@ -69,6 +69,10 @@ class Adafactor(Optimizer):
     Kernels of convolutions are a matrix for each tap, as in Keras. Kept is v, of which r and c are the means. As in
     Keras, relative_step changes nothing, since a_t is that least one anyway. Source: Shazeer and Stern, "Adafactor:
     adaptive learning rates with sublinear memory cost", ICML 2018.
+
+    >>> w, one = np.array([[3.0, 4.0]]), Adafactor(0.1)
+    >>> one.update(w, np.array([[1.0, -1.0]]), [np.zeros((1, 2))], one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([[2.646, 4.354]])
     """
 
     name = "adafactor"
@@ -165,6 +169,11 @@ class Muon(
     there).
 
     Defaults as in Keras. Sources: Jordan et al., "Muon", 2024; Liu et al., "Muon is scalable for LLM training", 2025.
+
+    >>> w, slots, one = np.eye(2), [np.zeros((2, 2)), np.zeros((2, 2))], Muon(0.1, rms_rate=None)
+    >>> one.update(w, np.diag([2.0, -1.0]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([[0.931, 0.   ],
+           [0.   , 1.111]])
     """
 
     name = "muon"

@@ -147,6 +147,10 @@ class ScheduleFreeAdamW(_Moments):
 
     ``fit`` validates x and leaves it as the weights; the next fit goes on from y. ``train_on_batch`` leaves y. Steps
     are Keras' ones, which evaluates y and leaves it. Source: Defazio et al., "The road less scheduled", NeurIPS 2024.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2) for _ in range(3)], ScheduleFreeAdamW(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.9, 1.1])
     """
 
     name = "schedule_free_adamw"
