@@ -12,12 +12,16 @@ from fastnn.basics import backend
 from fastnn.engine.source import Source
 from fastnn.layers import (
     Activation,
+    AlphaDropout,
     BatchNormalization,
     Dense,
     Dropout,
+    GaussianDropout,
     GaussianNoise,
     Input,
     LayerNormalization,
+    PReLU,
+    RMSNormalization,
     UnitNormalization,
 )
 from fastnn.training import pace
@@ -29,6 +33,10 @@ KINDS = {
     "unit normalization": UnitNormalization,
     "dropout": lambda: Dropout(0.5),
     "noise": lambda: GaussianNoise(0.1),
+    "noisy factors": lambda: GaussianDropout(0.1),
+    "alpha dropout": lambda: AlphaDropout(0.1),
+    "root mean square": RMSNormalization,
+    "prelu": PReLU,
     **{
         f"activation {entry.name}": lambda entry=entry: Activation(entry.name)
         for entry in activations.ENTRIES

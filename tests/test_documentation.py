@@ -9,12 +9,15 @@ from fastnn import catalogue, layers, losses
 ENTRIES = {
     *(entry for table in catalogue.TABLES.values() for entry in table.values()),
     *losses.ENTRIES,
-    layers.BatchNormalization,
-    layers.Dropout,
-    layers.GaussianNoise,
-    layers.LayerNormalization,
-    layers.UnitNormalization,
 }
+LAYERS = [getattr(layers, name) for name in layers.__all__ if name != "Layer"]
+# Layers with nothing to cite: those that move numbers, and those of signals, explained where the ones of maps are.
+PLAIN = {
+    *(layers.Input, layers.Dense, layers.Activation, layers.Identity, layers.Flatten, layers.Reshape, layers.Permute),
+    *(layers.RepeatVector, layers.Cropping2D, layers.UpSampling2D, layers.ZeroPadding2D),
+    *(one for one in LAYERS if "1D" in one.__name__ and one is not layers.Conv1D),
+}
+ENTRIES |= set(LAYERS) - PLAIN
 
 
 @pytest.mark.parametrize("entry", sorted(ENTRIES, key=lambda entry: (entry.__module__, entry.__name__)), ids=repr)
@@ -23,3 +26,8 @@ def test_every_entry_has_a_formula_and_a_source(entry):
     assert re.search(r">>> |=|<-|sqrt\(", text), "a formula or an example"
     assert re.search(r"\b(18|19|20)\d\d\b", text), "a source: authors and the year"
     assert re.search(r"\bSources?: ", text), "the word that finds it"
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+def test_every_layer_has_an_example(layer):
+    assert ">>> " in (layer.__dict__.get("__doc__") or "")

@@ -366,6 +366,9 @@ class Input(Layer):
 
     batch_shape: Keras' other way to say it, with the rows in front; input_shape: an older word for shape. batch_size
     and dtype are accepted for Keras' sake and mean nothing here: a model takes any number of rows and any number type.
+
+    >>> Input(784).shape, Input(batch_shape=(None, 28, 28)).shape
+    ((784,), (28, 28))
     """
 
     _position = -1  # it stands before the list of layers

@@ -89,6 +89,9 @@ class BatchNormalization(_Scaled):
     1 - momentum and its epsilon 1e-5. Weights: gamma unless ``scale`` is False, beta unless ``center`` is, moving mean,
     moving variance, the last two not trained. axis: the one whose numbers are normalized each by itself.
     Source: Ioffe and Szegedy, ICML 2015.
+
+    >>> BatchNormalization(epsilon=1e-12)([[1.0], [3.0]], training=True).tolist()
+    [[-1.0], [1.0]]
     """
 
     changeable = ("momentum", "epsilon")
@@ -140,6 +143,9 @@ class LayerNormalization(_Scaled):
     On maps over the channels of each pixel, or over the axes of (rows, *shape) that ``axis`` names. Without ``scale``
     there is no gamma, without ``center`` no beta. Source: Ba, Kiros, Hinton, "Layer normalization", 2016.
     PyTorch's epsilon is 1e-5.
+
+    >>> LayerNormalization(epsilon=1e-12)([[1.0, 3.0]]).tolist()
+    [[-1.0, 1.0]]
     """
 
     def __init__(

@@ -94,7 +94,11 @@ class MaxPooling2D(_MaxPooling):
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of each ``pool_size`` steps, in each channel of a signal (steps, channels); see ``AveragePooling2D``."""
+    """The mean of each ``pool_size`` steps, in each channel of a signal (steps, channels); see ``AveragePooling2D``.
+
+    >>> AveragePooling1D(3).shape_after((100, 8))
+    (33, 8)
+    """
 
     axes = 1
 
@@ -131,6 +135,9 @@ class GlobalMaxPooling1D(_Global):
     """The largest of all steps in each channel of a signal (steps, channels): one row (channels,).
 
     keepdims: (1, channels) instead. As in Keras.
+
+    >>> GlobalMaxPooling1D().shape_after((100, 8))
+    (8,)
     """
 
     axes = 1
@@ -142,6 +149,9 @@ class GlobalMaxPooling2D(_Global):
 
     keepdims: (1, 1, channels) instead. As in Keras. Source: Oquab et al., "Is object localization for free?", CVPR
     2015.
+
+    >>> GlobalMaxPooling2D(keepdims=True).shape_after((7, 7, 64))
+    (1, 1, 64)
     """
 
     kind = operations.MaxPooling
@@ -151,6 +161,9 @@ class GlobalAveragePooling1D(_Global):
     """The mean of all steps in each channel of a signal (steps, channels): one row (channels,).
 
     keepdims: (1, channels) instead. As in Keras.
+
+    >>> GlobalAveragePooling1D()([[[1.0], [4.0]]])
+    array([[2.5]], dtype=float32)
     """
 
     axes = 1

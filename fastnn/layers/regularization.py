@@ -94,6 +94,9 @@ class Dropout(_Dropout):
     noise_shape: (rows, *shape) of the draws; where it has 1, all numbers along that axis share theirs, None means the
     axis' own size. seed: of draws of the layer's own.
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
+
+    >>> set(Dropout(0.5)([[1.0] * 99], training=True)[0].tolist()) == {0.0, 2.0}
+    True
     """
 
 
@@ -104,7 +107,7 @@ class AlphaDropout(_Dropout):
     s = ((1 - rate) (1 + rate SATURATION^2))^(-1/2), t = -s SATURATION rate. The arguments are those of ``Dropout``.
     Source: Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
 
-    >>> AlphaDropout(0.1)([[1.0, -2.0]]).tolist()
+    >>> AlphaDropout(0.1)([[1.0, -2.0]]).tolist()  # outside of training
     [[1.0, -2.0]]
     """
 
@@ -117,6 +120,9 @@ class GaussianNoise(_Random):
     The draws are those of ``Dropout``. As in Keras; PyTorch has none. Sources: Sietsma and Dow, "Creating artificial
     neural networks that generalize", Neural Networks 4, 1991; Bishop, "Training with noise is equivalent to Tikhonov
     regularization", Neural Computation 7, 1995.
+
+    >>> GaussianNoise(0.1)([[1.0, -2.0]]).tolist()  # outside of training
+    [[1.0, -2.0]]
     """
 
     changeable = ("stddev",)
@@ -157,6 +163,9 @@ class SpatialDropout2D(MapLayer, _Random):
     Neighbouring pixels say much the same, so that ``Dropout`` would leave what it takes away to be seen beside it. The
     draws are those of ``Dropout``, one for each sample and channel. Source: Tompson et al., "Efficient object
     localization using convolutional networks", CVPR 2015.
+
+    >>> SpatialDropout2D(0.5)([[[[1.0]] * 8] * 8], training=True).std().tolist()  # one channel
+    0.0
     """
 
     changeable = ("rate",)
@@ -182,7 +191,11 @@ class SpatialDropout2D(MapLayer, _Random):
 
 
 class SpatialDropout1D(SpatialDropout2D):
-    """The same for signals (steps, channels): whole channels of a sample."""
+    """The same for signals (steps, channels): whole channels of a sample.
+
+    >>> SpatialDropout1D(0.1).shape_after((100, 8))
+    (100, 8)
+    """
 
     axes = 1
 

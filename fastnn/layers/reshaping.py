@@ -20,7 +20,11 @@ def _reshaped(before: Shape, after: Shape) -> list[Operation]:
 
 
 class Flatten(Layer):
-    """Turns samples of any shape into rows of numbers, the last axis running fastest."""
+    """Turns samples of any shape into rows of numbers, the last axis running fastest.
+
+    >>> Flatten().shape_after((7, 7, 3))
+    (147,)
+    """
 
     def shape_after(self, input_shape: Shape) -> Shape:
         return (prod(input_shape),)
