@@ -285,7 +285,7 @@ def _dense(source: Source, op: Any, weights: list[Array], x: str, y: str) -> Non
 
 def _window(op: Any, advance: str) -> tuple[str, str]:
     """The loops over the taps of a window, with iy and ix on the large map, up to the braces that close them."""
-    (height, width), padded = op.large, any(op.corner) or any(op._behind())
+    (height, width), padded = op.large, any(op.corner) or any(op.behind)
     parts = []
     for axis, name in enumerate("yx"):
         size, stride, dilation, corner = (one[axis] for one in (op.window, op.strides, op.dilation, op.corner))
@@ -375,7 +375,7 @@ def _unit_normalization(source: Source, op: Any, weights: list[Array], x: str, y
 
 def _resampling(source: Source, op: Any, weights: list[Array], x: str, y: str) -> None:
     n, (height, width) = op.outputs, op.map_out
-    (rows, down), (columns, across) = op._axis(0), op._axis(1)
+    (rows, down), (columns, across) = op.sources(0), op.sources(1)
     taps = rows.shape[1]
     row, column = source.table(rows, "int"), source.table(columns, "int")
     source.add(f"for (oy = 0; oy < {height}; oy++)\nfor (ox = 0; ox < {width}; ox++)\nfor (j = 0; j < {n}; j++) {{")

@@ -68,8 +68,7 @@ def _scaling(keras: Any, layer: Any) -> Any:
     scale, offset, mean, variance = (one.astype(np.float64) for one in layer.get_weights())
     if type(layer).__name__ == "Normalization" and (scale == 1).all() and not offset.any():
         return partial(keras.layers.Normalization, mean=mean.tolist(), variance=variance.tolist())
-    factor = scale / np.sqrt(variance + layer._epsilon)
-    return partial(keras.layers.Rescaling, _number(factor), _number(offset - mean * factor))
+    return partial(keras.layers.Rescaling, *map(_number, layer.factors()))
 
 
 def _number(values: Any) -> Any:

@@ -196,7 +196,7 @@ def _unit_normalization(script: Script, op: Any, weights: list[Array]) -> str:
 
 
 def _seen(script: Script, op: Any, x: str = "x", value: str = "") -> str:
-    places = f"{op.window}, {op.strides}, {op.dilation}, {op.corner}, {op._behind()}"
+    places = f"{op.window}, {op.strides}, {op.dilation}, {op.corner}, {op.behind}"
     return f"{script.helper('windows')}({x}, {places}{value})"
 
 
@@ -216,14 +216,14 @@ def _max_pooling(script: Script, op: Any, weights: list[Array]) -> str:
 
 
 def _average_pooling(script: Script, op: Any, weights: list[Array]) -> str:
-    if not any(op.corner) and not any(op._behind()):
+    if not any(op.corner) and not any(op.behind):
         return f"np.mean({_seen(script, op)}, axis=0)"
     return f"(sum({_seen(script, op)}) / sum({_seen(script, op, 'np.ones_like(x[:1])')}))"
 
 
 def _resampling(script: Script, op: Any, weights: list[Array]) -> str:
     if op.factor == (1, 1) and not op.smooth:
-        behind = tuple(out - n - p for out, n, p in zip(op.map_out, op.map_in, op.corner, strict=True))
+        behind = op.behind
         margins = ", ".join(f"({max(0, p)}, {max(0, b)})" for p, b in zip(op.corner, behind, strict=True))
         ends = zip(op.map_in, op.corner, behind, strict=True)
         kept = ", ".join(f"{max(0, -p)}:{n + min(0, b)}" for n, p, b in ends)
@@ -231,7 +231,7 @@ def _resampling(script: Script, op: Any, weights: list[Array]) -> str:
         return text if max(*op.corner, *behind) <= 0 else f"np.pad({text}, ((0, 0), {margins}, (0, 0)))"
     text = "x"
     for axis in (0, 1):
-        pixels, shares = op._axis(axis)
+        pixels, shares = op.sources(axis)
         names = f"{script.keep('pixels', pixels, np.int64)}, {script.keep('shares', shares)}"
         text = f"{script.helper('resampled')}({text}, {axis + 1}, {names})"
     return text

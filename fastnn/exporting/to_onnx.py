@@ -275,7 +275,7 @@ def _windows(op: Any) -> dict[str, Any]:
     return {
         "kernel_shape": list(op.window),
         "strides": list(op.strides),
-        "pads": [*op.corner, *op._behind()],
+        "pads": [*op.corner, *op.behind],
     }
 
 
@@ -341,12 +341,10 @@ def _resampling(graph: Graph, x: Batch, op: Any, weights: list[Array]) -> Batch:
     order, name = graph.with_channels(x, "last" if x.newest == "flat" else x.newest)
     first = order == "first"
     if op.factor == (1, 1) and not op.smooth:  # zeros around, or less of the map: ONNX pads by negative numbers too
-        before = list(op.corner)
-        behind = [out - n - p for out, n, p in zip(op.map_out, op.map_in, before, strict=True)]
-        pads = [0, 0, *before, 0, 0, *behind] if first else [0, *before, 0, 0, *behind, 0]
+        pads = [0, 0, *op.corner, 0, 0, *op.behind] if first else [0, *op.corner, 0, 0, *op.behind, 0]
         return Batch({order: graph.node("Pad", name, graph.constant(pads, np.int64))}, _size(op))
     for axis in (0, 1):
-        pixels, shares = op._axis(axis)
+        pixels, shares = op.sources(axis)
         place = axis + (2 if first else 1)
         parts = [graph.node("Gather", name, graph.constant(line, np.int64), axis=place) for line in pixels.T]
         if len(parts) == 2:

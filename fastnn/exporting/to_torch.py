@@ -178,7 +178,7 @@ def _padded(writer: Writer, margins: Sequence[tuple[int, int]], value: float = 0
 
 def _margins(op: Any, axes: int) -> list[tuple[int, int]]:
     """Padding before and behind, for each axis."""
-    return list(zip(op.corner, op._behind(), strict=True))[-axes:]
+    return list(zip(op.corner, op.behind, strict=True))[-axes:]
 
 
 def _convolution(writer: Writer, layer: Any) -> None:
@@ -294,10 +294,8 @@ def _cropping(writer: Writer, layer: Any) -> None:
 
 def _scaling(writer: Writer, layer: Any) -> None:
     """y = scale x + shift for each column: a diagonal product."""
-    scale, offset, mean, variance = (one.astype(np.float64) for one in layer.get_weights())
-    scale, offset, mean, variance = (writer.rows(one) for one in (scale, offset, mean, variance))
-    factor = scale / np.sqrt(variance + layer._epsilon)
-    known = {"weight": np.diag(factor), "bias": offset - mean * factor}
+    factor, shift = map(writer.rows, layer.factors())
+    known = {"weight": np.diag(factor), "bias": shift}
     n = len(factor)
     if writer.axes:
         known["weight"] = factor.reshape(n, *[1] * (writer.axes + 1))

@@ -22,6 +22,12 @@ class _Scaling(Layer):
         settings = {"bias": True, "epsilon": self._epsilon, "trainable": False}
         return [between(operations.BatchNormalization, input_shape, input_shape, **settings)]
 
+    def factors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(factor, shift) for each column, in float64: y = factor x + shift, for libraries that say it so."""
+        scale, offset, mean, variance = (one.astype(np.float64) for one in self.get_weights())
+        factor = scale / np.sqrt(variance + self._epsilon)
+        return factor, offset - mean * factor
+
 
 class Rescaling(_Scaling):
     """y = scale x + offset. scale, offset: numbers, or one for each column (of maps: channel).

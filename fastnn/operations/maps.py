@@ -42,7 +42,7 @@ class Windowed(Operation):
 
     def padded(self, x: Array, value: float = 0.0) -> Array:
         """Rows (samples x pixels, channels) of the large map as (samples, height, width, channels), with padding."""
-        margins = [(0, 0), *zip(self.corner, self._behind(), strict=True), (0, 0)]
+        margins = [(0, 0), *zip(self.corner, self.behind, strict=True), (0, 0)]
         return np.pad(x.reshape(-1, *self.large, x.shape[1]), margins, constant_values=value)
 
     def cropped(self, maps: Array) -> Array:
@@ -50,7 +50,8 @@ class Windowed(Operation):
         (top, left), (height, width) = self.corner, self.large
         return maps[:, top : top + height, left : left + width].reshape(-1, maps.shape[-1])
 
-    def _behind(self) -> Pair:
+    @property
+    def behind(self) -> Pair:
         """Rows and columns of padding behind the map: as many as the last window reaches."""
         sizes = zip(self.large, self.small, self.window, self.strides, self.dilation, self.corner, strict=True)
         ends = [max(0, (o - 1) * s + (k - 1) * d + 1 - p - n) for n, o, k, s, d, p in sizes]

@@ -37,16 +37,22 @@ class Resampling(Operation):
         return (*self.map_in, *self.map_out, 1, 1, *self.factor, 1, 1, *self.corner, 1)
 
     @property
+    def behind(self) -> Pair:
+        """Rows and columns of zeros behind a map that keeps its size; less than 0: so many are cut off."""
+        ends = [out - n - p for out, n, p in zip(self.map_out, self.map_in, self.corner, strict=True)]
+        return ends[0], ends[1]
+
+    @property
     def table(self) -> tuple[NDArray[Any], ...]:
         """index (pixels, taps), -1 for none, and weight (pixels, taps)."""
-        down, across = (self._axis(axis) for axis in (0, 1))
+        down, across = (self.sources(axis) for axis in (0, 1))
         row, column = down[0][:, None, :, None], across[0][None, :, None, :]
         index = np.where((row < 0) | (column < 0), -1, row * self.map_in[1] + column)
         weight = down[1][:, None, :, None] * across[1][None, :, None, :]
         taps = index.shape[2] * index.shape[3]
         return index.reshape(-1, taps).astype(np.int32), weight.reshape(-1, taps)
 
-    def _axis(self, axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def sources(self, axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """The pixels along one axis that each new one comes from, and their weights: (length, 1), or (length, 2)."""
         before, factor = self.map_in[axis], self.factor[axis]
         i = np.arange(self.map_out[axis])
