@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fastnn import catalogue, layers, losses
+from fastnn import catalogue, layers, losses, optimizers
 
 ENTRIES = {
     *(entry for table in catalogue.TABLES.values() for entry in table.values()),
@@ -28,6 +28,6 @@ def test_every_entry_has_a_formula_and_a_source(entry):
     assert re.search(r"\bSources?: ", text), "the word that finds it"
 
 
-@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
-def test_every_layer_has_an_example(layer):
-    assert ">>> " in (layer.__dict__.get("__doc__") or "")
+@pytest.mark.parametrize("entry", [*LAYERS, *optimizers.ENTRIES], ids=lambda entry: entry.__name__)
+def test_every_layer_and_optimizer_has_an_example(entry):
+    assert ">>> " in (entry.__dict__.get("__doc__") or "")

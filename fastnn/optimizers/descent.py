@@ -58,6 +58,10 @@ class RMSprop(Optimizer):
 
     Sources: Tieleman and Hinton, Coursera lecture 6e, 2012; Graves, "Generating sequences with recurrent neural
     networks", 2013.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2)], RMSprop(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.684, 1.316])
     """
 
     name = "rmsprop"
@@ -99,6 +103,10 @@ class Adagrad(Optimizer):
     """v <- v + g^2, beginning at initial_accumulator_value; w <- w - a g / sqrt(v + epsilon).
 
     As in Keras; PyTorch begins at 0 and adds epsilon outside the root. Source: Duchi, Hazan, Singer, JMLR 2011.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.full(2, 0.1)], Adagrad(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.901, 1.085])
     """
 
     name = "adagrad"
@@ -136,6 +144,10 @@ class Adadelta(Optimizer):
     """v <- rho v + (1 - rho) g^2; s = sqrt(u + e) / sqrt(v + e) g; u <- rho u + (1 - rho) s^2; w <- w - a s.
 
     The default rate 0.001 is Keras' one; the paper and PyTorch have 1. Source: Zeiler, "ADADELTA", 2012.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2), np.zeros(2)], Adadelta(1.0)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.999, 1.001])
     """
 
     name = "adadelta"
@@ -167,6 +179,10 @@ class Lion(Optimizer):
     """w <- w - a sign(b1 m + (1 - b1) g); m <- b2 m + (1 - b2) g. Wants a rate 3 to 10 times smaller than Adam's.
 
     Source: Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2)], Lion(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.9, 1.1])
     """
 
     name = "lion"

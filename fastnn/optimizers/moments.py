@@ -31,6 +31,10 @@ class Adam(_Moments):
     the place of v (Reddi, Kale, Kumar, ICLR 2018). Epsilon is the paper's "epsilon hat", 1e-7 as in Keras; PyTorch
     and scikit-learn use 1e-8, PyTorch after the correction of v. Source: Kingma and Ba, "Adam: a method for
     stochastic optimization", ICLR 2015, end of section 2.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2), np.zeros(2)], Adam(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.9, 1.1])
     """
 
     name = "adam"
@@ -62,6 +66,10 @@ class AdamW(Adam, positional=("learning_rate", "weight_decay", "beta_1", "beta_2
     """Adam with decoupled weight decay, w <- w - a weight_decay w before its step: 0.004 as in Keras; PyTorch has 0.01.
 
     Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2), np.zeros(2)], AdamW(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.9, 1.1])
     """
 
     name = "adamw"
@@ -78,6 +86,10 @@ class Adamax(_Moments):
     """m <- b1 m + (1 - b1) g; u <- max(b2 u, |g|); w <- w - a / (1 - b1^t) m / (u + epsilon).
 
     As in Keras; PyTorch adds epsilon to |g|. Source: Kingma and Ba, ICLR 2015, section 7.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2), np.zeros(2)], Adamax(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.9, 1.1])
     """
 
     name = "adamax"
@@ -108,6 +120,10 @@ class Nadam(_Moments):
 
     m, v as in Adam; w <- w - a (mu_{t+1} m / (1 - mu_1 .. mu_{t+1}) + (1 - mu_t) g / (1 - mu_1 .. mu_t)) / (sqrt(v /
     (1 - b2^t)) + epsilon). As in Keras and PyTorch. Source: Dozat, "Incorporating Nesterov momentum into Adam", 2016.
+
+    >>> w, slots, one = np.array([1.0, 1.0]), [np.zeros(2), np.zeros(2)], Nadam(0.1)
+    >>> one.update(w, np.array([2.0, -0.5]), slots, one.all_scalars(np.array([1]))[0][:-2]); w.round(3)
+    array([0.894, 1.106])
     """
 
     name = "nadam"
