@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 
-from fastnn import Sequential, activations, formulas, layers
+from fastnn import Sequential, activations, formulas, layers, operations
 from fastnn.layers import Input
 
+# The kinds of operations that every table of a target has: freezing takes those out that draw, and Encoding is refused.
+LEAVING = {op for op in operations.ENTRIES if not op.random} - {operations.Encoding}
 # What changes the answers outside of training, by the number of axes of a sample that it takes (0: any).
 DRAWN = {
     0: [

@@ -17,12 +17,13 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
-@pytest.mark.parametrize("name", LAYERS)
+MODES = ("int", "one_hot", "multi_hot", "count")
+CASES = [(name, mode) for name in LAYERS for mode in MODES if (name, mode) != ("encoding", "int")]  # which is refused
+
+
+@pytest.mark.parametrize(("name", "mode"), CASES)
 @pytest.mark.parametrize("shape", [(1,), (3,), (2, 3), (2, 1)])
 def test_models_answer_what_the_layers_answer(name, mode, shape):
-    if (name, mode) == ("encoding", "int"):
-        return
     x = np.random.default_rng(0).integers(0, 5, (33, *shape))
     expected = LAYERS[name](mode)(x)
     for engine in ENGINES:
