@@ -176,6 +176,9 @@ class Engine:
         """None: this engine has no shorter way for few rows."""
         return None
 
+    def evaluate_few(self, x: Any, y: Any, *limits: Any) -> None:
+        """None, as ``predict_few``."""
+
     @staticmethod
     def classes(outputs: Array) -> NDArray[np.int64]:
         """The index of each row's largest output."""
