@@ -210,6 +210,8 @@ class BinaryIoU(_Overlap, positional=("target_class_ids", "threshold", "name", "
         number("BinaryIoU: threshold", self.threshold, 0, most=1)
 
     def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
+        if y.size != outputs.size:
+            raise ValueError(f"metric {self.name!r} needs a target for each output, got {y.shape} and {outputs.shape}")
         self._count(y.reshape(-1), self._answers(outputs).reshape(-1), weights)
 
     def _answers(self, a: NDArray) -> NDArray:
