@@ -98,7 +98,7 @@ def test_metrics_along_the_lean_ways(case, dtype):
             )
         assert equal(lean.get_weights(), long.get_weights())
         before = lean.get_weights()
-        y = y - 1e-12 if case in ("binary", "labels", "float labels") else np.full_like(y, np.nan)
+        y = np.full(y.shape, -1e-12 if case in ("binary", "labels", "float labels") else np.nan)
         for ask in (lean.train_on_batch, lean.test_on_batch, lean.evaluate):
             with pytest.raises(ValueError, match=r"^y (has|needs)|but y has"):
                 ask(x, y)

@@ -41,6 +41,8 @@ def allowed(loss, outputs):
     found = [Mean()]
     for entry in metrics.ENTRIES:
         metric = entry(average="macro") if issubclass(entry, metrics.FBetaScore) else entry()
+        if issubclass(entry, metrics.IoU.__base__) and entry is not metrics.BinaryIoU:
+            metric = entry(num_classes=outputs)
         if loss == "mse" and not isinstance(metric, metrics.MeanSquaredError.__base__):
             continue  # real targets
         if loss.startswith("binary") and isinstance(metric, metrics.CategoricalAccuracy):

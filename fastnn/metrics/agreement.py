@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnn.basics.arrays import real
 from fastnn.basics.checks import number, whole
-from fastnn.metrics.base import Metric, like
+from fastnn.metrics.base import Metric, like, refuse_labels
 from fastnn.metrics.numbers import _Error
 
 if TYPE_CHECKING:
@@ -208,6 +208,11 @@ class BinaryIoU(_Overlap, positional=("target_class_ids", "threshold", "name", "
     def __post_init__(self) -> None:
         super().__post_init__()
         number("BinaryIoU: threshold", self.threshold, 0, most=1)
+
+    def prepare(self, loss: Loss, outputs: int) -> None:
+        """Each output answers for itself."""
+        Metric.prepare(self, loss, outputs)
+        refuse_labels(self, loss, outputs)
 
     def add(self, y: NDArray, outputs: NDArray, classes: NDArray[np.int64], weights: NDArray | None = None) -> None:
         if y.size != outputs.size:

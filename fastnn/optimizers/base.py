@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from math import inf, log
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,8 +106,13 @@ class Optimizer(Settings, last=True, frozen=False):
         """Takes over the settings of another one of the same kind."""
         self.__dict__.update(other.copied().__dict__)
 
+    def __copy__(self) -> Self:
+        new = super().__copy__()
+        new.__dict__.pop("_network", None)  # a copy belongs to no model
+        return new
+
     def __getstate__(self) -> dict[str, Any]:
-        # a copy belongs to no model
+        # nor does what a file holds
         return {name: value for name, value in self.__dict__.items() if name != "_network"}
 
     @property

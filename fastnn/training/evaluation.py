@@ -233,7 +233,12 @@ class Few:
     @staticmethod
     def suits(network: Network, door: Door) -> bool:
         """Whether nothing stands between the user's arrays and the engine."""
-        return len(door.shape) == len(door.output_shape) == 1 and door.loss_weight == 1 and not door.ids
+        return (
+            len(door.shape) == len(door.output_shape) == 1
+            and door.loss_weight == 1
+            and not door.ids
+            and network.engine_name == "compiled"
+        )
 
     def __call__(self, x: Any, y: Any) -> Logs | None:
         """Loss and metrics, or None where the long way must look at the arrays."""
