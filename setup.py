@@ -12,7 +12,7 @@ from setuptools.command.build_ext import build_ext
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 BASELINE = ["-march=x86-64-v2"] if X86 else []
-# The wheel stays below 3 MB: the rest as -O3 makes it is larger by a third, and is faster on AVX2 and tiny networks only.
+# The wheel stays below 3 MB: what -O3 makes is larger by a third, and faster for tiny networks on AVX2 only.
 SMALL = ["-O2", "-ftree-vectorize"]
 VECTORS = ["-fvect-cost-model=dynamic"]  # as -O3 has it
 LEVELS = (
