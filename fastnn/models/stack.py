@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from math import prod
@@ -286,7 +287,8 @@ class Stack:
     def _tell_optimizer(self) -> None:
         """Whose steps ``model.optimizer.iterations`` counts."""
         if self._compiled is not None:
-            vars(self._compiled.optimizer)["_network"] = self._network
+            network = None if self._network is None else weakref.ref(self._network)  # a ring would wait for gc
+            vars(self._compiled.optimizer)["_network"] = network
 
     def layer_has_changed(self, layer: Layer) -> None:
         """Obeys a setting of a layer that was changed: weights, optimizer and steps stay as they are."""

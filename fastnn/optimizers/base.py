@@ -132,7 +132,8 @@ class Optimizer(Settings, last=True, frozen=False):
 
     def _trained(self) -> Any:
         """The network of the model whose own optimizer this is, None of any other."""
-        return vars(self).get("_network")
+        network = vars(self).get("_network")
+        return network and network()
 
     def _lowered(self) -> tuple[Any, ...]:
         """What a compiled program has taken from the optimizer."""
