@@ -121,7 +121,8 @@ cdef int plan_walk(Walk* walk, const Geometry* g, Py_ssize_t inputs, Py_ssize_t 
     walk.rows = walk.lattice[0].height
     walk.span = reach_y - walk.above + 1
     right = (walk.lattice[0].width - 1) * walk.stride_x + reach_x  # the last column that is needed
-    walk.direct = (not packed and not (pool != NULL and backward) and (not walk.lanes or depthwise(walk)) and walk.above >= 0 and walk.before >= 0
+    walk.direct = (not packed and not (pool != NULL and backward) and (not walk.lanes or depthwise(walk))
+                   and walk.above >= 0 and walk.before >= 0
                    and (walk.rows - 1) * walk.stride_y + reach_y < walk.source_height and right < walk.source_width)
     walk.line = walk.source_width if walk.direct else right - walk.before + 1
     walk.pixel = walk.channels if packed else WIDTH
@@ -264,7 +265,8 @@ cdef void copy_planes(const Walk* walk, const real* a, Py_ssize_t stride, Py_ssi
             memset(row, 0, (walk.line - left - n) * WIDTH * sizeof(real))
 
 
-cdef inline void unpool(const Pooled* of, Py_ssize_t panel, Py_ssize_t y, Py_ssize_t x, Py_ssize_t n, real* to) noexcept nogil:
+cdef inline void unpool(const Pooled* of, Py_ssize_t panel, Py_ssize_t y, Py_ssize_t x, Py_ssize_t n,
+                        real* to) noexcept nogil:
     """Pixels [x, x + n) of row y of the gradient."""
     max_unpool(of.pool, y, x, n, of.d + panel * of.panel, of.pixel, of.taps + panel * of.taps_panel, to)
 

@@ -565,7 +565,7 @@ cdef void finish_gradient(Network* net, Workspace* work, Py_ssize_t i, Py_ssize_
                           Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     """Turns a part of d[i] = dL/da of operation i - 1 into dL/dz, while it is in the cache: penalty, then activation.
 
-    The part: rows [first, last) of a panel. The activation may be that of a convolution before a maximum that takes its bands.
+    The part: rows [first, last) of a panel. The activation may be a convolution's before a maximum that takes its bands.
     """
     cdef Operation* op = &net.operations[i - 1]
     cdef Py_ssize_t at = panel * work.stride[i] + first * WIDTH, n = (last - first) * WIDTH

@@ -268,8 +268,8 @@ cdef void add_gradients(Job* job, Py_ssize_t i, Walk* walk, const real* a, Py_ss
         n += at_once
 
 
-cdef real* unpool_rows(Job* job, Py_ssize_t i, Py_ssize_t n, Py_ssize_t samples, Py_ssize_t p, Py_ssize_t row, Py_ssize_t rows,
-                       real* to) noexcept nogil:
+cdef real* unpool_rows(Job* job, Py_ssize_t i, Py_ssize_t n, Py_ssize_t samples, Py_ssize_t p, Py_ssize_t row,
+                       Py_ssize_t rows, real* to) noexcept nogil:
     """Rows of one panel of the gradient of some samples' a[i], which a maximum has taken in bands."""
     cdef Py_ssize_t m, y, width = job.net.operations[i].geometry.width
     cdef Pooled pooled

@@ -1,5 +1,5 @@
-# Dropout and noise, added or multiplied. The number of an element is a function of (seed, operation, step, row, column): it does not
-# depend on threads, and a resumed training draws the same ones. Twins: fastnn/basics/counter.py and
+# Dropout and noise, added or multiplied. The number of an element is a function of (seed, operation, step, row, column):
+# it does not depend on threads, and a resumed training draws the same ones. Twins: fastnn/basics/counter.py and
 # fastnn/operations/randomness.py.
 
 cdef extern from "philox.h" nogil:
@@ -51,7 +51,7 @@ cdef void dropout_forward(Job* job, Py_ssize_t i, Part* part) noexcept nogil:
                     at += WIDTH
             else:
                 drop(lines * WIDTH, work.a[i] + at, work.kept[i] + at, work.a[i + 1] + at, words, limit, factor,
-                         moved, dropped)
+                     moved, dropped)
             r += lines
 
 
