@@ -28,7 +28,12 @@ OPTIMIZERS = (
     optimizers.Adamax(),
     optimizers.Nadam(),
     optimizers.Lion(),
+    optimizers.RMSprop(centered=True),
+    optimizers.RMSprop(centered=True, momentum=0.9),
+    optimizers.Ftrl(),
+    optimizers.ScheduleFreeAdamW(),
 )
+WHOLE = (optimizers.Lamb(), optimizers.Adafactor(), optimizers.Muon())  # these look at whole weights first
 FUNCTIONS = {
     "exp": np.exp,
     "expm1": np.expm1,
@@ -211,7 +216,7 @@ def test_update(benchmark, elements, optimizer, dtype):
 
 def test_all_optimizers_are_here():
     names = backend.core("float32").optimizer_names()
-    assert sorted(optimizer.kernel for optimizer in OPTIMIZERS) == list(range(len(names)))
+    assert sorted(optimizer.kernel for optimizer in (*OPTIMIZERS, *WHOLE)) == list(range(len(names)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
