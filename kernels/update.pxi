@@ -219,6 +219,7 @@ cdef bint prepare_stored(Job* job, Part* part) noexcept nogil:
     cdef int which
     if net.accumulates != 0:
         collect(job, True, part.h, part.thread, part.threads)
+        meet(job, part.thread, part.threads)  # clipping divides the gradient among the threads in another way
     if clips_norm(net):
         measure_gradient(job, part.thread, part.threads)
         meet(job, part.thread, part.threads)
