@@ -524,7 +524,7 @@ def setting(threads, slice_seconds):
 SETTINGS = ((1, 0.05), (2, 0.05), (3, 1e-9))  # threads, seconds of a slice
 
 
-# A bias with l1 whose gradient is 0 but for roundings: they decide the penalty's sign, and no sample of roundings shows it.
+# A bias with l1 whose gradient is 0 but for roundings: they decide its sign, and no sample of roundings shows it.
 AT_A_KINK = {1795}
 
 

@@ -128,7 +128,7 @@ class OtherLayer(layers.UnitNormalization):
 def test_formulas_of_the_users_own(tmp_path):
     model = with_weights(Sequential([Input(5), Dense(9, Doubled())], engine="reference"), 0)
     # Older releases of ONNX Runtime have no cosine of doubles.
-    doubles = own_formulas("float64") if int(onnxruntime.__version__.split(".")[1]) >= 23 else []
+    doubles = own_formulas("float64") if int(ort.__version__.split(".")[1]) >= 23 else []
     for one in (model, *own_formulas("float32"), *doubles):
         check(one, tmp_path / "a.onnx", 20)
 
