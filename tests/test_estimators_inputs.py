@@ -129,8 +129,8 @@ def test_early_stopping_on_sparse_labels():
         own.fit(X, labels)
     try:
         model.fit(X, labels)
-    except TypeError:  # older releases of scikit-learn cannot
-        model.fit(X, labels.toarray())
+    except TypeError:
+        pytest.skip("older releases of scikit-learn cannot")
     agree(own.validation_scores_, model.validation_scores_)
     agree(own.predict(X), model.predict(X))
 
